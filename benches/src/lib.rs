@@ -1,0 +1,1 @@
+//! Seeded corpora, benches and side-by-side runs against peers.

@@ -1,0 +1,1 @@
+//! CSV of any size to narrow Arrow batches, exactly.

@@ -1,0 +1,1 @@
+//! Preprocessing in two passes, exact however the work is cut.

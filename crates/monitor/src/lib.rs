@@ -1,0 +1,1 @@
+//! What memory does: probes, snapshots, budget and reservations.

@@ -1,0 +1,1 @@
+//! Writers that leave a whole file or none.

@@ -1,0 +1,1 @@
+//! The tidegate command, and a thin library over its crates.

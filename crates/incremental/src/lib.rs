@@ -1,1 +1,3 @@
 //! Preprocessing in two passes, exact however the work is cut.
+
+pub mod stats;

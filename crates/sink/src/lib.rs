@@ -1,1 +1,71 @@
 //! Writers that leave a whole file or none.
+//!
+//! A [`Sink`] takes Arrow batches of one schema and makes a Parquet file, an Arrow IPC file or an Arrow IPC
+//! stream of them. A file is written under a temporary name beside its target and renamed when it is
+//! whole and on stable storage; whatever fails before that leaves nothing behind.
+//!
+//! ```text
+//!            schema, counts       values to bytes        bytes to the system
+//!  batch ──► guard over a   ──►   parquet │ ipc    ──►   buffer ──► .NAME.tidegate-XXXXXX ──► NAME
+//!            format's encoder     row groups, within                 fsync, rename, fsync
+//!                                 the budget                  └───► a stream, for the path -
+//! ```
+//!
+//! | path | [`Format`] | [`Compression`], the default first | dictionaries |
+//! |---|---|---|---|
+//! | `*.parquet` | Parquet | snappy, zstd, lz4, none | any, per batch |
+//! | `*.arrow` | Arrow IPC file | none, zstd, lz4 | one a column: every batch brings the first one again, or a beginning of it |
+//! | `*.arrows`, `-` | Arrow IPC stream | none, zstd, lz4 | any, per batch; a changed one is sent anew in full |
+//! | `*.csv` | known, but not built | | |
+//!
+//! Types come back as they went in, integer widths and dictionaries included, from a reader that knows
+//! Arrow. One exception: Parquet has no timestamps in seconds, so they come back in milliseconds.
+//!
+//! The crate prints nothing, installs nothing and keeps no state outside a sink.
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use arrow::array::{Int16Array, RecordBatch};
+//! use sink::{ErrorKind, SinkBuilder};
+//!
+//! let directory = tempfile::tempdir()?;
+//! let path = directory.path().join("out.parquet");
+//! let batch = RecordBatch::try_from_iter([("n", Arc::new(Int16Array::from(vec![1, 2, 3])) as _)])?;
+//!
+//! let mut sink = SinkBuilder::new(&path).build(batch.schema())?;
+//! sink.write(&batch)?;
+//! sink.write(&batch)?;
+//! assert!(!path.exists());
+//!
+//! let written = sink.finish()?;
+//! assert_eq!(written.rows, 6);
+//! assert_eq!(written.bytes, std::fs::metadata(&path)?.len());
+//!
+//! let again = SinkBuilder::new(&path).check().unwrap_err();
+//! assert!(matches!(again.kind(), ErrorKind::Exists { .. }));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod atomic;
+mod builder;
+mod compression;
+mod dictionary;
+mod encoder;
+mod encoding;
+mod error;
+mod estimate;
+mod file_index;
+mod format;
+mod ipc;
+mod output;
+mod parquet;
+mod seconds;
+mod sink;
+
+pub use crate::atomic::check_target;
+pub use crate::builder::SinkBuilder;
+pub use crate::compression::{Compression, ZstdLevel};
+pub use crate::error::{CompressionProblem, Error, ErrorKind, SchemaMismatch, TargetProblem};
+pub use crate::format::Format;
+pub use crate::sink::{Sink, Written};

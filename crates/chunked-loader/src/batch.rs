@@ -1,0 +1,62 @@
+//! A batch: rows as Arrow columns that know where they come from.
+
+use arrow::record_batch::RecordBatch;
+use monitor::{Bytes, Reservation};
+
+use crate::position::Position;
+
+/// Some records of the input in file order, as narrow Arrow columns.
+///
+/// A batch holds the memory that it reserved from the budget until it is dropped. What is *not* counted:
+/// copies that a consumer makes of its columns, and the values of dictionaries, which all batches share.
+#[derive(Debug)]
+pub struct Batch {
+    pub(crate) columns: RecordBatch,
+    pub(crate) first_row: u64,
+    pub(crate) position: Position,
+    pub(crate) file: usize,
+    pub(crate) raw_bytes: u64,
+    pub(crate) reservation: Reservation,
+}
+
+impl Batch {
+    /// The columns; their schema is that of the whole run.
+    pub fn columns(&self) -> &RecordBatch {
+        &self.columns
+    }
+
+    /// Rows in the batch.
+    pub fn num_rows(&self) -> usize {
+        self.columns.num_rows()
+    }
+
+    /// Number of the batch's first row in the whole input, from 0.
+    pub fn first_row(&self) -> u64 {
+        self.first_row
+    }
+
+    /// Place of the batch's first record in its file.
+    pub fn position(&self) -> Position {
+        self.position
+    }
+
+    /// The file that the first record comes from, by its index in the input.
+    pub fn file(&self) -> usize {
+        self.file
+    }
+
+    /// Bytes of the input that became this batch.
+    pub fn raw_bytes(&self) -> u64 {
+        self.raw_bytes
+    }
+
+    /// Bytes that the batch holds of the budget.
+    pub fn reserved(&self) -> Bytes {
+        self.reservation.bytes()
+    }
+
+    /// The columns and the memory they hold, for a consumer that keeps the columns longer than the batch.
+    pub fn into_parts(self) -> (RecordBatch, Reservation) {
+        (self.columns, self.reservation)
+    }
+}

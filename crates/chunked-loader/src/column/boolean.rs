@@ -1,0 +1,64 @@
+//! `true` and `false` in any case, and nothing else.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, BooleanBuilder};
+
+use super::{ColumnBuilder, Unfit};
+use crate::nulls::{NullRule, Presence};
+use crate::record::Field;
+
+/// The truth value that `text` writes.
+#[inline]
+pub(crate) fn parse(text: &[u8]) -> Option<bool> {
+    if text.eq_ignore_ascii_case(b"true") {
+        Some(true)
+    } else if text.eq_ignore_ascii_case(b"false") {
+        Some(false)
+    } else {
+        None
+    }
+}
+
+/// Collects a column of bools, one bit each.
+#[derive(Default)]
+pub(crate) struct BooleanColumn {
+    builder: BooleanBuilder,
+}
+
+impl ColumnBuilder for BooleanColumn {
+    fn push(&mut self, field: Field<'_>, nulls: &NullRule) -> Result<(), Unfit> {
+        if nulls.presence(field) != Presence::Value {
+            self.builder.append_null();
+            return Ok(());
+        }
+        match parse(field.text) {
+            Some(value) => self.builder.append_value(value),
+            None if nulls.auto_token(field).is_some() => self.builder.append_null(),
+            None => return Err(Unfit),
+        }
+        Ok(())
+    }
+
+    fn heap_bytes(&self) -> usize {
+        self.builder.capacity() / 8 + self.builder.validity_slice().map_or(0, <[u8]>::len)
+    }
+
+    fn finish(&mut self, rows: usize) -> Result<ArrayRef, arrow::error::ArrowError> {
+        let array = self.builder.finish();
+        self.builder = BooleanBuilder::with_capacity(rows);
+        Ok(Arc::new(array))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn two_words_in_any_case() {
+        assert_eq!(super::parse(b"tRuE"), Some(true));
+        assert_eq!(super::parse(b"FALSE"), Some(false));
+        for text in ["t", "yes", "1", "0", "", " true", "truee"] {
+            assert_eq!(super::parse(text.as_bytes()), None);
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Whole numbers: an optional minus, then digits without a leading zero but `0` itself.
+
+use std::marker::PhantomData;
+
+use arrow::datatypes::ArrowPrimitiveType;
+
+use super::Kernel;
+
+/// The whole number that `text` writes, or `None` if it is none or needs more than 38 digits.
+///
+/// `-0` is none: an integer would lose its sign.
+#[inline]
+pub(crate) fn parse(text: &[u8]) -> Option<i128> {
+    let (negative, digits) = match text {
+        [b'-', rest @ ..] => (true, rest),
+        _ => (false, text),
+    };
+    match digits {
+        [] => return None,
+        [b'0'] => return (!negative).then_some(0),
+        [b'0', ..] => return None,
+        _ => {}
+    }
+    if digits.len() <= 18 {
+        // 18 digits fit 64 bits, so no step can overflow.
+        let mut value = 0i64;
+        for &digit in digits {
+            let digit = digit.wrapping_sub(b'0');
+            if digit > 9 {
+                return None;
+            }
+            value = value * 10 + i64::from(digit);
+        }
+        return Some(i128::from(if negative { -value } else { value }));
+    }
+    if digits.len() > 38 {
+        return None;
+    }
+    let mut value = 0i128;
+    for &digit in digits {
+        let digit = digit.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        value = value * 10 + i128::from(digit);
+    }
+    Some(if negative { -value } else { value })
+}
+
+/// Whether float64 holds the number exactly.
+pub(crate) fn exact_in_f64(value: i128) -> bool {
+    // Beyond 2^127 the cast back would saturate; 38 digits stay below it.
+    (value as f64) as i128 == value
+}
+
+/// Whether float32 holds the number exactly.
+pub(crate) fn exact_in_f32(value: i128) -> bool {
+    (value as f32) as i128 == value && (value as f32).is_finite()
+}
+
+/// Parses into an Arrow integer type; out of range is no value.
+pub(crate) struct IntKernel<T>(PhantomData<fn() -> T>);
+
+impl<T> IntKernel<T> {
+    pub(crate) fn new() -> Self {
+        IntKernel(PhantomData)
+    }
+}
+
+impl<T: ArrowPrimitiveType> Kernel for IntKernel<T>
+where
+    T::Native: TryFrom<i128>,
+{
+    type Arrow = T;
+
+    #[inline]
+    fn parse(&self, text: &[u8]) -> Option<T::Native> {
+        parse(text).and_then(|value| T::Native::try_from(value).ok())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn what_is_no_whole_number() {
+        for text in
+            ["", "-", "-0", "00", "007", "-01", "+5", "1_0", "1.0", "1e3", " 1", "1 ", "0x1", "١", "--1"]
+        {
+            assert_eq!(parse(text.as_bytes()), None, "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn agrees_with_the_standard_library(value: i128, text in "-?[0-9]{1,39}") {
+            prop_assume!(value.unsigned_abs() < 10u128.pow(38));
+            prop_assert_eq!(parse(value.to_string().as_bytes()), Some(value));
+            // A text is read exactly if printing what it means gives the same text.
+            let oracle = text.parse::<i128>().ok().filter(|v| v.to_string() == text && text.trim_start_matches('-').len() <= 38);
+            prop_assert_eq!(parse(text.as_bytes()), oracle);
+        }
+    }
+
+    #[test]
+    fn exactness_in_floats_ends_where_the_mantissa_does() {
+        assert!(exact_in_f64((1 << 53) - 1));
+        assert!(!exact_in_f64((1 << 53) + 1));
+        assert!(exact_in_f64((1 << 53) + 2));
+        assert!(exact_in_f64(100_000_000_000_000_000_000));
+        assert!(exact_in_f32(1 << 24));
+        assert!(!exact_in_f32((1 << 24) + 1));
+    }
+}

@@ -1,0 +1,52 @@
+//! Text, kept byte for byte.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, NullBufferBuilder, StringArray};
+use arrow::buffer::{OffsetBuffer, ScalarBuffer};
+use arrow::error::ArrowError;
+
+use super::{ColumnBuilder, Unfit};
+use crate::nulls::{NullRule, Presence};
+use crate::record::Field;
+
+/// Collects a column of text: 32-bit offsets into one buffer.
+pub(crate) struct TextColumn {
+    offsets: Vec<i32>,
+    bytes: Vec<u8>,
+    nulls: NullBufferBuilder,
+}
+
+impl Default for TextColumn {
+    fn default() -> Self {
+        TextColumn { offsets: vec![0], bytes: Vec::new(), nulls: NullBufferBuilder::new(0) }
+    }
+}
+
+impl ColumnBuilder for TextColumn {
+    fn push(&mut self, field: Field<'_>, nulls: &NullRule) -> Result<(), Unfit> {
+        match nulls.presence(field) {
+            Presence::Null | Presence::Token(_) => self.nulls.append_null(),
+            Presence::EmptyQuoted | Presence::Value => {
+                self.bytes.extend_from_slice(field.text);
+                self.nulls.append_non_null();
+            }
+        }
+        // A batch closes long before: its bytes are bounded by the budget and by `max_batch_bytes`.
+        self.offsets.push(i32::try_from(self.bytes.len()).map_err(|_| Unfit)?);
+        Ok(())
+    }
+
+    fn heap_bytes(&self) -> usize {
+        self.offsets.capacity() * size_of::<i32>() + self.bytes.capacity() + self.nulls.len() / 8
+    }
+
+    fn finish(&mut self, rows: usize) -> Result<ArrayRef, ArrowError> {
+        let mut next = Vec::with_capacity(rows + 1);
+        next.push(0);
+        let offsets = std::mem::replace(&mut self.offsets, next);
+        let bytes = std::mem::take(&mut self.bytes);
+        let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
+        Ok(Arc::new(StringArray::try_new(offsets, bytes.into(), self.nulls.finish())?))
+    }
+}

@@ -1,0 +1,333 @@
+//! What the scan learns of one column: the narrowest kind that holds every value, and how wide they are.
+
+use std::collections::HashSet;
+
+use crate::column::temporal::{self, Stamp};
+use crate::column::{Unfit, boolean, float, int};
+use crate::error::excerpt;
+use crate::nulls::{NullRule, Presence};
+use crate::position::Position;
+use crate::record::Field;
+use crate::types::{FixedType, Kind, Zone};
+
+/// What is demanded of a column before its values are seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TypeHint {
+    /// Nothing: the values decide.
+    #[default]
+    Inferred,
+    /// Text, even if every value looks like a number; a dictionary where that saves bytes.
+    Text,
+    /// This type; a value that it cannot hold makes its record malformed.
+    Fixed(FixedType),
+}
+
+/// The value that made a column text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TextWitness {
+    /// Its record.
+    pub position: Position,
+    /// The file of its record, by index.
+    pub file: usize,
+    /// Its start, at most 40 characters.
+    pub excerpt: String,
+}
+
+/// The different texts of a column, as long as a dictionary of them may still save bytes.
+#[derive(Debug)]
+pub(crate) struct Candidates {
+    pub(crate) texts: HashSet<Box<[u8]>, ahash::RandomState>,
+    bytes: usize,
+    limit: usize,
+}
+
+impl Candidates {
+    /// More different values than a 16-bit key has room for hardly ever save bytes.
+    const MOST: usize = 1 << 15;
+
+    /// Gives up beyond `limit` bytes, bookkeeping included.
+    pub(crate) fn new(limit: usize) -> Self {
+        Candidates { texts: HashSet::default(), bytes: 0, limit }
+    }
+
+    /// Whether the set still holds all values.
+    fn insert(&mut self, text: &[u8]) -> bool {
+        if !self.texts.contains(text) {
+            self.bytes += text.len() + 2 * size_of::<Box<[u8]>>();
+            self.texts.insert(text.into());
+        }
+        self.limit == usize::MAX || (self.bytes <= self.limit && self.texts.len() <= Self::MOST)
+    }
+}
+
+/// The extent of a temporal column, with the texts that write its ends.
+#[derive(Clone, Debug)]
+pub(crate) struct Extent<T> {
+    pub(crate) min: T,
+    pub(crate) max: T,
+    pub(crate) min_text: String,
+    pub(crate) max_text: String,
+}
+
+impl<T: Ord + Copy> Extent<T> {
+    fn extend(extent: &mut Option<Self>, value: T, text: &[u8]) {
+        let owned = || String::from_utf8_lossy(text).into_owned();
+        match extent {
+            None => *extent = Some(Extent { min: value, max: value, min_text: owned(), max_text: owned() }),
+            Some(e) if value < e.min => (e.min, e.min_text) = (value, owned()),
+            Some(e) if value > e.max => (e.max, e.max_text) = (value, owned()),
+            Some(_) => {}
+        }
+    }
+}
+
+/// The state of one column. It grows with the different texts only, and those are bounded.
+#[derive(Debug)]
+pub(crate) struct ColumnScan {
+    pub(crate) hint: TypeHint,
+    pub(crate) kind: Kind,
+    /// Empty unquoted fields.
+    pub(crate) empty: u64,
+    pub(crate) empty_quoted: u64,
+    /// Null tokens met, by index; empty until the first.
+    pub(crate) tokens: Vec<u64>,
+    pub(crate) int_range: Option<(i128, i128)>,
+    pub(crate) ints_exact_in_f64: bool,
+    pub(crate) exact_in_f32: bool,
+    /// The largest finite magnitude among floats.
+    pub(crate) magnitude: f64,
+    pub(crate) dates: Option<Extent<i32>>,
+    pub(crate) stamps: Option<Extent<Stamp>>,
+    /// Most fraction digits that a timestamp needs.
+    pub(crate) digits: u8,
+    pub(crate) text_bytes: u64,
+    pub(crate) candidates: Option<Candidates>,
+    /// Whether the column was text before its first value, so that its texts are all counted.
+    pub(crate) text_is_complete: bool,
+    pub(crate) witness: Option<TextWitness>,
+}
+
+impl ColumnScan {
+    /// `dictionary_bytes` bounds the different texts that are remembered.
+    pub(crate) fn new(hint: TypeHint, dictionary_bytes: usize) -> Self {
+        let text =
+            matches!(hint, TypeHint::Text | TypeHint::Fixed(FixedType::String | FixedType::Dictionary));
+        let limit = match hint {
+            TypeHint::Fixed(FixedType::Dictionary) => usize::MAX,
+            TypeHint::Fixed(FixedType::String) => 0,
+            _ => dictionary_bytes,
+        };
+        ColumnScan {
+            hint,
+            kind: if text { Kind::Text } else { Kind::Null },
+            empty: 0,
+            empty_quoted: 0,
+            tokens: Vec::new(),
+            int_range: None,
+            ints_exact_in_f64: true,
+            exact_in_f32: true,
+            magnitude: 0.0,
+            dates: None,
+            stamps: None,
+            digits: 0,
+            text_bytes: 0,
+            candidates: (limit > 0).then(|| Candidates::new(limit)),
+            text_is_complete: text,
+            witness: None,
+        }
+    }
+
+    pub(crate) fn heap_bytes(&self) -> usize {
+        let candidates = self
+            .candidates
+            .as_ref()
+            .map_or(0, |c| c.bytes + c.texts.capacity() * (size_of::<Box<[u8]>>() + 1));
+        candidates + self.tokens.capacity() * size_of::<u64>()
+    }
+
+    /// Takes the next record's field.
+    pub(crate) fn push(
+        &mut self,
+        field: Field<'_>,
+        nulls: &NullRule,
+        place: impl FnOnce() -> (usize, Position),
+    ) -> Result<(), Unfit> {
+        match nulls.presence(field) {
+            Presence::Null => self.empty += 1,
+            Presence::Token(token) => self.count_token(token, nulls),
+            Presence::EmptyQuoted => {
+                self.empty_quoted += 1;
+                if self.kind == Kind::Text {
+                    self.push_text(b"");
+                }
+            }
+            Presence::Value if self.kind == Kind::Text => self.push_text(field.text),
+            Presence::Value => return self.push_value(field, nulls, place),
+        }
+        Ok(())
+    }
+
+    fn count_token(&mut self, token: usize, nulls: &NullRule) {
+        if self.tokens.is_empty() {
+            self.tokens.resize(nulls.tokens().len(), 0);
+        }
+        self.tokens[token] += 1;
+    }
+
+    fn push_text(&mut self, text: &[u8]) {
+        self.text_bytes += text.len() as u64;
+        if let Some(candidates) = &mut self.candidates
+            && !candidates.insert(text)
+        {
+            self.candidates = None;
+        }
+    }
+
+    fn push_value(
+        &mut self,
+        field: Field<'_>,
+        nulls: &NullRule,
+        place: impl FnOnce() -> (usize, Position),
+    ) -> Result<(), Unfit> {
+        let text = field.text;
+        // The parser of the column's kind so far comes first: nearly every value is of that kind.
+        let seen = match self.kind {
+            Kind::Int => self.int(text),
+            Kind::Float => self.float(text),
+            Kind::Date => self.date(text),
+            Kind::Timestamp(_) => self.timestamp(text),
+            Kind::Bool => boolean::parse(text).map(|_| Kind::Bool),
+            Kind::Null | Kind::Text => None,
+        };
+        if seen == Some(self.kind) {
+            return self.fits();
+        }
+        if let Some(kind) = seen.or_else(|| self.classify(text)) {
+            let joined = self.kind.join(kind);
+            if joined == Kind::Text {
+                self.become_text(text, place)?;
+            }
+            self.kind = joined;
+            return self.fits();
+        }
+        if let Some(token) = nulls.auto_token(field) {
+            self.count_token(token, nulls);
+            return Ok(());
+        }
+        let is_first = self.kind == Kind::Null && self.tokens.is_empty() && self.empty_quoted == 0;
+        self.become_text(text, place)?;
+        self.text_is_complete = is_first;
+        self.kind = Kind::Text;
+        if is_first {
+            self.push_text(text);
+        }
+        Ok(())
+    }
+
+    fn become_text(&mut self, text: &[u8], place: impl FnOnce() -> (usize, Position)) -> Result<(), Unfit> {
+        if matches!(self.hint, TypeHint::Fixed(_)) {
+            return Err(Unfit);
+        }
+        let (file, position) = place();
+        self.witness = Some(TextWitness { position, file, excerpt: excerpt(text) });
+        Ok(())
+    }
+
+    /// The kind of a value that is not of the column's kind so far.
+    fn classify(&mut self, text: &[u8]) -> Option<Kind> {
+        match text[0] {
+            b't' | b'T' | b'f' | b'F' => boolean::parse(text).map(|_| Kind::Bool),
+            b'0'..=b'9' | b'-' | b'+' | b'.' | b'n' | b'N' | b'i' | b'I' => {
+                // A fixed float takes whole numbers as floats, so that only one of the two is asked.
+                let fixed_float =
+                    matches!(self.hint, TypeHint::Fixed(FixedType::Float32 | FixedType::Float64));
+                let int = if fixed_float { None } else { self.int(text) };
+                int.or_else(|| self.float(text)).or_else(|| self.date(text)).or_else(|| self.timestamp(text))
+            }
+            _ => None,
+        }
+    }
+
+    #[inline]
+    fn int(&mut self, text: &[u8]) -> Option<Kind> {
+        let value = int::parse(text)?;
+        let (min, max) = self.int_range.get_or_insert((value, value));
+        *min = value.min(*min);
+        *max = value.max(*max);
+        self.ints_exact_in_f64 &= int::exact_in_f64(value);
+        self.exact_in_f32 &= int::exact_in_f32(value);
+        Some(Kind::Int)
+    }
+
+    #[inline]
+    fn float(&mut self, text: &[u8]) -> Option<Kind> {
+        // A whole number among floats is judged as one: float64 must hold it exactly.
+        if self.kind == Kind::Float && !matches!(self.hint, TypeHint::Fixed(_)) && self.int(text).is_some() {
+            return Some(Kind::Float);
+        }
+        let value = float::parse(text)?;
+        self.exact_in_f32 &= value.is_nan() || f64::from(value as f32) == value;
+        if value.is_finite() {
+            self.magnitude = self.magnitude.max(value.abs());
+        }
+        Some(Kind::Float)
+    }
+
+    fn date(&mut self, text: &[u8]) -> Option<Kind> {
+        Extent::extend(&mut self.dates, temporal::parse_date(text)?, text);
+        Some(Kind::Date)
+    }
+
+    fn timestamp(&mut self, text: &[u8]) -> Option<Kind> {
+        let stamp = temporal::parse_timestamp(text)?;
+        self.digits = self.digits.max(stamp.digits);
+        Extent::extend(&mut self.stamps, stamp, text);
+        Some(Kind::Timestamp(stamp.zone()))
+    }
+
+    /// Whether a fixed type still holds what was seen.
+    #[inline]
+    fn fits(&self) -> Result<(), Unfit> {
+        let TypeHint::Fixed(fixed) = self.hint else { return Ok(()) };
+        let fits = match fixed {
+            FixedType::Float64 => self.kind == Kind::Float,
+            FixedType::Float32 => self.kind == Kind::Float && self.magnitude <= f64::from(f32::MAX),
+            FixedType::Bool => self.kind == Kind::Bool,
+            FixedType::Date => self.kind == Kind::Date,
+            FixedType::Timestamp => matches!(self.kind, Kind::Timestamp(_)),
+            FixedType::String | FixedType::Dictionary => true,
+            int => {
+                let (low, high) = int.int_range().unwrap_or((0, 0));
+                self.kind == Kind::Int && self.int_range.is_none_or(|(min, max)| low <= min && max <= high)
+            }
+        };
+        if fits { Ok(()) } else { Err(Unfit) }
+    }
+}
+
+/// Whether a fixed type holds a field, asked of a field alone; `zone` is that of the column's first timestamp.
+pub(crate) fn fixed_type_holds(
+    fixed: FixedType,
+    zone: Option<Zone>,
+    field: Field<'_>,
+    nulls: &NullRule,
+) -> bool {
+    if nulls.presence(field) != Presence::Value || nulls.auto_token(field).is_some() {
+        return true;
+    }
+    let text = field.text;
+    match fixed {
+        FixedType::String | FixedType::Dictionary => true,
+        FixedType::Bool => boolean::parse(text).is_some(),
+        FixedType::Date => temporal::parse_date(text).is_some(),
+        FixedType::Timestamp => {
+            temporal::parse_timestamp(text).is_some_and(|stamp| zone.is_none_or(|zone| zone == stamp.zone()))
+        }
+        FixedType::Float64 => float::parse(text).is_some(),
+        FixedType::Float32 => {
+            float::parse(text).is_some_and(|v| !v.is_finite() || v.abs() <= f64::from(f32::MAX))
+        }
+        int => int::parse(text)
+            .is_some_and(|value| int.int_range().is_some_and(|(low, high)| low <= value && value <= high)),
+    }
+}

@@ -1,0 +1,153 @@
+//! What can go wrong while memory is watched.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A failure to set up a monitor or to read what memory does.
+///
+/// A refused reservation is not one of these: see [`BudgetExceeded`](crate::BudgetExceeded).
+#[derive(Debug)]
+pub struct Error(Box<ErrorKind>);
+
+/// What went wrong.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// There is no probe for this operating system.
+    #[non_exhaustive]
+    Unsupported {
+        /// The system's name, as in [`std::env::consts::OS`].
+        system: &'static str,
+    },
+    /// A source of figures could not be read.
+    #[non_exhaustive]
+    Read {
+        /// The file that was read.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A source of figures was read but not understood.
+    #[non_exhaustive]
+    Malformed {
+        /// The file that was read.
+        path: PathBuf,
+        /// What it should have held.
+        expected: &'static str,
+        /// What it held instead, shortened.
+        found: String,
+    },
+    /// The builder was given a threshold of no bytes.
+    ZeroThreshold,
+    /// The builder was told to keep no history.
+    ZeroHistory,
+    /// A [`Scripted`](crate::Scripted) probe has no reading to give.
+    EmptyScript,
+}
+
+impl Error {
+    /// What went wrong.
+    pub fn kind(&self) -> &ErrorKind {
+        &self.0
+    }
+
+    /// For a [`Probe`](crate::Probe) of one's own: `path` could not be read.
+    pub fn read(path: impl Into<PathBuf>, source: io::Error) -> Error {
+        ErrorKind::Read { path: path.into(), source }.into()
+    }
+
+    /// For a [`Probe`](crate::Probe) of one's own: `path` held `found` instead of `expected`.
+    pub fn malformed(path: impl AsRef<Path>, expected: &'static str, found: &str) -> Error {
+        const MOST: usize = 60;
+        let found = found.trim().chars().take(MOST).collect();
+        ErrorKind::Malformed { path: path.as_ref().to_owned(), expected, found }.into()
+    }
+
+    /// For a [`Probe`](crate::Probe) of one's own: this operating system cannot say.
+    pub fn unsupported() -> Error {
+        ErrorKind::Unsupported { system: std::env::consts::OS }.into()
+    }
+}
+
+impl From<ErrorKind> for Error {
+    fn from(kind: ErrorKind) -> Error {
+        Error(Box::new(kind))
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind() {
+            ErrorKind::Unsupported { system } => write!(
+                f,
+                "memory use cannot be read on {system}: only Linux has a built-in probe; \
+                 give the monitor one of your own"
+            ),
+            ErrorKind::Read { path, .. } => {
+                write!(f, "cannot read {}: memory use is unknown without it", path.display())
+            }
+            ErrorKind::Malformed { path, expected, found } => {
+                write!(f, "{} should hold {expected}, but holds `{found}`", path.display())
+            }
+            ErrorKind::ZeroThreshold => {
+                f.write_str("a threshold of 0 B is passed by every process; give a size above zero")
+            }
+            ErrorKind::ZeroHistory => {
+                f.write_str("a history of 0 entries keeps no label and no phase; keep at least one")
+            }
+            ErrorKind::EmptyScript => {
+                f.write_str("a scripted probe was given no readings; give it at least one")
+            }
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self.kind() {
+            ErrorKind::Read { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use super::*;
+
+    #[test]
+    fn messages() {
+        let shown = |kind: ErrorKind| Error::from(kind).to_string();
+        assert_eq!(
+            shown(ErrorKind::Unsupported { system: "plan9" }),
+            "memory use cannot be read on plan9: only Linux has a built-in probe; \
+             give the monitor one of your own"
+        );
+        assert_eq!(
+            shown(ErrorKind::ZeroThreshold),
+            "a threshold of 0 B is passed by every process; give a size above zero"
+        );
+        assert_eq!(
+            shown(ErrorKind::ZeroHistory),
+            "a history of 0 entries keeps no label and no phase; keep at least one"
+        );
+        assert_eq!(
+            shown(ErrorKind::EmptyScript),
+            "a scripted probe was given no readings; give it at least one"
+        );
+        assert_eq!(
+            Error::malformed("/proc/self/statm", "two numbers", &format!("{}\n", "é".repeat(90))).to_string(),
+            format!("/proc/self/statm should hold two numbers, but holds `{}`", "é".repeat(60))
+        );
+    }
+
+    #[test]
+    fn the_systems_word_is_kept_as_source() {
+        let error = Error::read("/proc/meminfo", io::Error::other("gone"));
+        assert_eq!(error.to_string(), "cannot read /proc/meminfo: memory use is unknown without it");
+        assert_eq!(error.source().unwrap().to_string(), "gone");
+    }
+}

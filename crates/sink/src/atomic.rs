@@ -1,0 +1,293 @@
+//! A file that appears under its name whole, or not at all.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+use crate::error::{Error, ErrorKind, TargetProblem};
+use crate::format::Format;
+
+/// What the name of an unfinished file contains, so that one left by a killed process is known for what
+/// it is: `.NAME.tidegate-XXXXXX`, beside `NAME`.
+const MARK: &str = ".tidegate-";
+
+/// Longest part of the target's name that goes into the temporary one; file systems stop at 255 bytes.
+const MAX_NAME_BYTES: usize = 200;
+
+/// Checks, before any work is done, that a file could be put at `path`.
+///
+/// It creates and removes an empty file in the target's directory, the one sure way to know. What it says
+/// holds for that moment only: building and finishing a sink check again. A path of `-` always passes.
+///
+/// # Errors
+///
+/// [`ErrorKind::Exists`] when there is a file and `overwrite` is false; [`ErrorKind::Target`] when `path`
+/// is a directory or no regular file, or its directory is missing or cannot be written.
+///
+/// ```
+/// let directory = tempfile::tempdir()?;
+/// let path = directory.path().join("out.parquet");
+/// assert!(sink::check_target(&path, false).is_ok());
+/// std::fs::write(&path, "")?;
+/// assert!(matches!(sink::check_target(&path, false).unwrap_err().kind(), sink::ErrorKind::Exists { .. }));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn check_target(path: &Path, overwrite: bool) -> Result<(), Error> {
+    if Format::is_stream_path(path) {
+        return Ok(());
+    }
+    AtomicFile::create(path, overwrite).map(drop)
+}
+
+/// A temporary file that [`AtomicFile::publish`] renames to its target; dropped before, it is removed.
+#[derive(Debug)]
+pub(crate) struct AtomicFile {
+    temporary: NamedTempFile,
+    /// Where the file goes: the target, or what it links to.
+    place: PathBuf,
+    /// The target as the caller named it.
+    path: PathBuf,
+    overwrite: bool,
+}
+
+impl AtomicFile {
+    /// Creates the temporary file, after the checks of [`check_target`].
+    pub(crate) fn create(path: &Path, overwrite: bool) -> Result<Self, Error> {
+        let fail = |problem| Error::from(ErrorKind::Target { path: path.to_owned(), problem });
+        let place = check_place(path, overwrite)?;
+        let Some(name) = place.file_name() else {
+            return Err(fail(TargetProblem::Directory));
+        };
+        let directory = parent(&place);
+        match fs::metadata(directory) {
+            Ok(metadata) if !metadata.is_dir() => return Err(fail(TargetProblem::ParentNotDirectory)),
+            Ok(_) => {}
+            Err(error) => {
+                return Err(fail(match error.kind() {
+                    io::ErrorKind::NotFound => TargetProblem::MissingParent,
+                    io::ErrorKind::NotADirectory => TargetProblem::ParentNotDirectory,
+                    _ => TargetProblem::Unwritable(error),
+                }));
+            }
+        }
+        let mut prefix = OsString::from(".");
+        match name.to_str() {
+            Some(name) => prefix.push(&name[..name.floor_char_boundary(MAX_NAME_BYTES)]),
+            None if name.len() <= MAX_NAME_BYTES => prefix.push(name),
+            None => {}
+        }
+        prefix.push(MARK);
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(&prefix);
+        #[cfg(unix)]
+        {
+            // As `File::create` would: everything that the umask allows, not the 0600 of a secret file.
+            use std::os::unix::fs::PermissionsExt;
+            builder.permissions(fs::Permissions::from_mode(0o666));
+        }
+        let temporary =
+            builder.tempfile_in(directory).map_err(|error| fail(TargetProblem::Unwritable(error)))?;
+        Ok(Self { temporary, place, path: path.to_owned(), overwrite })
+    }
+
+    /// Makes the content durable, then visible under the target's name.
+    ///
+    /// `written` is for the message of a disk that turns out to be full only now.
+    pub(crate) fn publish(self, written: u64) -> Result<(), Error> {
+        let Self { temporary, place, path, overwrite } = self;
+        let io = |error| Error::io(&path, written, error);
+        temporary.as_file().sync_all().map_err(io)?;
+        let renamed = if overwrite { temporary.persist(&place) } else { temporary.persist_noclobber(&place) };
+        match renamed {
+            Ok(_) => {}
+            Err(refused) if !overwrite && refused.error.kind() == io::ErrorKind::AlreadyExists => {
+                return Err(ErrorKind::Exists { path }.into());
+            }
+            Err(refused) => return Err(io(refused.error)),
+        }
+        sync_directory(parent(&place)).map_err(io)
+    }
+}
+
+impl Write for AtomicFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.temporary.as_file_mut().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.temporary.as_file_mut().flush()
+    }
+}
+
+/// Where the file for `path` goes: `path`, or, as a plain create would, what it links to.
+fn check_place(path: &Path, overwrite: bool) -> Result<PathBuf, Error> {
+    let problem = |problem| Err(ErrorKind::Target { path: path.to_owned(), problem }.into());
+    // Not following links: a link to nowhere is in the way of a rename that must not replace.
+    let Ok(link) = fs::symlink_metadata(path) else {
+        return Ok(path.to_owned());
+    };
+    match fs::metadata(path) {
+        Ok(found) if found.is_dir() => problem(TargetProblem::Directory),
+        Ok(found) if !found.is_file() => problem(TargetProblem::Special),
+        _ if !overwrite => Err(ErrorKind::Exists { path: path.to_owned() }.into()),
+        Ok(_) if link.is_symlink() => fs::canonicalize(path).map_err(|error| Error::io(path, 0, error)),
+        _ => Ok(path.to_owned()),
+    }
+}
+
+/// The directory that `place` is in; a bare name is in the current one.
+fn parent(place: &Path) -> &Path {
+    match place.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// Makes a rename in `directory` survive a power cut, where the system can say so.
+fn sync_directory(directory: &Path) -> io::Result<()> {
+    if !cfg!(unix) {
+        return Ok(());
+    }
+    match File::open(directory).and_then(|directory| directory.sync_all()) {
+        // Some network and FUSE file systems cannot; a directory may be writable but not readable.
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported | io::ErrorKind::PermissionDenied
+            ) =>
+        {
+            Ok(())
+        }
+        done => done,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(directory: &Path) -> Vec<String> {
+        let mut names: Vec<_> = fs::read_dir(directory)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    fn problem(path: &Path) -> String {
+        match check_target(path, true).map_err(Error::into_kind) {
+            Err(ErrorKind::Target { problem, .. }) => format!("{problem:?}"),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_name_appears_when_the_file_is_whole() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("out.parquet");
+        let mut file = AtomicFile::create(&path, false).unwrap();
+        file.write_all(b"whole").unwrap();
+        let before = names(directory.path());
+        assert_eq!(before.len(), 1);
+        assert!(before[0].starts_with(".out.parquet.tidegate-"), "{before:?}");
+        file.publish(5).unwrap();
+        assert_eq!(names(directory.path()), ["out.parquet"]);
+        assert_eq!(fs::read(&path).unwrap(), b"whole");
+    }
+
+    #[test]
+    fn dropped_it_leaves_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("out.parquet");
+        let mut file = AtomicFile::create(&path, false).unwrap();
+        file.write_all(b"half").unwrap();
+        drop(file);
+        assert!(names(directory.path()).is_empty());
+    }
+
+    #[test]
+    fn a_file_that_appeared_meanwhile_is_kept() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("out.parquet");
+        let file = AtomicFile::create(&path, false).unwrap();
+        fs::write(&path, "theirs").unwrap();
+        let error = file.publish(0).unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Exists { .. }), "{error}");
+        assert_eq!(fs::read(&path).unwrap(), b"theirs");
+        assert_eq!(names(directory.path()), ["out.parquet"]);
+    }
+
+    #[test]
+    fn overwriting_replaces_only_when_finished() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("out.parquet");
+        fs::write(&path, "old").unwrap();
+        let mut file = AtomicFile::create(&path, true).unwrap();
+        file.write_all(b"new").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        file.publish(3).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert_eq!(names(directory.path()), ["out.parquet"]);
+    }
+
+    #[test]
+    fn targets_that_cannot_be_are_told_early() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("file");
+        fs::write(&file, "").unwrap();
+        assert_eq!(problem(directory.path()), "Directory");
+        assert_eq!(problem(Path::new("/")), "Directory");
+        assert_eq!(problem(&directory.path().join("none/out.parquet")), "MissingParent");
+        assert_eq!(problem(&file.join("out.parquet")), "ParentNotDirectory");
+        assert_eq!(names(directory.path()), ["file"]);
+        check_target(Path::new("-"), false).unwrap();
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn special_files_and_unwritable_directories_are_told_early() {
+        assert_eq!(problem(Path::new("/dev/null")), "Special");
+        let unwritable = problem(Path::new("/proc/out.parquet"));
+        assert!(unwritable.starts_with("Unwritable("), "{unwritable}");
+    }
+
+    #[test]
+    fn a_long_name_still_fits_beside_its_target() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(format!("{}.parquet", "é".repeat(120)));
+        AtomicFile::create(&path, false).unwrap().publish(0).unwrap();
+        assert!(path.exists());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_mode_is_that_of_a_plain_create() {
+        use std::os::unix::fs::PermissionsExt;
+        let directory = tempfile::tempdir().unwrap();
+        let (plain, atomic) = (directory.path().join("plain"), directory.path().join("atomic"));
+        File::create(&plain).unwrap();
+        AtomicFile::create(&atomic, false).unwrap().publish(0).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
+        assert_eq!(mode(&atomic), mode(&plain));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_is_followed_and_kept() {
+        let directory = tempfile::tempdir().unwrap();
+        let (real, link) = (directory.path().join("real"), directory.path().join("link"));
+        fs::write(&real, "old").unwrap();
+        std::os::unix::fs::symlink("real", &link).unwrap();
+        let refused = check_target(&link, false).unwrap_err();
+        assert!(matches!(refused.kind(), ErrorKind::Exists { .. }), "{refused}");
+        let mut file = AtomicFile::create(&link, true).unwrap();
+        file.write_all(b"new").unwrap();
+        file.publish(3).unwrap();
+        assert_eq!(fs::read(&real).unwrap(), b"new");
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    }
+}

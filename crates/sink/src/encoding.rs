@@ -1,0 +1,145 @@
+//! Which encodings the columns of a Parquet file get, and how much memory each may spend on them.
+
+use arrow::datatypes::{DataType, Schema};
+use monitor::Bytes;
+use parquet::basic;
+use parquet::errors::ParquetError;
+use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
+use parquet::schema::types::ColumnPath;
+
+use crate::compression::Compression;
+
+/// Written into every file, in the form that the Parquet specification gives: readers that cannot parse
+/// it distrust the statistics.
+pub(crate) const CREATED_BY: &str = concat!("tidegate version ", env!("CARGO_PKG_VERSION"));
+
+/// What a dictionary of numbers holds before it has met a value (72 KiB) and while it gathers the indices
+/// of a page (160 KiB). Where a column's share is less, dictionaries would crowd out the rows.
+const LEAST_DICTIONARY_SHARE: u64 = 256 << 10;
+
+/// A dictionary in memory, hash table included, by the bytes of its page in the file.
+const DICTIONARY_OVERHEAD: u64 = 3;
+
+/// Bytes of the index of one value, before its page is made.
+const INDEX_BYTES: u64 = 8;
+
+/// Below this share a column's part of a row group is a page or two, and an index of its pages costs
+/// memory until the file's end for nothing: the statistics of the part as a whole say the same.
+const LEAST_INDEXED_SHARE: u64 = 64 << 10;
+
+/// The usual limits of the encoder; a small share only lowers them.
+const PAGE_BYTES: u64 = 1 << 20;
+const PAGE_ROWS: u64 = 20_000;
+
+/// The properties of a file whose row groups take `row_group_bytes` of memory.
+///
+/// Half of that is for finished pages; the other half is shared evenly by the columns for what they
+/// gather before a page is made: values, indices and dictionaries.
+pub(crate) fn properties(
+    schema: &Schema,
+    compression: Compression,
+    row_group_bytes: Bytes,
+) -> Result<WriterProperties, ParquetError> {
+    let compression = match compression {
+        Compression::Snappy => basic::Compression::SNAPPY,
+        Compression::Zstd(level) => basic::Compression::ZSTD(basic::ZstdLevel::try_new(level.get())?),
+        Compression::Lz4 => basic::Compression::LZ4_RAW,
+        Compression::None => basic::Compression::UNCOMPRESSED,
+    };
+    let share = row_group_bytes.get() / 2 / (schema.fields().len().max(1) as u64);
+    let page = share / 4;
+    let is_indexed = share >= LEAST_INDEXED_SHARE;
+    let properties = WriterProperties::builder()
+        .set_created_by(CREATED_BY.to_owned())
+        .set_compression(compression)
+        .set_data_page_size_limit(page.clamp(8 << 10, PAGE_BYTES) as usize)
+        .set_data_page_row_count_limit((page / INDEX_BYTES).clamp(1024, PAGE_ROWS) as usize)
+        .set_statistics_enabled(match is_indexed {
+            true => EnabledStatistics::Page,
+            false => EnabledStatistics::Chunk,
+        })
+        .set_offset_index_disabled(!is_indexed)
+        // Both limits of a row group are kept by the encoder, which also asks the budget.
+        .set_max_row_group_row_count(None)
+        .set_max_row_group_bytes(None);
+    let properties = schema.fields().iter().fold(properties, |properties, field| {
+        let column = ColumnPath::new(vec![field.name().clone()]);
+        with_dictionary(properties, column, field.data_type(), share)
+    });
+    Ok(properties.build())
+}
+
+/// Text that repeats arrives dictionary-typed, so plain text is known not to. A dictionary of numbers is
+/// tried where there is memory for it, and falls back to plain pages when it outgrows its share.
+fn with_dictionary(
+    properties: WriterPropertiesBuilder,
+    column: ColumnPath,
+    data_type: &DataType,
+    share: u64,
+) -> WriterPropertiesBuilder {
+    match data_type {
+        DataType::Dictionary(..) => properties,
+        number if number.is_primitive() && share >= LEAST_DICTIONARY_SHARE => {
+            let most = (share / DICTIONARY_OVERHEAD).min(PAGE_BYTES);
+            properties.set_column_dictionary_page_size_limit(column, most as usize)
+        }
+        _ => properties.set_column_dictionary_enabled(column, false),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::datatypes::Field;
+
+    use super::*;
+
+    fn of(columns: usize, row_group_bytes: Bytes) -> WriterProperties {
+        let word = DataType::Dictionary(Box::new(DataType::Int8), Box::new(DataType::Utf8));
+        let types = [DataType::Int64, DataType::Utf8, word, DataType::Boolean];
+        let fields: Vec<_> = (0..columns)
+            .map(|index| Field::new(index.to_string(), types[index % types.len()].clone(), true))
+            .collect();
+        properties(&Schema::new(fields), Compression::None, row_group_bytes).unwrap()
+    }
+
+    fn column(index: usize) -> ColumnPath {
+        ColumnPath::new(vec![index.to_string()])
+    }
+
+    #[test]
+    fn with_room_numbers_get_a_dictionary_and_plain_text_does_not() {
+        let properties = of(4, Bytes::mib(64));
+        let tried = [0, 1, 2, 3].map(|index| properties.dictionary_enabled(&column(index)));
+        assert_eq!(tried, [true, false, true, false]);
+        assert_eq!(properties.column_dictionary_page_size_limit(&column(0)), 1 << 20);
+        assert_eq!(properties.data_page_size_limit(), 1 << 20);
+        assert_eq!(properties.data_page_row_count_limit(), 20_000);
+        assert_eq!(properties.statistics_enabled(&column(0)), EnabledStatistics::Page);
+        assert!(!properties.offset_index_disabled());
+    }
+
+    #[test]
+    fn without_room_only_what_comes_as_a_dictionary_stays_one() {
+        let properties = of(400, Bytes::mib(64));
+        let tried = [0, 1, 2, 3].map(|index| properties.dictionary_enabled(&column(index)));
+        assert_eq!(tried, [false, false, true, false]);
+        assert_eq!(properties.data_page_size_limit(), (32 << 20) / 400 / 4);
+        assert_eq!(properties.data_page_row_count_limit(), (32 << 20) / 400 / 4 / 8);
+        assert!(!properties.offset_index_disabled());
+    }
+
+    #[test]
+    fn with_hardly_a_page_a_column_pages_get_no_index() {
+        let properties = of(600, Bytes::mib(64));
+        assert_eq!(properties.statistics_enabled(&column(0)), EnabledStatistics::Chunk);
+        assert!(properties.offset_index_disabled());
+    }
+
+    #[test]
+    fn the_levels_reach_the_encoder() {
+        let level = "zstd:22".parse().unwrap();
+        let properties = properties(&Schema::empty(), level, Bytes(1)).unwrap();
+        let expected = basic::Compression::ZSTD(basic::ZstdLevel::try_new(22).unwrap());
+        assert_eq!(properties.compression(&column(0)), expected);
+    }
+}

@@ -1,0 +1,60 @@
+//! The trait of everything that batches can be written to.
+
+use arrow::array::RecordBatch;
+
+use crate::error::Error;
+
+/// What batches are written to, in order, until [`finish`](Sink::finish) makes the result exist.
+///
+/// A file appears under its name in `finish` and not before: whole, and on stable storage. Dropped without
+/// `finish`, or after an error, a sink leaves neither the file nor a temporary one, and a file that was to be
+/// overwritten is as it was.
+///
+/// Every batch has the schema that the sink was built for: same names, same types in the same order; field
+/// and schema metadata are not compared. The values read back, nulls included, are those written, in the
+/// order written, however they were cut into batches.
+///
+/// # What is not promised
+///
+/// - How rows are grouped in the file. Row groups follow the limits given, not the batches, and depend on
+///   the memory there is. The same rows may give different bytes under different budgets.
+/// - That memory is bounded by the reservations alone. Reserved is what grows: the row group in progress
+///   and, by an estimate, the index that Parquet keeps of finished ones until the end; or the batch that
+///   is being compressed for Arrow IPC. Not counted are the batches (their owner counts them), fixed
+///   buffers of some hundred KiB and some ten KiB a Parquet column, and 24 bytes a batch for the index of
+///   an IPC file.
+/// - Anything about a stream after an error or a drop: what went out cannot be taken back. A reader knows
+///   by the missing end marker.
+/// - That a killed process leaves nothing. What it leaves is beside the target and named
+///   `.NAME.tidegate-` and six characters; it is never read and safe to delete.
+/// - That an error of `finish` means the file is not there, in one case: when the directory's own sync
+///   fails, the whole file is in place but may not survive a power cut.
+pub trait Sink: Send {
+    /// Writes the rows of `batch` after those of earlier calls. A batch without rows is legal and changes
+    /// nothing.
+    ///
+    /// # Errors
+    ///
+    /// Any kind but `Exists`. The sink has then given up: what it wrote is removed, and every later call
+    /// fails with [`ErrorKind::Failed`](crate::ErrorKind::Failed).
+    fn write(&mut self, batch: &RecordBatch) -> Result<(), Error>;
+
+    /// Writes the rest, and makes the file durable and visible. A sink that got no rows leaves a file
+    /// with the schema and no rows.
+    ///
+    /// # Errors
+    ///
+    /// As for `write`, and [`ErrorKind::Exists`](crate::ErrorKind::Exists) when the target has come to
+    /// exist since the sink was built and is not to be overwritten.
+    fn finish(self: Box<Self>) -> Result<Written, Error>;
+}
+
+/// What a finished sink has written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Written {
+    /// Rows of all batches.
+    pub rows: u64,
+    /// Length of the file, or bytes that went into the stream.
+    pub bytes: u64,
+}

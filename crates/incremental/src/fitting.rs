@@ -1,0 +1,219 @@
+//! The passes of a fit: which steps can learn from the next pass over the input, and what they have learnt.
+//!
+//! A step can learn as soon as every step that made its columns is fitted. Steps that touch different
+//! columns learn in the same pass; a scaler behind an imputer of the same column waits for the next.
+
+use std::sync::Arc;
+
+use arrow::array::ArrayRef;
+use arrow::record_batch::RecordBatch;
+use monitor::{Budget, Bytes, Reservation};
+
+use crate::column::Column;
+use crate::error::Error;
+use crate::graph::Graph;
+use crate::pipeline::{Pipeline, PipelineStep};
+use crate::recipe::Recipe;
+use crate::selection::Selected;
+use crate::step::{Fit, FitState, FittedStep};
+
+/// A fit of a recipe on an input, pass by pass.
+///
+/// ```
+/// use std::sync::Arc;
+/// use arrow::array::{ArrayRef, Int8Array};
+/// use arrow::record_batch::RecordBatch;
+/// use incremental::{Column, Fitting, Recipe};
+/// use monitor::Budget;
+///
+/// let age: ArrayRef = Arc::new(Int8Array::from(vec![Some(1), None, Some(3)]));
+/// let batch = RecordBatch::try_from_iter([("age", age)])?;
+/// let columns: Vec<Column> = batch.schema().fields().iter().filter_map(|f| Column::of(f)).collect();
+///
+/// let recipe = Recipe::parse("version = 1\n[[steps]]\nuse = \"simple_imputer\"\ncolumns = [\"age\"]\n")?;
+/// let mut fitting = Fitting::new(recipe, &columns, &Budget::unbounded());
+/// while let Some(mut pass) = fitting.next_pass()? {
+///     let wanted = batch.project(pass.projection())?;
+///     pass.update(&wanted, 0)?;
+///     fitting.finish_pass(pass)?;
+/// }
+/// let pipeline = fitting.finish()?.bind(&columns, true)?;
+/// let filled = pipeline.transform(&batch, 0)?;
+/// assert_eq!(format!("{:?}", filled.column(0)).matches("2.0").count(), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Fitting {
+    recipe: Recipe,
+    input: Vec<Column>,
+    budget: Budget,
+    stages: Vec<Stage>,
+    passes: usize,
+}
+
+/// How far a step's fit is.
+enum Stage {
+    Waiting,
+    /// Fitted partly; the state takes another pass.
+    Continuing(Box<dyn FitState>),
+    Fitted {
+        fitted: Arc<dyn FittedStep>,
+        /// The columns that the selection came to.
+        inputs: Vec<String>,
+    },
+}
+
+/// One pass over the input.
+pub struct Pass {
+    graph: Arc<Graph>,
+    projection: Vec<usize>,
+    /// The values that the states take, all behind one another.
+    wanted: Vec<usize>,
+    fits: Vec<StepFit>,
+    reservation: Reservation,
+}
+
+struct StepFit {
+    step: usize,
+    name: &'static str,
+    inputs: Vec<String>,
+    state: Box<dyn FitState>,
+}
+
+impl Fitting {
+    /// A fit of `recipe` on an input with these columns. States are reserved from `budget`.
+    pub fn new(recipe: Recipe, input: &[Column], budget: &Budget) -> Fitting {
+        let stages = recipe.steps.iter().map(|_| Stage::Waiting).collect();
+        Fitting { recipe, input: input.to_vec(), budget: budget.clone(), stages, passes: 0 }
+    }
+
+    /// Passes begun so far.
+    pub fn passes(&self) -> usize {
+        self.passes
+    }
+
+    /// The next pass over the input; `None` when every step is fitted.
+    ///
+    /// # Errors
+    /// A selection that matches nothing, or a column that its step cannot take.
+    pub fn next_pass(&mut self) -> Result<Option<Pass>, Error> {
+        let mut graph = Graph::new(&self.input, true);
+        let mut is_final = true;
+        let mut fits: Vec<(StepFit, Vec<usize>)> = Vec::new();
+        for index in 0..self.recipe.steps.len() {
+            let (name, line) = (self.recipe.steps[index].name, self.recipe.steps[index].line);
+            let located = |e: Error| e.in_step(index, name).at_line(line);
+            let Some(places) = self.places(index, &graph, is_final).map_err(located)? else { break };
+            if let Stage::Fitted { fitted, .. } = &self.stages[index] {
+                graph.push_fitted(index, name, Arc::clone(fitted), &places).map_err(located)?;
+                continue;
+            }
+            let columns = graph.columns_at(&places);
+            let bound = self.recipe.steps[index].step.bind(&columns).map_err(located)?;
+            let inputs: Vec<String> = columns.into_iter().map(|c| c.name).collect();
+            if let Some(fitted) = bound.fitted() {
+                let fitted: Arc<dyn FittedStep> = fitted.into();
+                if places.iter().all(|p| graph.value(graph.table()[*p]).is_ready) && is_final {
+                    self.stages[index] = Stage::Fitted { fitted: Arc::clone(&fitted), inputs };
+                }
+                graph.push_fitted(index, name, fitted, &places).map_err(located)?;
+                continue;
+            }
+            let values: Vec<usize> = places.iter().map(|p| graph.table()[*p]).collect();
+            if values.iter().all(|v| graph.value(*v).is_ready) {
+                let state = match std::mem::replace(&mut self.stages[index], Stage::Waiting) {
+                    Stage::Continuing(state) => state,
+                    _ => bound.start(),
+                };
+                fits.push((StepFit { step: index, name, inputs, state }, values));
+            }
+            let preview = bound.preview();
+            is_final &= preview.is_final;
+            graph.push_preview(index, name, &places, preview.columns).map_err(located)?;
+        }
+        if fits.is_empty() {
+            return Ok(None);
+        }
+        self.passes += 1;
+        let (fits, wanted): (Vec<_>, Vec<_>) = fits.into_iter().unzip();
+        let wanted = wanted.concat();
+        let projection = graph.sources_of(&wanted);
+        let reservation = self.budget.consumer("fit state").try_reserve(Bytes::ZERO)?;
+        Ok(Some(Pass { graph: Arc::new(graph), projection, wanted, fits, reservation }))
+    }
+
+    /// The places of the columns that a step takes; `None`: not known before others are fitted.
+    fn places(&self, index: usize, graph: &Graph, is_final: bool) -> Result<Option<Vec<usize>>, Error> {
+        let step = &self.recipe.steps[index];
+        let columns = graph.columns();
+        if let Stage::Fitted { inputs, .. } = &self.stages[index] {
+            let place = |name: &String| columns.iter().position(|c| c.name == *name);
+            return Ok(inputs.iter().map(place).collect());
+        }
+        let takes_the_others = step.step.takes_the_others();
+        match step.selection.select(&columns, is_final)? {
+            Selected::NotYet => Ok(None),
+            Selected::Columns(_) if takes_the_others && !is_final => Ok(None),
+            Selected::Columns(places) if takes_the_others => {
+                Ok(Some((0..columns.len()).filter(|p| !places.contains(p)).collect()))
+            }
+            Selected::Columns(places) => Ok(Some(places)),
+        }
+    }
+
+    /// Ends a pass: its steps are fitted, or ready for another pass.
+    ///
+    /// # Errors
+    /// What the rows together make impossible, such as a parameter that contradicts them.
+    pub fn finish_pass(&mut self, pass: Pass) -> Result<(), Error> {
+        for StepFit { step, name, inputs, state } in pass.fits {
+            self.stages[step] = match state.finish().map_err(|e| e.in_step(step, name))? {
+                Fit::Done(fitted) => Stage::Fitted { fitted: fitted.into(), inputs },
+                Fit::Again(state) => Stage::Continuing(state),
+            };
+        }
+        Ok(())
+    }
+
+    /// The fitted pipeline.
+    ///
+    /// # Errors
+    /// As [`next_pass`](Self::next_pass), if a pass is still to be made.
+    ///
+    /// # Panics
+    /// If [`next_pass`](Self::next_pass) has not given `None` yet.
+    pub fn finish(self) -> Result<Pipeline, Error> {
+        let mut steps = Vec::with_capacity(self.stages.len());
+        for (stage, step) in self.stages.into_iter().zip(&self.recipe.steps) {
+            let Stage::Fitted { fitted, inputs } = stage else {
+                panic!("a pass over the input is still to be made")
+            };
+            steps.push(PipelineStep { name: step.name, inputs, fitted });
+        }
+        Ok(Pipeline { input: self.input, steps })
+    }
+}
+
+impl Pass {
+    /// The columns of the input that the pass reads, by place, in input order.
+    pub fn projection(&self) -> &[usize] {
+        &self.projection
+    }
+
+    /// Takes a batch of the columns [`projection`](Self::projection). `first_row` is the number of its first
+    /// row in the whole input.
+    ///
+    /// # Errors
+    /// A value that a step cannot compute with; a refusal of the budget.
+    pub fn update(&mut self, batch: &RecordBatch, first_row: u64) -> Result<(), Error> {
+        let arrays = self.graph.run(&self.wanted, batch.columns(), first_row)?;
+        let mut rest: &[ArrayRef] = &arrays;
+        let mut held = 0;
+        for fit in &mut self.fits {
+            let (inputs, tail) = rest.split_at(fit.inputs.len());
+            rest = tail;
+            fit.state.update(inputs, first_row).map_err(|e| e.in_step(fit.step, fit.name))?;
+            held += fit.state.heap_bytes();
+        }
+        Ok(self.reservation.try_resize(Bytes::from(held))?)
+    }
+}

@@ -1,0 +1,239 @@
+//! Steps that treat each column alone: the loops over columns, written once.
+
+use std::any::Any;
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use arrow::array::ArrayRef;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::column::Column;
+use crate::error::{Error, ErrorKind};
+use crate::step::{BoundStep, Fit, FitState, FittedStep, OutputColumn, Preview, Step};
+
+/// A step's parameters, for one column at a time.
+pub(crate) trait ColumnStep: Debug + Send + Sync + 'static {
+    type State: ColumnState;
+
+    /// Refuses parameters that do not fit the number of columns.
+    fn check(&self, inputs: &[Column]) -> Result<(), Error> {
+        let _ = inputs;
+        Ok(())
+    }
+
+    /// The state for the `index`-th column, or why the step cannot take it.
+    fn start(&self, index: usize, input: &Column) -> Result<Self::State, Error>;
+
+    /// What takes the column's place, and whether that is final before the fit.
+    fn preview(&self, index: usize, input: &Column) -> (Vec<Column>, bool);
+}
+
+/// What the end of a pass gives for one column.
+pub(crate) enum Progress<S: ColumnState> {
+    Done(S::Fitted),
+    Again(S),
+}
+
+/// The state of a fit of one column; see [`FitState`] for its laws.
+pub(crate) trait ColumnState: Clone + Send + Sync + Sized + 'static {
+    type Fitted: FittedColumn;
+
+    fn update(&mut self, values: &ArrayRef, first_row: u64) -> Result<(), Error>;
+    fn merge(&mut self, other: &Self);
+    fn heap_bytes(&self) -> usize;
+    fn finish(self) -> Result<Progress<Self>, Error>;
+}
+
+/// What was learnt of one column.
+pub(crate) trait FittedColumn: Serialize + DeserializeOwned + Debug + Send + Sync + 'static {
+    fn outputs(&self, input: &Column, narrow: bool) -> Result<Vec<OutputColumn>, Error>;
+    fn transform(
+        &self,
+        values: &ArrayRef,
+        outputs: &[Column],
+        first_row: u64,
+    ) -> Result<Vec<ArrayRef>, Error>;
+    fn heap_bytes(&self) -> usize;
+}
+
+/// A [`Step`] over a [`ColumnStep`].
+#[derive(Debug)]
+pub(crate) struct PerColumn<S>(Arc<S>);
+
+impl<S: ColumnStep> PerColumn<S> {
+    pub(crate) fn boxed(step: S) -> Box<dyn Step> {
+        Box::new(PerColumn(Arc::new(step)))
+    }
+}
+
+impl<S: ColumnStep> Step for PerColumn<S> {
+    fn bind(&self, inputs: &[Column]) -> Result<Box<dyn BoundStep>, Error> {
+        self.0.check(inputs)?;
+        let states = inputs.iter().enumerate().map(|(i, input)| {
+            let state = self.0.start(i, input).map_err(|e| e.in_column(&input.name))?;
+            Ok(ColumnFit { name: input.name.clone(), stage: Stage::Fitting(state) })
+        });
+        let fit = ColumnFits { columns: states.collect::<Result<_, Error>>()? };
+        let previews: Vec<_> = inputs.iter().enumerate().map(|(i, input)| self.0.preview(i, input)).collect();
+        let is_final = previews.iter().all(|(_, is_final)| *is_final);
+        let columns = previews.into_iter().map(|(columns, _)| columns).collect();
+        Ok(Box::new(BoundColumns { fit, preview: Preview { columns, is_final } }))
+    }
+}
+
+struct BoundColumns<S: ColumnState> {
+    fit: ColumnFits<S>,
+    preview: Preview,
+}
+
+impl<S: ColumnState> BoundStep for BoundColumns<S> {
+    fn preview(&self) -> Preview {
+        self.preview.clone()
+    }
+
+    fn start(&self) -> Box<dyn FitState> {
+        Box::new(self.fit.clone())
+    }
+}
+
+/// One column's fit: some columns of a step may be done while others need another pass.
+struct ColumnFit<S: ColumnState> {
+    name: String,
+    stage: Stage<S>,
+}
+
+enum Stage<S: ColumnState> {
+    Fitting(S),
+    Done(Arc<S::Fitted>),
+}
+
+// By hand: a derive would demand that what was learnt is `Clone`, and it is behind an `Arc`.
+impl<S: ColumnState> Clone for ColumnFit<S> {
+    fn clone(&self) -> Self {
+        let stage = match &self.stage {
+            Stage::Fitting(state) => Stage::Fitting(state.clone()),
+            Stage::Done(fitted) => Stage::Done(Arc::clone(fitted)),
+        };
+        ColumnFit { name: self.name.clone(), stage }
+    }
+}
+
+struct ColumnFits<S: ColumnState> {
+    columns: Vec<ColumnFit<S>>,
+}
+
+impl<S: ColumnState> Clone for ColumnFits<S> {
+    fn clone(&self) -> Self {
+        ColumnFits { columns: self.columns.clone() }
+    }
+}
+
+impl<S: ColumnState> FitState for ColumnFits<S> {
+    fn update(&mut self, inputs: &[ArrayRef], first_row: u64) -> Result<(), Error> {
+        for (column, values) in self.columns.iter_mut().zip(inputs) {
+            if let Stage::Fitting(state) = &mut column.stage {
+                state.update(values, first_row).map_err(|e| e.in_column(&column.name))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn merge(&mut self, other: Box<dyn FitState>) {
+        let other: Box<dyn Any> = other;
+        let other = other.downcast::<Self>().expect("only states of one step are merged");
+        for (column, other) in self.columns.iter_mut().zip(&other.columns) {
+            if let (Stage::Fitting(state), Stage::Fitting(other)) = (&mut column.stage, &other.stage) {
+                state.merge(other);
+            }
+        }
+    }
+
+    fn heap_bytes(&self) -> usize {
+        self.columns
+            .iter()
+            .map(|c| match &c.stage {
+                Stage::Fitting(state) => size_of::<S>() + state.heap_bytes(),
+                Stage::Done(fitted) => fitted.heap_bytes(),
+            })
+            .sum()
+    }
+
+    fn finish(self: Box<Self>) -> Result<Fit, Error> {
+        let mut columns = Vec::with_capacity(self.columns.len());
+        for ColumnFit { name, stage } in self.columns {
+            let stage = match stage {
+                Stage::Done(fitted) => Stage::Done(fitted),
+                Stage::Fitting(state) => match state.finish().map_err(|e| e.in_column(&name))? {
+                    Progress::Done(fitted) => Stage::Done(Arc::new(fitted)),
+                    Progress::Again(state) => Stage::Fitting(state),
+                },
+            };
+            columns.push(ColumnFit { name, stage });
+        }
+        let fitted: Option<Vec<_>> = columns
+            .iter()
+            .map(|c| match &c.stage {
+                Stage::Done(fitted) => Some(Arc::clone(fitted)),
+                Stage::Fitting(_) => None,
+            })
+            .collect();
+        Ok(match fitted {
+            Some(columns) => Fit::Done(Box::new(FittedColumns { columns })),
+            None => Fit::Again(Box::new(ColumnFits::<S> { columns })),
+        })
+    }
+}
+
+/// A [`FittedStep`] over what was learnt of each column.
+#[derive(Debug)]
+pub(crate) struct FittedColumns<F> {
+    columns: Vec<Arc<F>>,
+}
+
+impl<F: FittedColumn> FittedColumns<F> {
+    /// Reads what [`encode`](FittedStep::encode) wrote.
+    pub(crate) fn decode(learnt: serde_json::Value, inputs: usize) -> Result<Box<dyn FittedStep>, Error> {
+        let damaged = |message: String| Error::new(ErrorKind::Archive { message });
+        let columns: Vec<F> = serde_json::from_value(learnt)
+            .map_err(|e| damaged(format!("what a step learnt cannot be read: {e}")))?;
+        if columns.len() != inputs {
+            return Err(damaged(format!(
+                "a step of {inputs} columns has learnt {}; fit again",
+                columns.len()
+            )));
+        }
+        Ok(Box::new(FittedColumns { columns: columns.into_iter().map(Arc::new).collect() }))
+    }
+}
+
+impl<F: FittedColumn> FittedStep for FittedColumns<F> {
+    fn outputs(&self, inputs: &[Column], narrow: bool) -> Result<Vec<Vec<OutputColumn>>, Error> {
+        let outputs = self.columns.iter().zip(inputs);
+        outputs
+            .map(|(fitted, input)| fitted.outputs(input, narrow).map_err(|e| e.in_column(&input.name)))
+            .collect()
+    }
+
+    fn transform(
+        &self,
+        inputs: &[ArrayRef],
+        outputs: &[Vec<Column>],
+        first_row: u64,
+    ) -> Result<Vec<ArrayRef>, Error> {
+        let mut arrays = Vec::new();
+        for ((fitted, values), outputs) in self.columns.iter().zip(inputs).zip(outputs) {
+            arrays.extend(fitted.transform(values, outputs, first_row)?);
+        }
+        Ok(arrays)
+    }
+
+    fn encode(&self) -> Result<serde_json::Value, Error> {
+        let columns: Vec<&F> = self.columns.iter().map(Arc::as_ref).collect();
+        serde_json::to_value(columns).map_err(|e| Error::new(ErrorKind::Archive { message: e.to_string() }))
+    }
+
+    fn heap_bytes(&self) -> usize {
+        self.columns.iter().map(|c| size_of::<F>() + c.heap_bytes()).sum()
+    }
+}

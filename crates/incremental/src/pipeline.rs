@@ -1,0 +1,152 @@
+//! A fitted pipeline, and the same bound to the columns of an input.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::record_batch::{RecordBatch, RecordBatchOptions};
+
+use crate::column::{Column, Lineage, ValueKind};
+use crate::error::{Error, ErrorKind};
+use crate::graph::Graph;
+use crate::step::FittedStep;
+
+/// Steps that have learnt what they need, for inputs with the columns of the one they were fitted on.
+#[derive(Clone, Debug)]
+pub struct Pipeline {
+    pub(crate) input: Vec<Column>,
+    pub(crate) steps: Vec<PipelineStep>,
+}
+
+/// A fitted step and the columns that it takes.
+#[derive(Clone, Debug)]
+pub(crate) struct PipelineStep {
+    pub(crate) name: &'static str,
+    pub(crate) inputs: Vec<String>,
+    pub(crate) fitted: Arc<dyn FittedStep>,
+}
+
+/// A pipeline that knows where its input's columns are, and so its output schema and lineage.
+#[derive(Clone, Debug)]
+pub struct BoundPipeline {
+    graph: Graph,
+    schema: SchemaRef,
+    projection: Vec<usize>,
+    /// For each source column of the graph, its place in the batch; in graph order.
+    order: Vec<usize>,
+}
+
+impl Pipeline {
+    /// The columns that it was fitted on.
+    pub fn input(&self) -> &[Column] {
+        &self.input
+    }
+
+    /// The steps' names, in order.
+    pub fn step_names(&self) -> impl Iterator<Item = &'static str> {
+        self.steps.iter().map(|step| step.name)
+    }
+
+    /// Binds to an input by the names of its columns, which may stand in another order. `narrow`: what steps
+    /// make is stored in the narrowest type that loses nothing, else as the scikit-learn classes give it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InputDiffers`] for a column that is missing, new or of another kind.
+    pub fn bind(&self, columns: &[Column], narrow: bool) -> Result<BoundPipeline, Error> {
+        if let Some(new) = columns.iter().find(|c| self.input.iter().all(|f| f.name != c.name)) {
+            let message = "was not there when the pipeline was fitted; leave it out, or fit again with it";
+            return Err(Error::new(ErrorKind::InputDiffers { message: message.into() }).in_column(&new.name));
+        }
+        let mut places = Vec::with_capacity(self.input.len());
+        let mut input = Vec::with_capacity(self.input.len());
+        for fitted in &self.input {
+            let place = columns.iter().position(|c| c.name == fitted.name).ok_or_else(|| {
+                let message =
+                    "is missing, and was there when the pipeline was fitted; add it, or fit again without";
+                Error::new(ErrorKind::InputDiffers { message: message.into() }).in_column(&fitted.name)
+            })?;
+            check_kind(fitted, &columns[place])?;
+            places.push(place);
+            input.push(columns[place].clone());
+        }
+        let mut graph = Graph::new(&input, narrow);
+        for (index, step) in self.steps.iter().enumerate() {
+            let table = graph.columns();
+            let at = |name: &String| {
+                table.iter().position(|c| c.name == *name).ok_or_else(|| {
+                    let message = format!(
+                        "the step takes the column \"{name}\", which no step before it makes; fit again"
+                    );
+                    Error::new(ErrorKind::Archive { message })
+                })
+            };
+            let located = |e: Error| e.in_step(index, step.name);
+            let inputs = step.inputs.iter().map(at).collect::<Result<Vec<_>, _>>().map_err(located)?;
+            graph.push_fitted(index, step.name, Arc::clone(&step.fitted), &inputs).map_err(located)?;
+        }
+        let fields = graph.columns().into_iter().map(|c| Field::new(c.name, c.data_type, true));
+        let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+        let wanted: Vec<usize> = graph.sources_of(graph.table()).into_iter().map(|s| places[s]).collect();
+        let mut projection = wanted.clone();
+        projection.sort_unstable();
+        let order = wanted.iter().filter_map(|p| projection.iter().position(|q| q == p)).collect();
+        Ok(BoundPipeline { graph, schema, projection, order })
+    }
+
+    /// Bytes on the heap of what the steps have learnt.
+    pub fn heap_bytes(&self) -> usize {
+        self.steps.iter().map(|step| step.fitted.heap_bytes()).sum()
+    }
+}
+
+/// Numbers may be whole in one input and not in another; an input without values is of every kind.
+fn check_kind(fitted: &Column, found: &Column) -> Result<(), Error> {
+    let number = |kind| matches!(kind, ValueKind::Int | ValueKind::Float);
+    let (a, b) = (fitted.kind, found.kind);
+    if a == b || a == ValueKind::Null || b == ValueKind::Null || (number(a) && number(b)) {
+        return Ok(());
+    }
+    let message = format!(
+        "held {a} values when the pipeline was fitted, and holds {b} values here; mend the values or fit again"
+    );
+    Err(Error::new(ErrorKind::InputDiffers { message }).in_column(&fitted.name))
+}
+
+impl BoundPipeline {
+    /// The schema of the output.
+    pub fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// The columns of the input that the output depends on, by place, in input order.
+    pub fn projection(&self) -> &[usize] {
+        &self.projection
+    }
+
+    /// Where each output column comes from, in order.
+    pub fn lineage(&self) -> Vec<&Lineage> {
+        self.graph.table().iter().map(|v| &self.graph.value(*v).lineage).collect()
+    }
+
+    /// Bytes that a row takes in the columns that steps make, text left aside.
+    pub fn made_row_bytes(&self) -> usize {
+        let made =
+            self.graph.table().iter().map(|v| self.graph.value(*v)).filter(|v| !v.lineage.steps.is_empty());
+        made.map(|v| match &v.column.data_type {
+            DataType::Dictionary(key, _) => key.primitive_width().unwrap_or(4),
+            t => t.primitive_width().unwrap_or(1),
+        })
+        .sum()
+    }
+
+    /// The output rows of a batch of the columns [`projection`](Self::projection). `first_row` is the number
+    /// of its first row in the whole input, for messages.
+    ///
+    /// # Errors
+    /// A value that a step cannot take, such as an unseen category.
+    pub fn transform(&self, batch: &RecordBatch, first_row: u64) -> Result<RecordBatch, Error> {
+        let sources: Vec<_> = self.order.iter().map(|place| Arc::clone(batch.column(*place))).collect();
+        let arrays = self.graph.run(self.graph.table(), &sources, first_row)?;
+        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+        Ok(RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options)?)
+    }
+}

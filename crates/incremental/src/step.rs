@@ -1,0 +1,133 @@
+//! The life of a step: parameters, bound to columns, fitted by a mergeable state, applied to batches.
+//!
+//! ```text
+//!  Step ── bind(columns) ──► BoundStep ── start() ──► FitState ── finish() ──► FittedStep
+//!  recipe                    outputs, as far          update,     or again,    outputs, transform,
+//!                            as known before          merge       with         encode
+//!                            the fit                              another pass
+//! ```
+
+use std::any::Any;
+use std::fmt::Debug;
+
+use arrow::array::ArrayRef;
+
+use crate::column::Column;
+use crate::error::Error;
+
+/// A step with its parameters.
+pub trait Step: Debug + Send + Sync {
+    /// Binds the step to the columns that its selection came to.
+    ///
+    /// # Errors
+    /// Columns whose values the step cannot take; parameters that do not fit their number.
+    fn bind(&self, inputs: &[Column]) -> Result<Box<dyn BoundStep>, Error>;
+
+    /// Whether the step takes the columns that its selection leaves out, as `select_columns` does.
+    fn takes_the_others(&self) -> bool {
+        false
+    }
+}
+
+/// What is known of a step's outputs before it is fitted.
+#[derive(Clone, Debug)]
+pub struct Preview {
+    /// For each input, the columns that take its place.
+    pub columns: Vec<Vec<Column>>,
+    /// Whether the fit can no longer add, drop or retype any of them.
+    pub is_final: bool,
+}
+
+/// A step that knows its input columns.
+pub trait BoundStep: Send + Sync {
+    /// What is known of the outputs.
+    fn preview(&self) -> Preview;
+
+    /// The state of a fit that has seen no row.
+    fn start(&self) -> Box<dyn FitState>;
+
+    /// The fitted step, if there is nothing to learn.
+    fn fitted(&self) -> Option<Box<dyn FittedStep>> {
+        None
+    }
+}
+
+/// What the end of a pass gives.
+pub enum Fit {
+    /// The step is fitted.
+    Done(Box<dyn FittedStep>),
+    /// Another pass over the same rows is needed, with this state.
+    Again(Box<dyn FitState>),
+}
+
+/// The state of a fit: a commutative monoid over rows. Any cut of the rows, any order and any tree of merges
+/// give the same fitted step, to the bit.
+///
+/// What is *not* promised: that two states of different passes, steps or recipes can be merged.
+pub trait FitState: Any + Send {
+    /// Takes the rows of a batch. `first_row` is the number of the first one in the whole input, from 0.
+    ///
+    /// # Errors
+    /// A value that the step cannot compute with.
+    fn update(&mut self, inputs: &[ArrayRef], first_row: u64) -> Result<(), Error>;
+
+    /// Takes what another state of the same step and pass has seen.
+    ///
+    /// # Panics
+    /// If `other` is of another step.
+    fn merge(&mut self, other: Box<dyn FitState>);
+
+    /// Bytes on the heap, by capacity.
+    fn heap_bytes(&self) -> usize;
+
+    /// Ends the pass.
+    ///
+    /// # Errors
+    /// What the rows together make impossible.
+    fn finish(self: Box<Self>) -> Result<Fit, Error>;
+}
+
+/// An output column with what it stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutputColumn {
+    /// The column.
+    pub column: Column,
+    /// The category that it stands for, by name.
+    pub category: Option<String>,
+}
+
+impl OutputColumn {
+    pub(crate) fn plain(column: Column) -> Self {
+        OutputColumn { column, category: None }
+    }
+}
+
+/// A step that has learnt what it needs. Immutable.
+pub trait FittedStep: Debug + Send + Sync {
+    /// For each input, the columns that take its place. `narrow`: stored in the narrowest type that loses
+    /// nothing, else as the scikit-learn class gives them.
+    ///
+    /// # Errors
+    /// Inputs of kinds that the fit did not have.
+    fn outputs(&self, inputs: &[Column], narrow: bool) -> Result<Vec<Vec<OutputColumn>>, Error>;
+
+    /// The values of `outputs`, in their order and types. `first_row` is for messages.
+    ///
+    /// # Errors
+    /// A value that the step cannot take.
+    fn transform(
+        &self,
+        inputs: &[ArrayRef],
+        outputs: &[Vec<Column>],
+        first_row: u64,
+    ) -> Result<Vec<ArrayRef>, Error>;
+
+    /// What was learnt, for the archive.
+    ///
+    /// # Errors
+    /// A value that JSON cannot hold, which is a defect.
+    fn encode(&self) -> Result<serde_json::Value, Error>;
+
+    /// Bytes on the heap.
+    fn heap_bytes(&self) -> usize;
+}

@@ -1,0 +1,80 @@
+//! The steps, each in a file of its own, and the one table that knows them by name.
+
+mod drop_columns;
+mod fill;
+mod min_max_scaler;
+mod one_hot_encoder;
+mod ordinal_encoder;
+mod simple_imputer;
+mod standard_scaler;
+mod vocabulary;
+
+use crate::error::Error;
+use crate::params::Params;
+use crate::per_column::FittedColumns;
+use crate::step::{FittedStep, Step};
+
+/// How a step is read from a recipe and from an archive.
+pub(crate) struct StepKind {
+    pub(crate) name: &'static str,
+    pub(crate) parse: fn(&mut Params) -> Result<Box<dyn Step>, Error>,
+    pub(crate) decode: fn(serde_json::Value, usize) -> Result<Box<dyn FittedStep>, Error>,
+}
+
+/// Every step that is built.
+pub(crate) const STEPS: [StepKind; 7] = [
+    StepKind {
+        name: "standard_scaler",
+        parse: standard_scaler::parse,
+        decode: FittedColumns::<standard_scaler::Standardized>::decode,
+    },
+    StepKind {
+        name: "min_max_scaler",
+        parse: min_max_scaler::parse,
+        decode: FittedColumns::<min_max_scaler::Ranged>::decode,
+    },
+    StepKind {
+        name: "simple_imputer",
+        parse: simple_imputer::parse,
+        decode: FittedColumns::<simple_imputer::Imputed>::decode,
+    },
+    StepKind {
+        name: "one_hot_encoder",
+        parse: one_hot_encoder::parse,
+        decode: FittedColumns::<one_hot_encoder::OneHot>::decode,
+    },
+    StepKind {
+        name: "ordinal_encoder",
+        parse: ordinal_encoder::parse,
+        decode: FittedColumns::<ordinal_encoder::Ordinal>::decode,
+    },
+    StepKind { name: "select_columns", parse: drop_columns::parse_select, decode: drop_columns::decode },
+    StepKind { name: "drop_columns", parse: drop_columns::parse_drop, decode: drop_columns::decode },
+];
+
+/// Steps that recipes may name and that this version does not have.
+pub(crate) const NOT_BUILT: [&str; 18] = [
+    "max_abs_scaler",
+    "robust_scaler",
+    "missing_indicator",
+    "target_encoder",
+    "count_encoder",
+    "feature_hasher",
+    "k_bins_discretizer",
+    "quantile_transformer",
+    "power_transformer",
+    "log1p",
+    "clip",
+    "polynomial_features",
+    "date_parts",
+    "hashing_vectorizer",
+    "tfidf_vectorizer",
+    "pca",
+    "variance_threshold",
+    "cast",
+];
+
+/// The step of that name.
+pub(crate) fn find(name: &str) -> Option<&'static StepKind> {
+    STEPS.iter().find(|step| step.name == name)
+}

@@ -1,0 +1,261 @@
+//! `one_hot_encoder`: a column of 0 and 1 for each category.
+//!
+//! Equals scikit-learn's `OneHotEncoder`, with its grouping of infrequent categories and its order. Missing
+//! is one category, named `nan`, the last.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, UInt8Array};
+use arrow::compute::cast;
+use arrow::datatypes::DataType;
+use serde::{Deserialize, Serialize};
+
+use super::vocabulary::{self, Grouping, UNKNOWN, Vocabulary, VocabularyFit};
+use crate::column::{Column, ValueKind};
+use crate::error::Error;
+use crate::params::{ParamValue, Params};
+use crate::per_column::{ColumnState, ColumnStep, FittedColumn, PerColumn, Progress};
+use crate::step::{OutputColumn, Step};
+
+/// What an unseen category gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum HandleUnknown {
+    Error,
+    /// Zeros.
+    Ignore,
+    /// The infrequent column, or zeros if there is none.
+    InfrequentIfExist,
+}
+
+/// Which category of a column has no column of its own.
+#[derive(Clone, Debug, PartialEq)]
+enum Drop {
+    Nothing,
+    First,
+    /// The first of two.
+    IfBinary,
+    /// For each column, this one.
+    Named(Vec<ParamValue>),
+}
+
+/// The parameters of scikit-learn's class. `sparse_output` and `feature_name_combiner = "concat"` are taken
+/// and have no effect: columns are always dense arrays, and named as that combiner names them.
+#[derive(Clone, Debug)]
+struct OneHotEncoder {
+    grouping: Grouping,
+    drop: Drop,
+    handle_unknown: HandleUnknown,
+    dtype: Option<DataType>,
+}
+
+pub(super) fn parse(params: &mut Params) -> Result<Box<dyn Step>, Error> {
+    let grouping = Grouping::parse(params)?;
+    let expected = "\"first\", \"if_binary\", \"none\", or a list with one category for each column";
+    let drop = params.read_optional("drop", expected, |value| match value {
+        ParamValue::Text(word) if word == "first" => Some(Drop::First),
+        ParamValue::Text(word) if word == "if_binary" => Some(Drop::IfBinary),
+        ParamValue::List(categories) => Some(Drop::Named(categories.clone())),
+        _ => None,
+    })?;
+    let handle_unknown = params.choice(
+        "handle_unknown",
+        &[
+            ("error", HandleUnknown::Error),
+            ("ignore", HandleUnknown::Ignore),
+            ("infrequent_if_exist", HandleUnknown::InfrequentIfExist),
+            // The class's `warn` encodes alike and prints a warning, which a library does not.
+            ("warn", HandleUnknown::InfrequentIfExist),
+        ],
+    )?;
+    params.flag("sparse_output", true)?;
+    params.choice("feature_name_combiner", &[("concat", ())])?;
+    let dtype = vocabulary::dtype(params)?;
+    Ok(PerColumn::boxed(OneHotEncoder {
+        grouping,
+        drop: drop.unwrap_or(Drop::Nothing),
+        handle_unknown,
+        dtype,
+    }))
+}
+
+impl ColumnStep for OneHotEncoder {
+    type State = Fitting;
+
+    fn check(&self, inputs: &[Column]) -> Result<(), Error> {
+        if let Drop::Named(categories) = &self.drop
+            && categories.len() != inputs.len()
+        {
+            let expected = format!("one category for each of the {} columns", inputs.len());
+            return Err(Error::parameter("drop", format!("a list of {}", categories.len()), expected));
+        }
+        self.grouping.check(inputs)
+    }
+
+    fn start(&self, index: usize, input: &Column) -> Result<Fitting, Error> {
+        let drop = match &self.drop {
+            Drop::Named(categories) => {
+                vocabulary::category_of(&categories[index], input.kind)?;
+                Drop::Named(vec![categories[index].clone()])
+            }
+            other => other.clone(),
+        };
+        let vocabulary = self.grouping.start(index, input, self.handle_unknown == HandleUnknown::Error)?;
+        let step = OneHotEncoder { drop, ..self.clone() };
+        Ok(Fitting { step, kind: input.kind, vocabulary })
+    }
+
+    fn preview(&self, _: usize, _: &Column) -> (Vec<Column>, bool) {
+        (Vec::new(), false)
+    }
+}
+
+#[derive(Clone)]
+struct Fitting {
+    step: OneHotEncoder,
+    kind: ValueKind,
+    vocabulary: VocabularyFit,
+}
+
+impl ColumnState for Fitting {
+    type Fitted = OneHot;
+
+    fn update(&mut self, values: &ArrayRef, _: u64) -> Result<(), Error> {
+        self.vocabulary.update(values)
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.vocabulary.merge(&other.vocabulary);
+    }
+
+    fn heap_bytes(&self) -> usize {
+        self.vocabulary.heap_bytes()
+    }
+
+    fn finish(self) -> Result<Progress<Self>, Error> {
+        let (vocabulary, counts, grouping) = self.vocabulary.finish()?;
+        let infrequent = grouping.infrequent(&counts, vocabulary.rows);
+        // Frequent categories keep their order; the infrequent share the last place.
+        let frequent = infrequent.iter().filter(|i| !**i).count();
+        let has_infrequent = frequent < counts.len();
+        let mut next = 0..;
+        let groups: Vec<usize> =
+            infrequent.iter().map(|i| if *i { frequent } else { next.next().unwrap_or(frequent) }).collect();
+        let places = frequent + usize::from(has_infrequent);
+        let dropped = match &self.step.drop {
+            Drop::Nothing => None,
+            Drop::First => (places > 0).then_some(0),
+            Drop::IfBinary => (places == 2).then_some(0),
+            Drop::Named(categories) => {
+                let category = vocabulary::category_of(&categories[0], self.kind)?;
+                let name = category.as_ref().map_or_else(|| "nan".to_owned(), ToString::to_string);
+                let position = vocabulary.position(category.as_ref()).ok_or_else(|| {
+                    Error::contradiction(format!("`drop` names the category `{name}`, which the data does not have; name one that it has"))
+                })?;
+                if infrequent[position] {
+                    return Err(Error::contradiction(format!(
+                        "`drop` names the category `{name}`, which is infrequent; name a frequent one"
+                    )));
+                }
+                Some(groups[position])
+            }
+        };
+        let place = |group: usize| match dropped {
+            Some(d) if d == group => None,
+            Some(d) if group > d => Some(group as u32 - 1),
+            _ => Some(group as u32),
+        };
+        let mut names: Vec<String> = Vec::with_capacity(places);
+        for (category, infrequent) in infrequent.iter().enumerate() {
+            if !infrequent {
+                names.push(vocabulary.name(category));
+            }
+        }
+        if has_infrequent {
+            names.push("infrequent_sklearn".to_owned());
+        }
+        if let Some(dropped) = dropped {
+            names.remove(dropped);
+        }
+        let infrequent_place = if has_infrequent { place(frequent) } else { None };
+        Ok(Progress::Done(OneHot {
+            places: groups.into_iter().map(place).collect(),
+            unknown_place: infrequent_place
+                .filter(|_| self.step.handle_unknown == HandleUnknown::InfrequentIfExist),
+            names,
+            handle_unknown: self.step.handle_unknown,
+            dtype: self.step.dtype.map(|t| t.to_string().to_lowercase()),
+            vocabulary,
+        }))
+    }
+}
+
+/// What is learnt of a column.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OneHot {
+    vocabulary: Vocabulary,
+    /// For each category the output column that is 1, or none if it is dropped.
+    places: Vec<Option<u32>>,
+    /// The output column of an unseen category, if it has one.
+    unknown_place: Option<u32>,
+    /// The categories that the output columns stand for.
+    names: Vec<String>,
+    handle_unknown: HandleUnknown,
+    dtype: Option<String>,
+}
+
+impl FittedColumn for OneHot {
+    fn outputs(&self, input: &Column, narrow: bool) -> Result<Vec<OutputColumn>, Error> {
+        self.vocabulary.check(input)?;
+        let default = if narrow { DataType::UInt8 } else { DataType::Float64 };
+        let data_type = self.dtype.as_deref().and_then(vocabulary::numeric_type);
+        // The class gives floats unless told otherwise, and so a later encoder names them `1.0`.
+        let kind = if data_type.as_ref().is_some_and(DataType::is_integer) {
+            ValueKind::Int
+        } else {
+            ValueKind::Float
+        };
+        let data_type = data_type.unwrap_or(default);
+        let outputs = self.names.iter().map(|category| OutputColumn {
+            column: Column { name: format!("{}_{category}", input.name), kind, data_type: data_type.clone() },
+            category: Some(category.clone()),
+        });
+        Ok(outputs.collect())
+    }
+
+    fn transform(
+        &self,
+        values: &ArrayRef,
+        outputs: &[Column],
+        first_row: u64,
+    ) -> Result<Vec<ArrayRef>, Error> {
+        let codes = self.vocabulary.codes(values)?;
+        let mut columns = vec![vec![0u8; codes.len()]; outputs.len()];
+        for (row, code) in codes.into_iter().enumerate() {
+            let place = if code != UNKNOWN {
+                self.places.get(code as usize).copied().flatten()
+            } else if self.handle_unknown == HandleUnknown::Error {
+                return Err(Vocabulary::unknown(values, row, first_row));
+            } else {
+                self.unknown_place
+            };
+            if let Some(column) = place.and_then(|place| columns.get_mut(place as usize)) {
+                column[row] = 1;
+            }
+        }
+        let arrays = columns.into_iter().zip(outputs).map(|(column, output)| {
+            let array: ArrayRef = Arc::new(UInt8Array::from(column));
+            if array.data_type() == &output.data_type {
+                Ok(array)
+            } else {
+                Ok(cast(&array, &output.data_type)?)
+            }
+        });
+        arrays.collect()
+    }
+
+    fn heap_bytes(&self) -> usize {
+        self.vocabulary.heap_bytes() + self.names.iter().map(|n| n.len() + size_of::<String>()).sum::<usize>()
+    }
+}

@@ -1,0 +1,233 @@
+//! `ordinal_encoder`: each category by its place among the sorted categories, from 0.
+//!
+//! Equals scikit-learn's `OrdinalEncoder`. Codes are floats as the class gives them; stored narrow they are
+//! the same numbers in an integer type. NaN codes are null.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, Int64Array};
+use arrow::compute::cast;
+use arrow::datatypes::DataType;
+use serde::{Deserialize, Serialize};
+
+use super::vocabulary::{self, Grouping, UNKNOWN, Vocabulary, VocabularyFit};
+use crate::column::{Column, ValueKind};
+use crate::error::Error;
+use crate::params::{ParamValue, Params};
+use crate::per_column::{ColumnState, ColumnStep, FittedColumn, PerColumn, Progress};
+use crate::step::{OutputColumn, Step};
+
+/// What an unseen category gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum HandleUnknown {
+    Error,
+    /// This code; `None` is NaN.
+    Code(Option<i64>),
+}
+
+/// The parameters of scikit-learn's class.
+#[derive(Clone, Debug)]
+struct OrdinalEncoder {
+    grouping: Grouping,
+    handle_unknown: HandleUnknown,
+    /// The code of missing; `None` is NaN.
+    encoded_missing_value: Option<i64>,
+    dtype: Option<DataType>,
+}
+
+fn code(value: &ParamValue) -> Option<Option<i64>> {
+    match *value {
+        ParamValue::Int(code) => Some(Some(code)),
+        ParamValue::Float(nan) if nan.is_nan() => Some(None),
+        _ => None,
+    }
+}
+
+pub(super) fn parse(params: &mut Params) -> Result<Box<dyn Step>, Error> {
+    let grouping = Grouping::parse(params)?;
+    let uses_code = params.choice("handle_unknown", &[("error", false), ("use_encoded_value", true)])?;
+    let unknown_value = params.read_optional("unknown_value", "a whole number or nan", code)?;
+    let handle_unknown = match (uses_code, unknown_value) {
+        (true, Some(code)) => HandleUnknown::Code(code),
+        (false, None) => HandleUnknown::Error,
+        (true, None) => {
+            return Err(Error::parameter(
+                "unknown_value",
+                "not given",
+                "a whole number or nan under `use_encoded_value`",
+            ));
+        }
+        (false, Some(_)) => {
+            return Err(Error::parameter(
+                "unknown_value",
+                "given",
+                "no value unless `handle_unknown = \"use_encoded_value\"`",
+            ));
+        }
+    };
+    let encoded_missing_value = params.read("encoded_missing_value", None, "a whole number or nan", code)?;
+    let dtype = vocabulary::dtype(params)?;
+    let is_integer = dtype.as_ref().is_some_and(DataType::is_integer);
+    if is_integer && handle_unknown == HandleUnknown::Code(None) {
+        return Err(Error::parameter("unknown_value", "nan", "a whole number under an integer dtype"));
+    }
+    Ok(PerColumn::boxed(OrdinalEncoder { grouping, handle_unknown, encoded_missing_value, dtype }))
+}
+
+impl ColumnStep for OrdinalEncoder {
+    type State = Fitting;
+
+    fn check(&self, inputs: &[Column]) -> Result<(), Error> {
+        self.grouping.check(inputs)
+    }
+
+    fn start(&self, index: usize, input: &Column) -> Result<Fitting, Error> {
+        let vocabulary = self.grouping.start(index, input, self.handle_unknown == HandleUnknown::Error)?;
+        Ok(Fitting { step: self.clone(), vocabulary })
+    }
+
+    fn preview(&self, _: usize, input: &Column) -> (Vec<Column>, bool) {
+        // Narrow or not, it is a column of numbers under the same name.
+        (vec![output(&input.name, self.dtype.clone(), DataType::Float64)], true)
+    }
+}
+
+fn output(name: &str, dtype: Option<DataType>, default: DataType) -> Column {
+    // The class gives floats unless told otherwise, and so a later encoder names them `1.0`.
+    let kind =
+        if dtype.as_ref().is_some_and(DataType::is_integer) { ValueKind::Int } else { ValueKind::Float };
+    Column { name: name.to_owned(), kind, data_type: dtype.unwrap_or(default) }
+}
+
+#[derive(Clone)]
+struct Fitting {
+    step: OrdinalEncoder,
+    vocabulary: VocabularyFit,
+}
+
+impl ColumnState for Fitting {
+    type Fitted = Ordinal;
+
+    fn update(&mut self, values: &ArrayRef, _: u64) -> Result<(), Error> {
+        self.vocabulary.update(values)
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.vocabulary.merge(&other.vocabulary);
+    }
+
+    fn heap_bytes(&self) -> usize {
+        self.vocabulary.heap_bytes()
+    }
+
+    fn finish(self) -> Result<Progress<Self>, Error> {
+        let (vocabulary, mut counts, grouping) = self.vocabulary.finish()?;
+        // Missing is never grouped: it has a code of its own.
+        if vocabulary.has_missing {
+            counts.pop();
+        }
+        let infrequent = grouping.infrequent(&counts, vocabulary.rows);
+        let frequent = infrequent.iter().filter(|i| !**i).count() as i64;
+        let has_infrequent = (frequent as usize) < counts.len();
+        let mut next = 0..;
+        let codes: Vec<i64> =
+            infrequent.iter().map(|i| if *i { frequent } else { next.next().unwrap_or(frequent) }).collect();
+        let used = frequent + i64::from(has_infrequent);
+        let clashes = |code: Option<i64>| code.filter(|code| (0..used).contains(code));
+        if let HandleUnknown::Code(code) = self.step.handle_unknown
+            && let Some(code) = clashes(code)
+        {
+            return Err(Error::contradiction(format!(
+                "`unknown_value = {code}` is the code of a category, which are 0 to {}; choose another",
+                used - 1
+            )));
+        }
+        if vocabulary.has_missing {
+            if let Some(code) = clashes(self.step.encoded_missing_value) {
+                return Err(Error::contradiction(format!(
+                    "`encoded_missing_value = {code}` is the code of a category, which are 0 to {}; choose another",
+                    used - 1
+                )));
+            }
+            let is_integer = self.step.dtype.as_ref().is_some_and(DataType::is_integer);
+            if is_integer && self.step.encoded_missing_value.is_none() {
+                return Err(Error::contradiction(
+                    "has missing values, and an integer dtype has no NaN; set `encoded_missing_value`, or a float dtype",
+                ));
+            }
+        }
+        if let Some(dtype) = &self.step.dtype {
+            let unknown = if let HandleUnknown::Code(code) = self.step.handle_unknown { code } else { None };
+            let given = [Some(0), Some((used - 1).max(0)), unknown, self.step.encoded_missing_value];
+            let given: ArrayRef = Arc::new(Int64Array::from_iter_values(given.into_iter().flatten()));
+            if cast(&given, dtype)?.null_count() > 0 {
+                return Err(Error::contradiction(format!(
+                    "has {used} codes, which `dtype = \"{}\"` does not hold; choose a wider one",
+                    dtype.to_string().to_lowercase()
+                )));
+            }
+        }
+        Ok(Progress::Done(Ordinal {
+            codes,
+            missing: self.step.encoded_missing_value,
+            handle_unknown: self.step.handle_unknown,
+            dtype: self.step.dtype.map(|t| t.to_string().to_lowercase()),
+            vocabulary,
+        }))
+    }
+}
+
+/// What is learnt of a column.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Ordinal {
+    vocabulary: Vocabulary,
+    /// The code of each category but missing.
+    codes: Vec<i64>,
+    missing: Option<i64>,
+    handle_unknown: HandleUnknown,
+    dtype: Option<String>,
+}
+
+impl FittedColumn for Ordinal {
+    fn outputs(&self, input: &Column, narrow: bool) -> Result<Vec<OutputColumn>, Error> {
+        self.vocabulary.check(input)?;
+        let unknown = match self.handle_unknown {
+            HandleUnknown::Code(code) => code,
+            HandleUnknown::Error => None,
+        };
+        let all = self.codes.iter().copied().chain(self.missing).chain(unknown);
+        let (min, max) = all.fold((0, 0), |(min, max), code| (code.min(min), code.max(max)));
+        let default = if narrow { vocabulary::narrowest_integer(min, max) } else { DataType::Float64 };
+        let dtype = self.dtype.as_deref().and_then(vocabulary::numeric_type);
+        Ok(vec![OutputColumn::plain(output(&input.name, dtype, default))])
+    }
+
+    fn transform(
+        &self,
+        values: &ArrayRef,
+        outputs: &[Column],
+        first_row: u64,
+    ) -> Result<Vec<ArrayRef>, Error> {
+        let mut encoded = Vec::with_capacity(values.len());
+        for (row, code) in self.vocabulary.codes(values)?.into_iter().enumerate() {
+            encoded.push(if code != UNKNOWN {
+                // Behind the last category's code comes that of missing.
+                self.codes.get(code as usize).copied().or(self.missing)
+            } else {
+                match self.handle_unknown {
+                    HandleUnknown::Error => return Err(Vocabulary::unknown(values, row, first_row)),
+                    HandleUnknown::Code(code) => code,
+                }
+            });
+        }
+        let encoded: ArrayRef = Arc::new(Int64Array::from(encoded));
+        let data_type = outputs.first().map_or(DataType::Int64, |c| c.data_type.clone());
+        Ok(vec![cast(&encoded, &data_type)?])
+    }
+
+    fn heap_bytes(&self) -> usize {
+        self.vocabulary.heap_bytes() + self.codes.capacity() * size_of::<i64>()
+    }
+}

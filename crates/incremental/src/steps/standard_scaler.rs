@@ -1,0 +1,117 @@
+//! `standard_scaler`: z = (x − u) / s with the mean u and the population's standard deviation s.
+//!
+//! Equals scikit-learn's `StandardScaler`, computed exactly: u and s are those of the true sums, rounded
+//! once. A column without variance is centred and left unscaled. scikit-learn takes a variance below a bound
+//! on its own rounding errors for zero; exact sums have no such errors, so here zero is zero.
+
+use std::sync::Arc;
+
+use arrow::array::ArrayRef;
+use serde::{Deserialize, Serialize};
+
+use crate::column::Column;
+use crate::error::Error;
+use crate::numeric;
+use crate::params::Params;
+use crate::per_column::{ColumnState, ColumnStep, FittedColumn, PerColumn, Progress};
+use crate::stats::Moments;
+use crate::step::{OutputColumn, Step};
+
+/// The parameters of scikit-learn's class. `copy` is taken and has no effect: input is never overwritten.
+#[derive(Clone, Copy, Debug)]
+struct StandardScaler {
+    with_mean: bool,
+    with_std: bool,
+}
+
+pub(super) fn parse(params: &mut Params) -> Result<Box<dyn Step>, Error> {
+    params.flag("copy", true)?;
+    let step = StandardScaler {
+        with_mean: params.flag("with_mean", true)?,
+        with_std: params.flag("with_std", true)?,
+    };
+    Ok(PerColumn::boxed(step))
+}
+
+impl ColumnStep for StandardScaler {
+    type State = Fitting;
+
+    fn start(&self, _: usize, input: &Column) -> Result<Fitting, Error> {
+        numeric::check_arithmetic(input)?;
+        let moments = if self.with_std { Moments::new() } else { Moments::mean_only() };
+        Ok(Fitting { step: *self, moments })
+    }
+
+    fn preview(&self, _: usize, input: &Column) -> (Vec<Column>, bool) {
+        (vec![Column::float64(&input.name)], true)
+    }
+}
+
+#[derive(Clone)]
+struct Fitting {
+    step: StandardScaler,
+    moments: Moments,
+}
+
+impl ColumnState for Fitting {
+    type Fitted = Standardized;
+
+    fn update(&mut self, values: &ArrayRef, first_row: u64) -> Result<(), Error> {
+        let floats = numeric::as_float64(values)?;
+        numeric::check_finite(&floats, first_row)?;
+        self.moments.update(&numeric::present(&floats));
+        Ok(())
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.moments.merge(&other.moments);
+    }
+
+    fn heap_bytes(&self) -> usize {
+        self.moments.heap_bytes()
+    }
+
+    fn finish(self) -> Result<Progress<Self>, Error> {
+        let mean = self.step.with_mean.then(|| self.moments.mean()).flatten();
+        let scale = self.step.with_std.then(|| self.moments.std_dev()).flatten();
+        // A deviation of zero is a constant column's; one that rounds to zero has no use as a divisor.
+        let scale = scale.map(|s| if s == 0.0 { 1.0 } else { s });
+        let is_empty = self.moments.count() == 0 && (self.step.with_mean || self.step.with_std);
+        Ok(Progress::Done(Standardized { mean, scale, is_empty }))
+    }
+}
+
+/// What is learnt of a column. `None`: not centred, not scaled.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Standardized {
+    mean: Option<f64>,
+    scale: Option<f64>,
+    /// Something was to be learnt and no value was seen.
+    is_empty: bool,
+}
+
+impl FittedColumn for Standardized {
+    fn outputs(&self, input: &Column, _: bool) -> Result<Vec<OutputColumn>, Error> {
+        numeric::check_arithmetic(input)?;
+        Ok(vec![OutputColumn::plain(Column::float64(&input.name))])
+    }
+
+    fn transform(&self, values: &ArrayRef, _: &[Column], first_row: u64) -> Result<Vec<ArrayRef>, Error> {
+        let floats = numeric::as_float64(values)?;
+        numeric::check_finite(&floats, first_row)?;
+        let scaled = match (self.mean, self.scale) {
+            // Nothing is known of a value: scikit-learn gives NaN.
+            _ if self.is_empty => numeric::map(&floats, |_| f64::NAN),
+            (Some(mean), Some(scale)) => numeric::map(&floats, |x| (x - mean) / scale),
+            (Some(mean), None) => numeric::map(&floats, |x| x - mean),
+            (None, Some(scale)) => numeric::map(&floats, |x| x / scale),
+            (None, None) => floats,
+        };
+        Ok(vec![Arc::new(scaled)])
+    }
+
+    fn heap_bytes(&self) -> usize {
+        0
+    }
+}

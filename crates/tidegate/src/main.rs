@@ -1,2 +1,30 @@
-//! The `tidegate` command.
-fn main() {}
+//! The `tidegate` command: raw flags, then checked arguments, then work.
+
+mod args;
+mod column_statistics;
+mod command;
+mod distinct;
+mod failure;
+mod input;
+mod interrupt;
+mod job;
+mod output;
+mod progress;
+mod rejects_file;
+mod settings;
+mod summary;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let args = match args::Cli::try_parse() {
+        Ok(args) => args,
+        Err(error) => return failure::usage_error(&error),
+    };
+    match command::run(args.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}

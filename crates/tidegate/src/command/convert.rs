@@ -1,0 +1,18 @@
+//! `convert`: stream, downcast, write.
+
+use crate::args::Convert;
+use crate::command::report;
+use crate::failure::Failure;
+use crate::job::Job;
+use crate::output::Target;
+
+pub(super) fn run(args: &Convert) -> Result<(), Failure> {
+    let target = Target::check(&args.output)?;
+    let mut job = Job::open(&args.input, &args.run, Some((&args.output.output, args.output.overwrite)))?;
+    let scan = job.scan()?;
+    let is_stdout = target.is_stdout();
+    let mut output = target.open(scan.schema(), &job.monitor, false)?;
+    let all: Vec<usize> = (0..scan.columns().len()).collect();
+    let sizes = job.pass("write", &scan, &all, 0, |batch| output.write(batch.columns()))?;
+    report::finish(&job, &scan, output, &sizes, &args.output.output, is_stdout)
+}

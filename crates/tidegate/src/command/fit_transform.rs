@@ -1,0 +1,23 @@
+//! `fit-transform`: both passes over one input.
+
+use crate::args::FitTransform;
+use crate::command::{fit, transform};
+use crate::failure::Failure;
+use crate::job::Job;
+use crate::output::Target;
+
+pub(super) fn run(args: &FitTransform) -> Result<(), Failure> {
+    let target = Target::check(&args.output)?;
+    if let Some(path) = &args.save {
+        sink::check_target(path, args.output.overwrite)?;
+    }
+    let recipe = fit::read_recipe(&args.recipe)?;
+    let mut job = Job::open(&args.input, &args.run, Some((&args.output.output, args.output.overwrite)))?;
+    job.demand(Vec::new(), transform::pipeline_downcast(job.settings.downcast));
+    let scan = job.scan()?;
+    let (pipeline, _) = fit::fit(&mut job, &scan, recipe, &args.recipe)?;
+    if let Some(path) = &args.save {
+        fit::save(&pipeline, path, args.output.overwrite)?;
+    }
+    transform::apply(&mut job, &scan, &pipeline, target)
+}

@@ -1,0 +1,93 @@
+//! The end of a command that writes rows: the output becomes whole, the summary is written, and one line says what was done.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use chunked_loader::Scan;
+use monitor::Bytes;
+
+use crate::args::ProgressArg;
+use crate::failure::Failure;
+use crate::job::Job;
+use crate::output::Output;
+use crate::summary::{BatchSizes, Summary};
+
+/// Finishes the output and tells about the run.
+pub(super) fn finish(
+    job: &Job,
+    scan: &Scan,
+    output: Output,
+    sizes: &BatchSizes,
+    path: &Path,
+    is_stdout: bool,
+) -> Result<(), Failure> {
+    job.interrupt.check()?;
+    let (schema, nulls) = (output.schema().clone(), output.nulls().to_vec());
+    let written = output.finish()?;
+    let mut summary = Summary::of(scan, &job.monitor, job.began)?;
+    summary.rows_out = written.rows;
+    summary.bytes_out = written.bytes;
+    summary.passes = job.passes();
+    summary.batches = sizes.count();
+    summary.batch_rows = sizes.summary();
+    summary.resizes = job.resizes();
+    summary.set_schema(&schema, &nulls);
+    if let Some(path) = &job.settings.summary {
+        summary.write(path)?;
+    }
+    let rejected = match summary.rows_rejected {
+        0 => String::new(),
+        n => format!(", {} rejected", grouped(n)),
+    };
+    let target = if is_stdout { "standard output".to_owned() } else { path.display().to_string() };
+    let line = format!(
+        "{} -> {target}: {} rows{rejected}, {} columns, {} -> {}, {} passes, peak {} of {}, {:.2} s",
+        job.input_name(),
+        grouped(summary.rows_out),
+        schema.fields().len(),
+        Bytes(summary.bytes_in),
+        Bytes(summary.bytes_out),
+        summary.passes,
+        Bytes(summary.peak_rss_bytes),
+        Bytes(summary.budget_bytes),
+        summary.wall_s,
+    );
+    say(job, &line, is_stdout)
+}
+
+/// Prints a line on standard output, or on standard error where the former carries data.
+pub(super) fn say(job: &Job, line: &str, on_stderr: bool) -> Result<(), Failure> {
+    job.progress.clear();
+    if job.settings.progress == ProgressArg::Off {
+        return Ok(());
+    }
+    if on_stderr {
+        // Data has been written; a closed standard error does not change that.
+        let _ = writeln!(io::stderr(), "{line}");
+        return Ok(());
+    }
+    writeln!(io::stdout(), "{line}").map_err(|e| Failure::io(Path::new("standard output"), "written", e))
+}
+
+/// A number with its thousands set apart.
+pub(super) fn grouped(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push('_');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn thousands_are_set_apart() {
+        assert_eq!(super::grouped(0), "0");
+        assert_eq!(super::grouped(999), "999");
+        assert_eq!(super::grouped(1_234_567), "1_234_567");
+    }
+}

@@ -1,0 +1,53 @@
+//! `transform`: apply a fitted pipeline.
+
+use chunked_loader::{Downcast, Scan, TypeHint};
+use incremental::{Pipeline, ValueKind};
+
+use crate::args::Transform;
+use crate::command::report;
+use crate::failure::Failure;
+use crate::job::{self, Job};
+use crate::output::Target;
+
+pub(super) fn run(args: &Transform) -> Result<(), Failure> {
+    let target = Target::check(&args.output)?;
+    let path = &args.pipeline;
+    let bytes = std::fs::read(path).map_err(|e| Failure::io(path, "read", e))?;
+    let pipeline = Pipeline::from_bytes(&bytes).map_err(|e| Failure::in_file(path, e))?;
+    let mut job = Job::open(&args.input, &args.run, Some((&args.output.output, args.output.overwrite)))?;
+    // What was text in the fit is text here, even if every value looks like a number.
+    let texts = pipeline.input().iter().filter(|column| column.kind == ValueKind::Text);
+    let hints = texts.map(|column| (column.name.clone(), TypeHint::Text)).collect();
+    job.demand(hints, pipeline_downcast(job.settings.downcast));
+    let scan = job.scan()?;
+    apply(&mut job, &scan, &pipeline, target)
+}
+
+/// Steps compute from the original values, so only what they give is made float32.
+pub(super) fn pipeline_downcast(downcast: Downcast) -> Downcast {
+    match downcast {
+        Downcast::Aggressive => Downcast::Safe,
+        other => other,
+    }
+}
+
+/// The last pass: transforms every batch and writes it.
+pub(super) fn apply(job: &mut Job, scan: &Scan, pipeline: &Pipeline, target: Target) -> Result<(), Failure> {
+    let (name, files) = (job.input_name(), job.files());
+    let narrow = job.settings.downcast != Downcast::None;
+    let float32 = job.settings.downcast == Downcast::Aggressive;
+    let _held =
+        job.monitor.budget().consumer("pipeline").try_reserve(monitor::Bytes::from(pipeline.heap_bytes()))?;
+    let about_rows = |error: incremental::Error| Failure::Incremental {
+        remark: job::remark(&error, scan, &files),
+        file: Some(name.clone()),
+        error,
+    };
+    let bound = pipeline.bind(&job::columns(scan), narrow).map_err(about_rows)?;
+    let (path, is_stdout) = (target.path().to_owned(), target.is_stdout());
+    let mut output = target.open(bound.schema(), &job.monitor, float32)?;
+    let sizes = job.pass("transform", scan, bound.projection(), bound.made_row_bytes(), |batch| {
+        output.write(&bound.transform(batch.columns(), batch.first_row()).map_err(about_rows)?)
+    })?;
+    report::finish(job, scan, output, &sizes, &path, is_stdout)
+}

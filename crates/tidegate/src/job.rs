@@ -1,0 +1,263 @@
+//! What every command that reads rows has in common: a budget, an input, a scan, and batches.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use adaptive::{AutoSize, BatchRows};
+use chunked_loader::{
+    Batch, BatchLimit, Downcast, FixedRows, Kind, Loader, Observation, OnBadRecord, Prefetch, Scan, Sizing,
+    TypeHint,
+};
+use incremental::{Column, ValueKind};
+use monitor::{Budget, Bytes, Monitor, Reservation};
+
+use crate::args::{Input, OnBadRow, Run};
+use crate::failure::Failure;
+use crate::input;
+use crate::interrupt::Interrupt;
+use crate::progress::Progress;
+use crate::rejects_file::RejectsFile;
+use crate::settings::{self, MaxRejects, Settings};
+use crate::summary::BatchSizes;
+
+/// What the process takes beside what is reserved: code that is not paged in yet, thread stacks, and what the
+/// allocator keeps for itself.
+const PROCESS_SLACK: Bytes = Bytes::mib(12);
+
+/// A command at work on an input.
+pub(crate) struct Job {
+    pub(crate) settings: Settings,
+    pub(crate) monitor: Monitor,
+    pub(crate) interrupt: Interrupt,
+    pub(crate) progress: Progress,
+    pub(crate) began: Instant,
+    loader: Loader,
+    rejects: Option<RejectsFile>,
+    max_rejects: Option<MaxRejects>,
+    resizes: Arc<AtomicU64>,
+    passes: usize,
+    /// Holds the process's own share of the budget.
+    _process: Reservation,
+}
+
+impl Job {
+    /// Checks the flags and opens the input. `output` is where rejects go beside, with the right to overwrite.
+    pub(crate) fn open(input: &Input, run: &Run, output: Option<(&Path, bool)>) -> Result<Job, Failure> {
+        let began = Instant::now();
+        // Without limits that can be read, the budget falls back on what the flags say.
+        let limits = Monitor::unbounded().limits().unwrap_or_default();
+        let settings = Settings::check(run, &limits)?;
+        let dialect = settings::dialect(input)?;
+        let hints = settings::type_hints(input)?;
+        let max_rejects = settings::max_rejects(input)?;
+        let rejects_path = rejects_path(input, output.map(|(path, _)| path))?;
+
+        let monitor = Monitor::builder().with_budget(Budget::new(settings.memory)).build()?;
+        let least = monitor.snapshot()?.rss.saturating_add(PROCESS_SLACK);
+        let process = monitor
+            .budget()
+            .consumer("process")
+            .try_reserve(least)
+            .map_err(|_| Failure::BudgetTooSmall { budget: settings.memory, least })?;
+        let interrupt = Interrupt::listen()?;
+        let progress = Progress::new(settings.progress, &monitor);
+        let source = input::open(&input.inputs, &interrupt)?;
+        let rejects = match rejects_path {
+            Some(path) => Some(RejectsFile::create(&path, output.is_some_and(|(_, overwrite)| overwrite))?),
+            None => None,
+        };
+        let loader = Loader::new(source)
+            .with_dialect(dialect)
+            .with_type_hints(hints)
+            .with_downcast(settings.downcast)
+            .with_on_bad_record(match input.on_bad_row {
+                OnBadRow::Fail => OnBadRecord::Fail,
+                OnBadRow::Skip | OnBadRow::Quarantine => OnBadRecord::Skip,
+            })
+            .with_monitor(monitor.clone())
+            .with_progress({
+                let (interrupt, progress) = (interrupt.clone(), progress.clone());
+                move |seen| {
+                    progress.show(seen.bytes, seen.total_bytes);
+                    if interrupt.is_set() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+                }
+            });
+        Ok(Job {
+            settings,
+            monitor,
+            interrupt,
+            progress,
+            began,
+            loader,
+            rejects,
+            max_rejects,
+            resizes: Arc::default(),
+            passes: 0,
+            _process: process,
+        })
+    }
+
+    /// Passes over the input so far.
+    pub(crate) fn passes(&self) -> usize {
+        self.passes
+    }
+
+    /// How often the size of the next batch was changed.
+    pub(crate) fn resizes(&self) -> u64 {
+        self.resizes.load(Ordering::Relaxed)
+    }
+
+    /// Names of the input, for messages.
+    pub(crate) fn input_name(&self) -> String {
+        let names = self.loader.source().names();
+        match names.as_slice() {
+            [one] => one.to_string(),
+            many => format!("{} files", many.len()),
+        }
+    }
+
+    /// Files of the input.
+    pub(crate) fn files(&self) -> Vec<String> {
+        self.loader.source().names().iter().map(ToString::to_string).collect()
+    }
+
+    /// Demands types of columns, and how narrow they are made, before the scan.
+    pub(crate) fn demand(&mut self, hints: Vec<(String, TypeHint)>, downcast: Downcast) {
+        self.loader = self.loader.clone().with_type_hints(hints).with_downcast(downcast);
+    }
+
+    /// Finds the exact types of the whole input.
+    pub(crate) fn scan(&mut self) -> Result<Scan, Failure> {
+        self.progress.begin("scan");
+        let phase = self.monitor.scope("scan");
+        let rejects = &mut self.rejects;
+        let scan = self.loader.scan_with(&mut |reject| match rejects {
+            Some(file) => file.write(reject),
+            None => Ok(()),
+        });
+        self.passes += 1;
+        if let Some(file) = self.rejects.take() {
+            file.finish()?;
+        }
+        let scan = scan?;
+        phase.add_bytes(scan.bytes());
+        let records = scan.rows() + scan.rejected();
+        if let Some(limit) = self.max_rejects.filter(|limit| limit.is_exceeded(scan.rejected(), records)) {
+            let most = match limit {
+                MaxRejects::Records(most) => most.to_string(),
+                MaxRejects::Percent(most) => format!("{most}%"),
+            };
+            return Err(Failure::Data(format!(
+                "{}: {} of {records} records were rejected, expected at most {most}; mend them, or raise --max-rejects",
+                self.input_name(),
+                scan.rejected(),
+            )));
+        }
+        Ok(scan)
+    }
+
+    /// Runs one pass over the columns `projection` as the phase `name`. `row_bytes_made` is what `each` makes
+    /// of a row, beside the batch.
+    pub(crate) fn pass(
+        &mut self,
+        name: &'static str,
+        scan: &Scan,
+        projection: &[usize],
+        row_bytes_made: usize,
+        mut each: impl FnMut(&Batch) -> Result<(), Failure>,
+    ) -> Result<BatchSizes, Failure> {
+        self.progress.begin(name);
+        let phase = self.monitor.scope(name);
+        phase.add_bytes(scan.bytes());
+        self.passes += 1;
+        let sizing: Box<dyn Sizing> = match self.settings.batch_rows {
+            BatchRows::Auto => {
+                Box::new(AutoSize::new().with_row_bytes_downstream(Bytes::from(row_bytes_made)))
+            }
+            BatchRows::Rows(rows) => Box::new(FixedRows(rows.into())),
+        };
+        let sizing = Box::new(CountingSizing { sizing, last: None, resizes: Arc::clone(&self.resizes) });
+        let ahead = self.settings.threads > 1;
+        let loader = self.loader.clone().with_batches_in_flight(if ahead { Prefetch::IN_FLIGHT } else { 1 });
+        let batches = loader.batches(scan, projection, sizing);
+        let batches: Box<dyn Iterator<Item = _>> =
+            if ahead { Box::new(Prefetch::new(batches)) } else { Box::new(batches) };
+        let making = self.monitor.budget().consumer("transform");
+        let mut sizes = BatchSizes::default();
+        for batch in batches {
+            self.interrupt.check()?;
+            let batch = batch?;
+            sizes.add(batch.num_rows() as u64);
+            let _made = making.try_reserve(Bytes::from(row_bytes_made.saturating_mul(batch.num_rows())))?;
+            each(&batch)?;
+        }
+        Ok(sizes)
+    }
+}
+
+/// Where rejects go, if they are kept.
+fn rejects_path(input: &Input, output: Option<&Path>) -> Result<Option<std::path::PathBuf>, Failure> {
+    if input.on_bad_row != OnBadRow::Quarantine {
+        return match input.rejects {
+            Some(_) => Err(Failure::Usage("--rejects needs --on-bad-row quarantine".into())),
+            None => Ok(None),
+        };
+    }
+    match (&input.rejects, output) {
+        (Some(path), _) => Ok(Some(path.clone())),
+        (None, Some(output)) if output != Path::new("-") => Ok(Some(RejectsFile::default_path(output))),
+        _ => Err(Failure::Usage("--on-bad-row quarantine needs --rejects FILE here".into())),
+    }
+}
+
+/// Passes a sizing's answers on and counts how often they change.
+struct CountingSizing {
+    sizing: Box<dyn Sizing>,
+    last: Option<BatchLimit>,
+    resizes: Arc<AtomicU64>,
+}
+
+impl Sizing for CountingSizing {
+    fn next(&mut self, seen: &Observation) -> BatchLimit {
+        let limit = self.sizing.next(seen);
+        if self.last.is_some_and(|last| last != limit) {
+            self.resizes.fetch_add(1, Ordering::Relaxed);
+        }
+        self.last = Some(limit);
+        limit
+    }
+}
+
+/// The columns of a scanned input as the steps see them.
+pub(crate) fn columns(scan: &Scan) -> Vec<Column> {
+    let column = |facts: &chunked_loader::ColumnFacts| Column {
+        name: facts.name.clone(),
+        kind: match facts.kind {
+            Kind::Null => ValueKind::Null,
+            Kind::Bool => ValueKind::Bool,
+            Kind::Int => ValueKind::Int,
+            Kind::Float => ValueKind::Float,
+            Kind::Date => ValueKind::Date,
+            Kind::Timestamp(_) => ValueKind::Timestamp,
+            Kind::Text => ValueKind::Text,
+        },
+        data_type: facts.data_type.clone(),
+    };
+    scan.columns().iter().map(column).collect()
+}
+
+/// What to add to an error of a step: the value that made a column text, if that is what the error is about.
+pub(crate) fn remark(error: &incremental::Error, scan: &Scan, files: &[String]) -> Option<String> {
+    let about_kind = matches!(
+        error.kind(),
+        incremental::ErrorKind::WrongKind { .. } | incremental::ErrorKind::InputDiffers { .. }
+    );
+    let column = error.column().filter(|_| about_kind)?;
+    let facts = scan.columns().iter().find(|facts| facts.name == column)?;
+    let witness = facts.text_witness.as_ref()?;
+    let file = files.get(witness.file).map_or("", String::as_str);
+    Some(format!("it is text because of \"{}\" in {file}: {}", witness.excerpt, witness.position))
+}

@@ -1,0 +1,123 @@
+//! Where rows go: a target that is checked before the work, and a sink that counts what it is given.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Field, Float32Type, Float64Type, Schema, SchemaRef};
+use arrow::record_batch::RecordBatch;
+use monitor::Monitor;
+use sink::{Compression, Sink, SinkBuilder, Written};
+
+use crate::args;
+use crate::failure::Failure;
+
+/// A target that can be written, as far as can be known beforehand.
+pub(crate) struct Target {
+    builder: SinkBuilder,
+    path: PathBuf,
+}
+
+impl Target {
+    pub(crate) fn check(output: &args::Output) -> Result<Target, Failure> {
+        let mut builder = SinkBuilder::new(&output.output).with_overwrite(output.overwrite);
+        if let Some(text) = &output.compression {
+            let compression: Compression = text.parse().map_err(Failure::Sink)?;
+            builder = builder.with_compression(compression);
+        }
+        if output.output == Path::new("-") {
+            builder = builder.with_stream(Box::new(io::stdout()));
+        }
+        builder.check()?;
+        Ok(Target { builder, path: output.output.clone() })
+    }
+
+    pub(crate) fn is_stdout(&self) -> bool {
+        self.path == Path::new("-")
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Begins to write rows of `schema`. `float32`: float64 columns are stored as float32.
+    pub(crate) fn open(
+        self,
+        schema: &SchemaRef,
+        monitor: &Monitor,
+        float32: bool,
+    ) -> Result<Output, Failure> {
+        let schema = if float32 { float32_schema(schema) } else { Arc::clone(schema) };
+        let sink = self.builder.with_monitor(monitor.clone()).build(Arc::clone(&schema))?;
+        Ok(Output { sink, nulls: vec![0; schema.fields().len()], schema, float32 })
+    }
+}
+
+/// An output that is being written.
+pub(crate) struct Output {
+    sink: Box<dyn Sink>,
+    schema: SchemaRef,
+    nulls: Vec<u64>,
+    float32: bool,
+}
+
+impl Output {
+    pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<(), Failure> {
+        for (nulls, column) in self.nulls.iter_mut().zip(batch.columns()) {
+            *nulls += column.logical_null_count() as u64;
+        }
+        if !self.float32 {
+            return Ok(self.sink.write(batch)?);
+        }
+        let columns = batch.columns().iter().zip(self.schema.fields());
+        let columns: Vec<ArrayRef> =
+            columns.map(|(c, field)| as_float32(c, field.name())).collect::<Result<_, _>>()?;
+        let batch = RecordBatch::try_new(Arc::clone(&self.schema), columns).map_err(internal)?;
+        Ok(self.sink.write(&batch)?)
+    }
+
+    pub(crate) fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// Nulls written so far, by column.
+    pub(crate) fn nulls(&self) -> &[u64] {
+        &self.nulls
+    }
+
+    pub(crate) fn finish(self) -> Result<Written, Failure> {
+        Ok(self.sink.finish()?)
+    }
+}
+
+fn internal(error: arrow::error::ArrowError) -> Failure {
+    Failure::Io { path: PathBuf::from("output"), doing: "put together", error: io::Error::other(error) }
+}
+
+fn float32_schema(schema: &Schema) -> SchemaRef {
+    let fields = schema.fields().iter().map(|field| match field.data_type() {
+        DataType::Float64 => Arc::new(Field::new(field.name(), DataType::Float32, field.is_nullable())),
+        _ => Arc::clone(field),
+    });
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+}
+
+/// The nearest float32 values. A value beyond their range would become infinite, which is another value.
+fn as_float32(column: &ArrayRef, name: &str) -> Result<ArrayRef, Failure> {
+    let Some(wide) = column.as_primitive_opt::<Float64Type>() else { return Ok(Arc::clone(column)) };
+    let narrow = cast(column, &DataType::Float32).map_err(internal)?;
+    let lost = wide.iter().zip(narrow.as_primitive::<Float32Type>()).find_map(|(wide, narrow)| {
+        match (wide, narrow) {
+            (Some(wide), Some(narrow)) if wide.is_finite() && !narrow.is_finite() => Some(wide),
+            _ => None,
+        }
+    });
+    match lost {
+        None => Ok(narrow),
+        Some(value) => Err(Failure::Data(format!(
+            "column \"{name}\": found {value:e}, expected a value that float32 can hold; use --downcast safe"
+        ))),
+    }
+}

@@ -1,0 +1,187 @@
+//! Checked arguments: what the raw flags mean, or why they mean nothing.
+
+use std::path::PathBuf;
+
+use adaptive::BatchRows;
+use chunked_loader::{Dialect, Downcast, FixedType, NullValues, TypeHint};
+use monitor::{Bytes, Limits};
+
+use crate::args::{DowncastArg, Input, OnBadRow, ProgressArg, Run};
+use crate::failure::Failure;
+
+/// How the work is done and watched.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) memory: Bytes,
+    pub(crate) threads: usize,
+    pub(crate) batch_rows: BatchRows,
+    pub(crate) downcast: Downcast,
+    pub(crate) progress: ProgressArg,
+    pub(crate) summary: Option<PathBuf>,
+}
+
+/// How many rejected records are too many.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum MaxRejects {
+    Records(u64),
+    Percent(f64),
+}
+
+impl MaxRejects {
+    /// Whether `rejected` of `records` are too many.
+    pub(crate) fn is_exceeded(self, rejected: u64, records: u64) -> bool {
+        match self {
+            MaxRejects::Records(most) => rejected > most,
+            MaxRejects::Percent(most) => rejected as f64 * 100.0 > most * records as f64,
+        }
+    }
+}
+
+impl Settings {
+    /// Checks the flags of a run. `limits` decide the budget where none is given.
+    pub(crate) fn check(run: &Run, limits: &Limits) -> Result<Settings, Failure> {
+        let not_built = [
+            ("--report", run.report.is_some()),
+            ("--metrics", run.metrics.is_some()),
+            ("--resume", run.resume),
+        ];
+        if let Some((flag, _)) = not_built.iter().find(|(_, given)| *given) {
+            return Err(Failure::NotBuilt((*flag).to_owned()));
+        }
+        let memory = match &run.memory {
+            None => monitor::default_budget(limits),
+            Some(text) => text.parse().map_err(|e| Failure::Usage(format!("--memory {text}: {e}")))?,
+        };
+        let threads = match run.threads {
+            Some(0) => return Err(Failure::Usage("--threads 0: expected at least 1".into())),
+            Some(threads) => threads,
+            None => std::thread::available_parallelism().map_or(1, usize::from),
+        };
+        let batch_rows = match &run.batch_rows {
+            None => BatchRows::Auto,
+            Some(text) => parse_batch_rows(text)?,
+        };
+        let downcast = match run.downcast {
+            DowncastArg::None => Downcast::None,
+            DowncastArg::Safe => Downcast::Safe,
+            DowncastArg::Aggressive => Downcast::Aggressive,
+        };
+        Ok(Settings {
+            memory,
+            threads,
+            batch_rows,
+            downcast,
+            progress: run.progress,
+            summary: run.summary.clone(),
+        })
+    }
+}
+
+/// One batch size.
+pub(crate) fn parse_batch_rows(text: &str) -> Result<BatchRows, Failure> {
+    text.parse().map_err(|e| Failure::Usage(format!("--batch-rows {text}: {e}")))
+}
+
+/// The dialect that the flags describe.
+pub(crate) fn dialect(input: &Input) -> Result<Dialect, Failure> {
+    if let Some(name) = &input.encoding
+        && !matches!(name.to_ascii_lowercase().as_str(), "utf-8" | "utf8")
+    {
+        return Err(Failure::NotBuilt(format!("--encoding {name}")));
+    }
+    if let Some(mark) = input.decimal.as_deref().filter(|mark| *mark != ".") {
+        return Err(Failure::NotBuilt(format!("--decimal {mark}")));
+    }
+    if let Some(mark) = &input.thousands {
+        return Err(Failure::NotBuilt(format!("--thousands {mark}")));
+    }
+    let mut dialect = Dialect::default()
+        .with_header(!input.no_header)
+        .with_skip_lines(input.skip_rows)
+        .with_escape(optional_byte("--escape", input.escape.as_deref())?)
+        .with_comment(optional_byte("--comment", input.comment.as_deref())?)
+        .with_null_values(match input.null_values.as_str() {
+            "auto" => NullValues::Auto,
+            list => NullValues::Listed(list.split(',').map(str::to_owned).collect()),
+        });
+    if let Some(text) = &input.delimiter {
+        dialect = dialect.with_delimiter(byte("--delimiter", text)?);
+    }
+    if input.quote.is_some() {
+        dialect = dialect.with_quote(optional_byte("--quote", input.quote.as_deref())?);
+    }
+    dialect.validate().map_err(|e| Failure::Usage(e.to_string()))?;
+    Ok(dialect)
+}
+
+/// An empty text or `none` stands for no such character.
+fn optional_byte(flag: &str, text: Option<&str>) -> Result<Option<u8>, Failure> {
+    match text {
+        None | Some("" | "none") => Ok(None),
+        Some(text) => byte(flag, text).map(Some),
+    }
+}
+
+fn byte(flag: &str, text: &str) -> Result<u8, Failure> {
+    match (text, text.as_bytes()) {
+        (_, [byte]) if byte.is_ascii() => Ok(*byte),
+        ("\\t" | "tab", _) => Ok(b'\t'),
+        ("space", _) => Ok(b' '),
+        ("\\\\", _) => Ok(b'\\'),
+        _ => Err(Failure::Usage(format!("{flag} {text}: expected one ASCII character, or \\t for a tab"))),
+    }
+}
+
+/// The types that `--types` fixes.
+pub(crate) fn type_hints(input: &Input) -> Result<Vec<(String, TypeHint)>, Failure> {
+    let Some(text) = &input.types else { return Ok(Vec::new()) };
+    let pairs = text.split(',').map(|pair| {
+        // From the right, since a name may hold an equals sign and a type never does.
+        let (name, type_name) = pair
+            .rsplit_once('=')
+            .ok_or_else(|| Failure::Usage(format!("--types {pair}: expected NAME=TYPE")))?;
+        let fixed: FixedType =
+            type_name.parse().map_err(|e| Failure::Usage(format!("--types {pair}: {e}")))?;
+        Ok((name.to_owned(), TypeHint::Fixed(fixed)))
+    });
+    pairs.collect()
+}
+
+/// The limit that `--max-rejects` sets.
+pub(crate) fn max_rejects(input: &Input) -> Result<Option<MaxRejects>, Failure> {
+    let Some(text) = &input.max_rejects else { return Ok(None) };
+    let wrong = || {
+        Failure::Usage(format!("--max-rejects {text}: expected a number of records, or a share such as 2%"))
+    };
+    let limit = match text.strip_suffix('%') {
+        Some(percent) => {
+            MaxRejects::Percent(percent.parse().ok().filter(|p| (0.0..=100.0).contains(p)).ok_or_else(wrong)?)
+        }
+        None => MaxRejects::Records(text.parse().map_err(|_| wrong())?),
+    };
+    if input.on_bad_row == OnBadRow::Fail {
+        return Err(Failure::Usage("--max-rejects needs --on-bad-row skip or quarantine".into()));
+    }
+    Ok(Some(limit))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn characters_may_be_named() {
+        assert_eq!(byte("--delimiter", "\\t").ok(), Some(b'\t'));
+        assert_eq!(byte("--delimiter", "\u{1}").ok(), Some(1));
+        assert!(byte("--delimiter", "é").is_err());
+        assert!(byte("--delimiter", "::").is_err());
+        assert_eq!(optional_byte("--quote", Some("")).ok(), Some(None));
+    }
+
+    #[test]
+    fn a_share_of_rejects_is_of_all_records() {
+        assert!(MaxRejects::Percent(1.0).is_exceeded(2, 100));
+        assert!(!MaxRejects::Percent(1.0).is_exceeded(1, 100));
+        assert!(MaxRejects::Records(2).is_exceeded(3, 1000));
+    }
+}

@@ -8,7 +8,8 @@ use crate::position::Position;
 /// Some records of the input in file order, as narrow Arrow columns.
 ///
 /// A batch holds the memory that it reserved from the budget until it is dropped. What is *not* counted:
-/// copies that a consumer makes of its columns, and the values of dictionaries, which all batches share.
+/// copies that a consumer makes of its columns, the values of dictionaries, which all batches share, and of a batch
+/// that the budget cut short, what came in since its bytes were counted last: 4096 values or 64 KiB of input.
 #[derive(Debug)]
 pub struct Batch {
     pub(crate) columns: RecordBatch,

@@ -48,6 +48,8 @@ struct RowSink {
     reservation: Option<Reservation>,
     /// Records until the bytes of the builders are added up again.
     until_check: usize,
+    /// Bytes of the records since they were.
+    unchecked_bytes: usize,
     rows: usize,
     first_row: u64,
     first_position: Position,
@@ -55,6 +57,7 @@ struct RowSink {
     file: usize,
     raw_bytes: u64,
     last: Option<LastBatch>,
+    last_was_full: bool,
     is_full: bool,
     scratch: Vec<u8>,
 }
@@ -73,7 +76,7 @@ impl Decoder {
         let fields: Vec<_> = projection.iter().map(|i| Arc::clone(&scan.schema.fields()[*i])).collect();
         let builders = projection.iter().map(|i| {
             let facts = &scan.columns[*i];
-            (*i, column::builder(&facts.data_type, facts.dictionary.as_ref()))
+            (*i, column::builder(&facts.data_type, facts.kind, facts.dictionary.as_ref()))
         });
         let rows = RowSink {
             schema: Arc::new(Schema::new(fields)),
@@ -88,6 +91,7 @@ impl Decoder {
             limit: BatchLimit { rows: 0, bytes: Bytes::ZERO, may_be_cut: false },
             reservation: None,
             until_check: 0,
+            unchecked_bytes: 0,
             rows: 0,
             first_row: 0,
             first_position: Position::START,
@@ -95,6 +99,7 @@ impl Decoder {
             file: 0,
             raw_bytes: 0,
             last: None,
+            last_was_full: false,
             is_full: false,
             scratch: Vec::new(),
             scan,
@@ -110,8 +115,12 @@ impl Decoder {
 
     /// Begins another file; `skipped` bytes of it, such as a byte-order mark, are not pushed.
     pub fn begin_file(&mut self, index: usize, skipped: u64) {
+        let fields = self.records.expected_fields();
         self.records = RecordReader::new(&self.rows.scan.dialect, self.max_record_bytes);
         self.records.skip_bytes(skipped);
+        if !self.rows.scan.dialect.header {
+            self.records.expect_fields(fields);
+        }
         self.rows.file = index;
     }
 
@@ -162,6 +171,8 @@ impl Decoder {
 
 /// Values between two counts of a batch's bytes: often enough to cut in time, seldom enough to cost nothing.
 const VALUES_BETWEEN_CHECKS: usize = 4096;
+/// Bytes of input between two counts, at the most: a few long texts weigh as much as many numbers.
+const INPUT_BYTES_BETWEEN_CHECKS: usize = 64 << 10;
 
 impl RowSink {
     fn heap_bytes(&self) -> usize {
@@ -176,16 +187,35 @@ impl RowSink {
             columns: self.builders.len(),
             last: self.last,
         });
-        self.reservation = Some(self.consumer.try_reserve(Bytes::from(self.heap_bytes()))?);
+        let mut reservation = self.consumer.try_reserve(Bytes::ZERO)?;
+        self.make_room(&mut reservation);
+        self.reservation = Some(reservation);
         self.first_position = position;
         self.first_file = self.file;
         self.until_check = 0;
         Ok(())
     }
 
+    /// Makes room at once for as many rows as the batch before had, which saves doubling, as far as the limit
+    /// and the budget allow.
+    fn make_room(&mut self, reservation: &mut Reservation) {
+        let Some(last) = self.last.filter(|last| self.last_was_full && last.rows > 1) else { return };
+        // Short of the limit, or the room itself would close the batch.
+        let bytes = u128::from(self.limit.bytes.get()) * 15 / 16;
+        let by_bytes = bytes * last.rows as u128 / u128::from(last.bytes.get().max(1));
+        let rows = last.rows.min(self.limit.rows).min(usize::try_from(by_bytes).unwrap_or(usize::MAX));
+        // Memory that nothing is written to is not resident, so that it may be asked for before it is reserved.
+        self.builders.iter_mut().for_each(|(_, b)| b.make_room(rows));
+        let held = Bytes::from(self.heap_bytes());
+        if held >= self.limit.bytes || reservation.try_resize(held).is_err() {
+            self.builders.iter_mut().for_each(|(_, b)| b.make_room(0));
+        }
+    }
+
     /// Holds the reservation against what the builders have allocated, and closes the batch at its limit.
     fn check_bytes(&mut self) -> Result<(), Error> {
         self.until_check = (VALUES_BETWEEN_CHECKS / self.builders.len().max(1)).max(1);
+        self.unchecked_bytes = 0;
         let held = Bytes::from(self.heap_bytes());
         if let Some(reservation) = &mut self.reservation
             && let Err(refusal) = reservation.try_resize(held)
@@ -193,6 +223,11 @@ impl RowSink {
             if !self.limit.may_be_cut || self.rows <= 1 {
                 return Err(refusal.into());
             }
+            // What is left is taken all the same. Else the next batch would begin in bytes that this one has
+            // filled, and a chain of batches could hold far more than is reserved; so it is one count's growth.
+            let missing = held.saturating_sub(reservation.bytes());
+            // Refused only if somebody else was quicker, who holds it now.
+            let _ = reservation.try_grow(missing.min(self.budget.available()));
             self.is_full = true;
         }
         if held >= self.limit.bytes && self.limit.may_be_cut {
@@ -217,9 +252,8 @@ impl RowSink {
     fn take(&mut self) -> Result<Option<Batch>, Error> {
         let Some(mut reservation) = self.reservation.take() else { return Ok(None) };
         let held = Bytes::from(self.heap_bytes());
-        // Room for as many rows as this batch had, unless it closed early.
-        let next_rows = if self.is_full { self.rows } else { 0 };
-        let arrays: Result<Vec<_>, _> = self.builders.iter_mut().map(|(_, b)| b.finish(next_rows)).collect();
+        self.last_was_full = self.is_full;
+        let arrays: Result<Vec<_>, _> = self.builders.iter_mut().map(|(_, b)| b.finish()).collect();
         let options = RecordBatchOptions::new().with_row_count(Some(self.rows));
         let columns = RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays?, &options)?;
         reservation.shrink_to(held);
@@ -264,7 +298,8 @@ impl RecordSink for RowSink {
             }
         }
         self.rows += 1;
-        if self.until_check == 0 {
+        self.unchecked_bytes += record.raw.len();
+        if self.until_check == 0 || self.unchecked_bytes >= INPUT_BYTES_BETWEEN_CHECKS {
             self.check_bytes()?;
         }
         self.until_check -= 1;

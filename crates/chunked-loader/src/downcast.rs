@@ -156,7 +156,7 @@ fn timestamp_type(column: &ColumnScan, zone: Zone) -> DataType {
 fn dictionary_key(distinct: usize) -> DataType {
     match distinct {
         0..=0x80 => DataType::Int8,
-        0..=0x8000 => DataType::Int16,
+        0x81..=0x8000 => DataType::Int16,
         _ => DataType::Int32,
     }
 }

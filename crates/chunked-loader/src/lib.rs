@@ -38,7 +38,8 @@
 //!   timestamp without them. A column of nothing but such tokens has no such type, so they stay text.
 //! - Dates and timestamps in one column, and timestamps of different offsets, are text: a common type would
 //!   lose what tells them apart. A plus sign before a number makes text for the same reason.
-//! - A number that float64 can only hold as zero or infinity is text.
+//! - A number that float64 can only hold as zero or infinity is text, and so is a whole number of more than
+//!   38 digits.
 //! - A column whose values are all empty, quoted or not, is null throughout.
 //! - Names that are empty or taken are made up (`column_2`, `a_1`); no column is dropped.
 //!

@@ -191,12 +191,16 @@ impl Loader {
     fn scan_pass(&self, dialect: &Dialect, scanner: &mut Scanner<'_>) -> Result<Vec<Fingerprint>, Error> {
         let mut held = self.monitor.budget().consumer("scan").try_reserve(Bytes::ZERO)?;
         let mut prints = Vec::new();
+        let mut fields = None;
         let mut blocks = Blocks::new(self)?;
         for (index, file) in self.source.files.iter().enumerate() {
             let mut open = file.open()?;
             scanner.file = index;
             let mut records = RecordReader::new(dialect, self.max_record_bytes);
             records.skip_bytes(open.mark);
+            if !dialect.header {
+                records.expect_fields(fields);
+            }
             let mut pass = || -> Result<(), Error> {
                 records.push(&open.head, scanner)?;
                 blocks.count(open.head.len() + open.mark as usize)?;
@@ -207,6 +211,7 @@ impl Loader {
                 records.finish(scanner)
             };
             pass().map_err(|e| e.in_file(&file.name))?;
+            fields = records.expected_fields();
             prints.push(open.fingerprint);
         }
         Ok(prints)

@@ -113,8 +113,10 @@ pub(crate) struct RecordReader {
     escape: Option<u8>,
     comment: Option<u8>,
     max_record_bytes: usize,
-    /// Fields that a record must have; set by the first record.
+    /// Fields that a record must have; set by the first record, or by the files before.
     expected_fields: Option<usize>,
+    /// A record of whole shape was met.
+    has_begun: bool,
     skip_lines: u64,
     has_header: bool,
 
@@ -156,6 +158,7 @@ impl RecordReader {
             comment: dialect.comment,
             max_record_bytes: max_record_bytes.min(u32::MAX as usize),
             expected_fields: None,
+            has_begun: false,
             skip_lines: dialect.skip_lines,
             has_header: dialect.header,
             state: State::RecordStart,
@@ -172,6 +175,17 @@ impl RecordReader {
     /// Counts `bytes` before the first record as read, as for a byte-order mark.
     pub(crate) fn skip_bytes(&mut self, bytes: u64) {
         self.position.byte += bytes;
+    }
+
+    /// Demands this many fields of every record, as where the files before have set the columns and this one
+    /// has no header to tell that it differs.
+    pub(crate) fn expect_fields(&mut self, fields: Option<usize>) {
+        self.expected_fields = fields;
+    }
+
+    /// Fields that a record must have, as far as that is known.
+    pub(crate) fn expected_fields(&self) -> Option<usize> {
+        self.expected_fields
     }
 
     /// Start of the next record that will be handed over.
@@ -281,7 +295,7 @@ impl RecordReader {
 
     /// Place of the record in progress, numbered as it will be when it is handed over.
     fn position_in_progress(&self) -> Position {
-        let is_header = self.expected_fields.is_none() && self.has_header;
+        let is_header = !self.has_begun && self.has_header;
         Position { record: self.position.record + u64::from(!is_header), ..self.position }
     }
 
@@ -429,7 +443,7 @@ impl RecordReader {
         let blank = self.content == 0 && matches!(found, Found::Record);
         // A skipped line and a comment have no spans; a blank line has one, empty and unquoted.
         let no_record = self.spans.is_empty() && blank;
-        let is_first = self.expected_fields.is_none();
+        let is_first = !self.has_begun;
         let skipped = no_record || (blank && (is_first || self.expected_fields != Some(1)));
         let flow = if skipped {
             Ok(Flow::Continue)
@@ -442,6 +456,7 @@ impl RecordReader {
                     Err(Error::malformed(Malformed::TooLong { limit: self.max_record_bytes }, position))
                 }
                 _ => {
+                    self.has_begun = true;
                     let expected = *self.expected_fields.get_or_insert(self.spans.len());
                     if self.spans.len() == expected {
                         let record = Record {

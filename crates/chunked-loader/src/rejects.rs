@@ -12,7 +12,8 @@ pub enum OnBadRecord {
     Fail,
     /// It is left out, counted, and handed to whoever listens.
     ///
-    /// A record beyond the length limit still ends the run: where it ends cannot be known.
+    /// A record beyond the length limit still ends the run: where it ends cannot be known. So does a malformed
+    /// header: the record behind it must not be taken for the names.
     Skip,
 }
 

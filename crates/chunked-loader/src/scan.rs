@@ -348,6 +348,10 @@ impl RecordSink for Scanner<'_> {
     }
 
     fn malformed(&mut self, malformed: Malformed, position: Position, raw: &[u8]) -> Result<Flow, Error> {
+        if self.has_header && position.record == 0 {
+            // Without its names no record has a meaning, and the next record must not be taken for them.
+            return Err(Error::malformed(malformed, position));
+        }
         self.reject(malformed, position, None, raw)
     }
 }

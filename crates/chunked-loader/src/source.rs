@@ -42,18 +42,31 @@ pub(crate) struct OpenFile {
 }
 
 /// How files of other formats and encodings begin.
-const MAGIC: [(&[u8], &str, &str); 10] = [
+///
+/// Where the first bytes could be a column's name, what follows them is asked as well.
+const MAGIC: [(&[u8], &str, &str); 9] = [
     (b"\x1f\x8b", "gzip", "unpack it first, for example with `gzip -dk`"),
     (b"\x28\xb5\x2f\xfd", "zstd", "unpack it first, for example with `zstd -dk`"),
-    (b"BZh", "bzip2", "unpack it first, for example with `bzip2 -dk`"),
     (b"\xfd7zXZ\0", "xz", "unpack it first, for example with `xz -dk`"),
     (b"PK\x03\x04", "a zip archive", "unpack it first, for example with `unzip`"),
-    (b"PAR1", "a Parquet file", "give a CSV file"),
-    (b"ARROW1", "an Arrow IPC file", "give a CSV file"),
+    // The first field of a page header or a footer follows, a whole number.
+    (b"PAR1\x15", "a Parquet file", "give a CSV file"),
+    (b"ARROW1\0\0", "an Arrow IPC file", "give a CSV file"),
     (b"\xff\xfe\0\0", "UTF-32", "convert it first, for example with `iconv -f UTF-32 -t UTF-8`"),
     (b"\xff\xfe", "UTF-16", "convert it first, for example with `iconv -f UTF-16 -t UTF-8`"),
     (b"\xfe\xff", "UTF-16", "convert it first, for example with `iconv -f UTF-16 -t UTF-8`"),
 ];
+
+const BZIP2: (&str, &str) = ("bzip2", "unpack it first, for example with `bzip2 -dk`");
+
+/// What else than CSV a file is by its first bytes, and what to do about it.
+fn other_format(head: &[u8]) -> Option<(&'static str, &'static str)> {
+    // "BZh", a level, then the magic number of a block.
+    if head.starts_with(b"BZh") && head.get(4..10) == Some(b"1AY&SY") {
+        return Some(BZIP2);
+    }
+    MAGIC.iter().find(|(magic, ..)| head.starts_with(magic)).map(|(_, what, remedy)| (*what, *remedy))
+}
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
@@ -62,8 +75,14 @@ impl Source {
     /// since the scan and the batches each read the input once.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`] or [`ErrorKind::IsDirectory`] for a path that cannot be read.
+    /// [`ErrorKind::Io`] or [`ErrorKind::IsDirectory`] for a path that cannot be read, [`ErrorKind::Option`] if
+    /// there is no path.
     pub fn open(paths: &[PathBuf], spool_dir: &Path) -> Result<Source, Error> {
+        if paths.is_empty() {
+            return Err(Error::new(ErrorKind::Option(
+                "no input is named; name at least one file".to_owned(),
+            )));
+        }
         let files = paths.iter().map(|path| {
             let name: Arc<str> = path.display().to_string().into();
             let named = |e: io::Error| Error::io(e).in_file(&name);
@@ -136,10 +155,8 @@ impl SourceFile {
         let fingerprint = Fingerprint::of(&file).map_err(named)?;
         let mut head = Vec::new();
         Read::by_ref(&mut file).take(HEAD_BYTES).read_to_end(&mut head).map_err(named)?;
-        for (magic, what, remedy) in MAGIC {
-            if head.starts_with(magic) {
-                return Err(Error::new(ErrorKind::Unsupported { what, remedy }).in_file(&self.name));
-            }
+        if let Some((what, remedy)) = other_format(&head) {
+            return Err(Error::new(ErrorKind::Unsupported { what, remedy }).in_file(&self.name));
         }
         let mark = if head.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
         head.drain(..mark);

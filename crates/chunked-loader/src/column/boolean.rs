@@ -44,10 +44,12 @@ impl ColumnBuilder for BooleanColumn {
         self.builder.capacity() / 8 + self.builder.validity_slice().map_or(0, <[u8]>::len)
     }
 
-    fn finish(&mut self, rows: usize) -> Result<ArrayRef, arrow::error::ArrowError> {
-        let array = self.builder.finish();
+    fn make_room(&mut self, rows: usize) {
         self.builder = BooleanBuilder::with_capacity(rows);
-        Ok(Arc::new(array))
+    }
+
+    fn finish(&mut self) -> Result<ArrayRef, arrow::error::ArrowError> {
+        Ok(Arc::new(self.builder.finish()))
     }
 }
 

@@ -47,9 +47,12 @@ impl<K: ArrowDictionaryKeyType> ColumnBuilder for DictionaryColumn<K> {
             + self.builder.validity_slice().map_or(0, <[u8]>::len)
     }
 
-    fn finish(&mut self, rows: usize) -> Result<ArrayRef, ArrowError> {
-        let keys = self.builder.finish();
+    fn make_room(&mut self, rows: usize) {
         self.builder = PrimitiveBuilder::with_capacity(rows);
+    }
+
+    fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
+        let keys = self.builder.finish();
         let values: ArrayRef = Arc::clone(&self.values) as Arc<dyn Array>;
         Ok(Arc::new(DictionaryArray::try_new(keys, values)?))
     }

@@ -21,7 +21,7 @@ use arrow::datatypes::{
 
 use crate::nulls::{NullRule, Presence};
 use crate::record::Field;
-use crate::types::Zone;
+use crate::types::{Kind, Zone};
 
 /// A value that the column's type cannot hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,8 +35,11 @@ pub(crate) trait ColumnBuilder: Send {
     /// Bytes allocated for the batch in progress, by capacity.
     fn heap_bytes(&self) -> usize;
 
-    /// Gives the array and begins the next. Room for `rows` rows is made at once, which saves doubling.
-    fn finish(&mut self, rows: usize) -> Result<ArrayRef, arrow::error::ArrowError>;
+    /// Makes room for `rows` rows in place of what an empty builder has; 0 gives it back.
+    fn make_room(&mut self, rows: usize);
+
+    /// Gives the array and begins the next, with no room.
+    fn finish(&mut self) -> Result<ArrayRef, arrow::error::ArrowError>;
 }
 
 /// Turns a text into a value of one Arrow type.
@@ -81,18 +84,24 @@ impl<K: Kernel> ColumnBuilder for PrimitiveColumn<K> {
             + self.builder.validity_slice().map_or(0, <[u8]>::len)
     }
 
-    fn finish(&mut self, rows: usize) -> Result<ArrayRef, arrow::error::ArrowError> {
-        let array = self.builder.finish();
+    fn make_room(&mut self, rows: usize) {
         self.builder = PrimitiveBuilder::with_capacity(rows).with_data_type(self.data_type.clone());
-        Ok(Arc::new(array))
+    }
+
+    fn finish(&mut self) -> Result<ArrayRef, arrow::error::ArrowError> {
+        Ok(Arc::new(self.builder.finish()))
     }
 }
 
-/// The builder of a column of `data_type`. `values` are the sorted values of a dictionary column.
+/// The builder of a column of `data_type`, whose values are of `kind`. `values` are the sorted values of a dictionary column.
 ///
 /// # Panics
 /// If the type is none that a scan resolves to, or a dictionary comes without its values.
-pub(crate) fn builder(data_type: &DataType, values: Option<&Arc<StringArray>>) -> Box<dyn ColumnBuilder> {
+pub(crate) fn builder(
+    data_type: &DataType,
+    kind: Kind,
+    values: Option<&Arc<StringArray>>,
+) -> Box<dyn ColumnBuilder> {
     let t = data_type;
     match t {
         DataType::Boolean => Box::new(boolean::BooleanColumn::default()),
@@ -126,7 +135,7 @@ pub(crate) fn builder(data_type: &DataType, values: Option<&Arc<StringArray>>) -
                 }
             }
         }
-        DataType::Utf8 => Box::new(text::TextColumn::default()),
+        DataType::Utf8 => Box::new(text::TextColumn::new(kind == Kind::Null)),
         DataType::Dictionary(key, _) => {
             let values = Arc::clone(values.expect("a dictionary column has the values that its scan found"));
             match key.as_ref() {

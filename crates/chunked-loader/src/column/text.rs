@@ -15,11 +15,14 @@ pub(crate) struct TextColumn {
     offsets: Vec<i32>,
     bytes: Vec<u8>,
     nulls: NullBufferBuilder,
+    empty_is_null: bool,
 }
 
-impl Default for TextColumn {
-    fn default() -> Self {
-        TextColumn { offsets: vec![0], bytes: Vec::new(), nulls: NullBufferBuilder::new(0) }
+impl TextColumn {
+    /// `empty_is_null` for a column without a single value, which is no text column: there an empty quoted
+    /// field is null as well.
+    pub(crate) fn new(empty_is_null: bool) -> Self {
+        TextColumn { offsets: vec![0], bytes: Vec::new(), nulls: NullBufferBuilder::new(0), empty_is_null }
     }
 }
 
@@ -27,6 +30,7 @@ impl ColumnBuilder for TextColumn {
     fn push(&mut self, field: Field<'_>, nulls: &NullRule) -> Result<(), Unfit> {
         match nulls.presence(field) {
             Presence::Null | Presence::Token(_) => self.nulls.append_null(),
+            Presence::EmptyQuoted if self.empty_is_null => self.nulls.append_null(),
             Presence::EmptyQuoted | Presence::Value => {
                 self.bytes.extend_from_slice(field.text);
                 self.nulls.append_non_null();
@@ -41,10 +45,13 @@ impl ColumnBuilder for TextColumn {
         self.offsets.capacity() * size_of::<i32>() + self.bytes.capacity() + self.nulls.len() / 8
     }
 
-    fn finish(&mut self, rows: usize) -> Result<ArrayRef, ArrowError> {
-        let mut next = Vec::with_capacity(rows + 1);
-        next.push(0);
-        let offsets = std::mem::replace(&mut self.offsets, next);
+    fn make_room(&mut self, rows: usize) {
+        self.offsets = Vec::with_capacity(rows + 1);
+        self.offsets.push(0);
+    }
+
+    fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
+        let offsets = std::mem::replace(&mut self.offsets, vec![0]);
         let bytes = std::mem::take(&mut self.bytes);
         let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
         Ok(Arc::new(StringArray::try_new(offsets, bytes.into(), self.nulls.finish())?))

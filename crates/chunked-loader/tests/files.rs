@@ -1,0 +1,444 @@
+//! Files as they come: missing, empty, changed, several, of other formats, and pipes.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
+use std::io::Write;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arrow::array::{Array, AsArray};
+use arrow::datatypes::Int8Type;
+use chunked_loader::{
+    Dialect, Error, ErrorKind, FixedRows, Loader, Malformed, OnBadRecord, Position, Scan, Source, TypeHint,
+};
+
+/// A folder for the files of one test.
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn new() -> Folder {
+        Folder(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    fn open(&self, paths: &[PathBuf]) -> Loader {
+        Loader::new(Source::open(paths, self.0.path()).unwrap())
+    }
+
+    /// A loader of one file with this content.
+    fn loader(&self, bytes: impl AsRef<[u8]>) -> Loader {
+        let path = self.write("input.csv", bytes);
+        self.open(&[path])
+    }
+
+    /// A message with the folder's path, which differs from run to run, left out.
+    fn message(&self, error: &Error) -> String {
+        error.to_string().replace(&format!("{}/", self.0.path().display()), "")
+    }
+
+    fn scan_message(&self, bytes: impl AsRef<[u8]>) -> String {
+        self.message(&self.loader(bytes).scan().unwrap_err())
+    }
+}
+
+fn names(scan: &Scan) -> Vec<&str> {
+    scan.columns().iter().map(|c| c.name.as_str()).collect()
+}
+
+fn types(scan: &Scan) -> Vec<String> {
+    scan.columns().iter().map(|c| chunked_loader::type_name(&c.data_type)).collect()
+}
+
+/// All values as text, through batches of two rows.
+fn rows(loader: &Loader, scan: &Scan) -> Vec<Vec<String>> {
+    let all: Vec<usize> = (0..scan.columns().len()).collect();
+    let mut rows = Vec::new();
+    for batch in loader.batches(scan, &all, Box::new(FixedRows(2))) {
+        let batch = batch.unwrap();
+        let texts: Vec<_> = batch
+            .columns()
+            .columns()
+            .iter()
+            .map(|c| arrow::compute::cast(c, &arrow::datatypes::DataType::Utf8).unwrap())
+            .collect();
+        for n in 0..batch.num_rows() {
+            let field = |c: &arrow::array::ArrayRef| {
+                if c.is_null(n) { "null".to_owned() } else { c.as_string::<i32>().value(n).to_owned() }
+            };
+            rows.push(texts.iter().map(field).collect());
+        }
+    }
+    rows
+}
+
+#[test]
+fn a_missing_file_and_a_directory() {
+    let folder = Folder::new();
+    let error = Source::open(&[folder.path("gone.csv")], folder.0.path()).unwrap_err();
+    assert_eq!(folder.message(&error), "gone.csv: no such file; check the path");
+    assert!(std::error::Error::source(&error).is_some());
+
+    std::fs::create_dir(folder.path("orders")).unwrap();
+    let error = Source::open(&[folder.path("orders")], folder.0.path()).unwrap_err();
+    assert_eq!(
+        folder.message(&error),
+        "orders: is a directory, expected a file; name the files in it, for example with a glob `*.csv`"
+    );
+    let error = Source::open(&[], folder.0.path()).unwrap_err();
+    assert_eq!(error.to_string(), "no input is named; name at least one file");
+}
+
+#[test]
+fn a_file_that_is_gone_before_it_is_read() {
+    let folder = Folder::new();
+    let loader = folder.loader("a\n1\n");
+    std::fs::remove_file(folder.path("input.csv")).unwrap();
+    assert_eq!(folder.message(&loader.scan().unwrap_err()), "input.csv: no such file; check the path");
+}
+
+#[test]
+fn files_without_a_record() {
+    let folder = Folder::new();
+    let expected = "input.csv: has no record, expected at least a header; is it the right file?";
+    for bytes in ["", "\n", "\n\r\n\r", "\u{feff}"] {
+        assert_eq!(folder.scan_message(bytes), expected, "{bytes:?}");
+    }
+    let no_header = folder.loader("\n\n").with_dialect(Dialect::default().with_header(false));
+    assert_eq!(folder.message(&no_header.scan().unwrap_err()), expected);
+    let skipped = folder.loader("a,b\n1,2\n").with_dialect(Dialect::default().with_skip_lines(2));
+    assert_eq!(folder.message(&skipped.scan().unwrap_err()), expected);
+}
+
+#[test]
+fn a_header_alone_gives_no_batch() {
+    let folder = Folder::new();
+    let loader = folder.loader("a,b");
+    let scan = loader.scan().unwrap();
+    assert_eq!((names(&scan), scan.rows()), (vec!["a", "b"], 0));
+    assert!(rows(&loader, &scan).is_empty());
+}
+
+#[test]
+fn no_column_is_wanted_but_the_rows_are_counted() {
+    let folder = Folder::new();
+    let loader = folder.loader("a,b\n1,2\n3,4\n5,6\n");
+    let scan = loader.scan().unwrap();
+    let counts: Vec<usize> =
+        loader.batches(&scan, &[], Box::new(FixedRows(2))).map(|b| b.unwrap().num_rows()).collect();
+    assert_eq!(counts, [2, 1]);
+}
+
+#[test]
+fn a_projection_chooses_columns_and_their_order() {
+    let folder = Folder::new();
+    let loader = folder.loader("a,b,c\n1,x,2\n");
+    let scan = loader.scan().unwrap();
+    let batch = loader.batches(&scan, &[2, 0], Box::new(FixedRows(2))).next().unwrap().unwrap();
+    assert_eq!(batch.columns().schema().fields()[0].name(), "c");
+    assert_eq!(batch.columns().column(0).as_primitive::<Int8Type>().value(0), 2);
+    assert_eq!(batch.columns().column(1).as_primitive::<Int8Type>().value(0), 1);
+}
+
+#[test]
+fn a_file_that_changed_between_scan_and_batches() {
+    let folder = Folder::new();
+    let expected = "input.csv: changed while it was read, so that its types no longer hold; run again when it is complete";
+    for changed in ["a\n1\n2\n3\n", "a\n1\n", ""] {
+        let loader = folder.loader("a\n1\n2\n");
+        let scan = loader.scan().unwrap();
+        folder.write("input.csv", changed);
+        let error = loader.batches(&scan, &[0], Box::new(FixedRows(10))).next().unwrap().unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Changed));
+        assert_eq!(folder.message(&error), expected);
+    }
+}
+
+#[test]
+fn a_file_that_changes_while_its_batches_are_read() {
+    let folder = Folder::new();
+    let csv: String =
+        std::iter::once("a\n".to_owned()).chain((0..40_000).map(|n| format!("{n}\n"))).collect();
+    let loader = folder.loader(&csv).with_block_bytes(1 << 10);
+    let scan = loader.scan().unwrap();
+    let mut batches = loader.batches(&scan, &[0], Box::new(FixedRows(1000)));
+    assert!(batches.next().unwrap().is_ok());
+    let mut file = std::fs::OpenOptions::new().append(true).open(folder.path("input.csv")).unwrap();
+    file.write_all(b"1\n").unwrap();
+    let error = batches.find_map(Result::err).unwrap();
+    assert!(matches!(error.kind(), ErrorKind::Changed), "{error}");
+    assert!(batches.next().is_none(), "an error is the end");
+}
+
+#[test]
+fn several_files_of_one_shape_are_one_input() {
+    let folder = Folder::new();
+    let paths = [
+        folder.write("a.csv", "id,s\n1,x"),
+        folder.write("b.csv", "id,s\n"),
+        folder.write("c.csv", ""),
+        folder.write("d.csv", "\u{feff}id,s\r\n300,y\r\n-1,z\r\n"),
+    ];
+    let loader = folder.open(&paths);
+    let scan = loader.scan().unwrap();
+    assert_eq!((scan.rows(), types(&scan)[0].as_str()), (3, "int16"));
+    assert_eq!(scan.bytes(), loader.source().bytes());
+    assert_eq!(rows(&loader, &scan), [["1", "x"], ["300", "y"], ["-1", "z"]]);
+    let batches: Vec<_> = loader.batches(&scan, &[0], Box::new(FixedRows(1))).map(Result::unwrap).collect();
+    let places: Vec<_> = batches.iter().map(|b| (b.file(), b.first_row(), b.position())).collect();
+    assert_eq!(
+        places,
+        [
+            (0, 0, Position { byte: 5, line: 2, record: 1 }),
+            (3, 1, Position { byte: 9, line: 2, record: 1 }),
+            (3, 2, Position { byte: 16, line: 3, record: 2 }),
+        ]
+    );
+    let raw: u64 = batches.iter().map(chunked_loader::Batch::raw_bytes).sum();
+    assert_eq!(raw, scan.bytes() - 3, "all but the mark");
+}
+
+#[test]
+fn files_of_different_headers() {
+    let folder = Folder::new();
+    let first = folder.write("a.csv", "id,s\n1,x\n");
+    for (header, expected) in [
+        ("id,t\n1,x\n", "b.csv: its column 2 is \"t\", expected \"s\" as in the first file"),
+        ("id,s,t\n1,x,y\n", "b.csv: has 3 columns, expected 2 as in the first file"),
+        ("id\n1\n", "b.csv: has 1 columns, expected 2 as in the first file"),
+    ] {
+        let error = folder.open(&[first.clone(), folder.write("b.csv", header)]).scan().unwrap_err();
+        assert_eq!(
+            folder.message(&error),
+            format!("{expected}; read files of one shape together, others apart")
+        );
+    }
+}
+
+#[test]
+fn files_without_header_must_have_the_width_of_the_first() {
+    let folder = Folder::new();
+    let first = folder.write("a.csv", "1,x\n2,y\n");
+    for (bytes, found) in [("3\n", 1), ("3,z,w\n", 3)] {
+        let second = folder.write("b.csv", format!("{bytes}4,z\n"));
+        let dialect = Dialect::default().with_header(false).with_delimiter(b',');
+        let loader = folder.open(&[first.clone(), second]).with_dialect(dialect);
+        assert_eq!(
+            folder.message(&loader.scan().unwrap_err()),
+            format!(
+                "b.csv: line 1, record 1, byte 0: found {found} fields, expected 2 as in the header; mend the record, \
+                 or quote a field that holds the delimiter"
+            )
+        );
+        let skipping = loader.with_on_bad_record(OnBadRecord::Skip);
+        let scan = skipping.scan().unwrap();
+        assert_eq!((scan.rows(), scan.rejected()), (3, 1));
+        assert_eq!(rows(&skipping, &scan), [["1", "x"], ["2", "y"], ["4", "z"]]);
+    }
+}
+
+#[test]
+fn a_malformed_header_is_never_skipped() {
+    let folder = Folder::new();
+    for (bytes, reason) in [
+        (&b"\"a\"x,b\n1,2\n3,4\n"[..], "text after a closing quote"),
+        (b"a,\xff\n1,2\n3,4\n", "bytes that are not UTF-8 at byte 2"),
+    ] {
+        let loader = folder.loader(bytes).with_on_bad_record(OnBadRecord::Skip);
+        let message = folder.message(&loader.scan().unwrap_err());
+        assert!(
+            message.starts_with(&format!("input.csv: line 1, record 0, byte 0: found {reason}")),
+            "{message}"
+        );
+    }
+}
+
+#[test]
+fn rejects_are_handed_over_once_with_their_bytes() {
+    let folder = Folder::new();
+    // `b` becomes text behind a number, so that the input is scanned twice.
+    let loader = folder
+        .loader("a,b\n1,2\n3\n\"x\"y,4\n300,5\n6,late\n")
+        .with_type_hints([("a".to_owned(), TypeHint::Fixed("int8".parse().unwrap()))])
+        .with_on_bad_record(OnBadRecord::Skip);
+    let mut rejects = Vec::new();
+    let scan = loader
+        .scan_with(&mut |reject| {
+            let raw = String::from_utf8_lossy(reject.raw).into_owned();
+            rejects.push((reject.position.line, reject.column.map(str::to_owned), raw));
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!(
+        rejects,
+        [
+            (3, None, "3".to_owned()),
+            (4, None, "\"x\"y,4".to_owned()),
+            (5, Some("a".to_owned()), "300,5".to_owned())
+        ]
+    );
+    assert_eq!((scan.rows(), scan.rejected()), (2, 3));
+    assert_eq!(rows(&loader, &scan), [["1", "2"], ["6", "late"]]);
+
+    let error = loader.scan_with(&mut |_| Err(std::io::Error::other("disk full"))).unwrap_err();
+    assert_eq!(folder.message(&error), "input.csv: cannot be read: disk full");
+}
+
+#[test]
+fn a_column_of_nothing_but_empty_fields_is_null_throughout() {
+    let folder = Folder::new();
+    let loader = folder.loader("a,b\n\"\",1\n,2\n\"\",3\n");
+    let scan = loader.scan().unwrap();
+    assert_eq!((scan.columns()[0].kind, scan.columns()[0].nulls), (chunked_loader::Kind::Null, 3));
+    assert_eq!(rows(&loader, &scan), [["null", "1"], ["null", "2"], ["null", "3"]]);
+}
+
+#[test]
+fn a_mark_at_the_start_belongs_to_no_name() {
+    let folder = Folder::new();
+    let loader = folder.loader("\u{feff}\"a\",b\n1,\u{feff}x\n");
+    let scan = loader.scan().unwrap();
+    assert_eq!(names(&scan), ["a", "b"]);
+    assert_eq!(rows(&loader, &scan), [["1", "\u{feff}x"]]);
+}
+
+#[test]
+fn other_formats_are_refused_by_name() {
+    let folder = Folder::new();
+    for (bytes, expected) in [
+        (
+            &b"\x1f\x8b\x08\0"[..],
+            "is gzip, which is not read yet; unpack it first, for example with `gzip -dk`",
+        ),
+        (b"\x28\xb5\x2f\xfd", "is zstd, which is not read yet; unpack it first, for example with `zstd -dk`"),
+        (b"BZh91AY&SY\0", "is bzip2, which is not read yet; unpack it first, for example with `bzip2 -dk`"),
+        (b"\xfd7zXZ\0", "is xz, which is not read yet; unpack it first, for example with `xz -dk`"),
+        (b"PK\x03\x04", "is a zip archive, which is not read yet; unpack it first, for example with `unzip`"),
+        (b"PAR1\x15\x04", "is a Parquet file, which is not read yet; give a CSV file"),
+        (b"ARROW1\0\0", "is an Arrow IPC file, which is not read yet; give a CSV file"),
+        (
+            b"\xff\xfea\0,\0b\0",
+            "is UTF-16, which is not read yet; convert it first, for example with `iconv -f UTF-16 -t UTF-8`",
+        ),
+        (
+            b"\xfe\xff\0a\0,\0b",
+            "is UTF-16, which is not read yet; convert it first, for example with `iconv -f UTF-16 -t UTF-8`",
+        ),
+        (
+            b"\xff\xfe\0\0a\0\0\0",
+            "is UTF-32, which is not read yet; convert it first, for example with `iconv -f UTF-32 -t UTF-8`",
+        ),
+    ] {
+        let error = folder.loader(bytes).scan().unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Unsupported { .. }));
+        assert_eq!(folder.message(&error), format!("input.csv: {expected}"));
+    }
+}
+
+#[test]
+fn a_name_that_looks_like_a_format_is_a_name() {
+    let folder = Folder::new();
+    for name in ["BZh", "BZh9", "PAR1", "ARROW1", "PK"] {
+        for end in [",b\n1,2\n", "\n1\n"] {
+            let scan = folder.loader(format!("{name}{end}")).scan().unwrap();
+            assert_eq!(names(&scan)[0], name);
+        }
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_is_read_once_and_its_copy_deleted() {
+    let folder = Folder::new();
+    let pipe = folder.path("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    let spool = tempfile::tempdir().unwrap();
+    let writer = std::thread::spawn({
+        let pipe = pipe.clone();
+        move || std::fs::write(pipe, "a,b\n1,x\n200,y\n").unwrap()
+    });
+    let loader = Loader::new(Source::open(&[pipe], spool.path()).unwrap());
+    writer.join().unwrap();
+    assert_eq!(std::fs::read_dir(spool.path()).unwrap().count(), 1);
+    let scan = loader.scan().unwrap();
+    assert_eq!(rows(&loader, &scan), [["1", "x"], ["200", "y"]]);
+    drop(loader);
+    assert_eq!(std::fs::read_dir(spool.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn spooling_names_the_input_and_can_be_stopped() {
+    let folder = Folder::new();
+    let bytes = "a\n1\n\"2\n".as_bytes();
+    let source = Source::spool("standard input", bytes, folder.0.path(), &mut || false).unwrap();
+    let error = Loader::new(source).scan().unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Malformed(Malformed::UnclosedQuote)));
+    assert_eq!(
+        error.to_string(),
+        "standard input: line 3, record 2, byte 4: found the end of the file inside a quoted field, expected its \
+         closing quote; close it, or double a quote that belongs to the text"
+    );
+    let error = Source::spool("standard input", bytes, folder.0.path(), &mut || true).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Cancelled));
+    assert_eq!(std::fs::read_dir(folder.0.path()).unwrap().count(), 0);
+    let error =
+        Source::spool("standard input", bytes, Path::new("/nowhere/at/all"), &mut || false).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Io(_)));
+}
+
+#[test]
+fn a_pass_can_be_cancelled_and_tells_how_far_it_is() {
+    let folder = Folder::new();
+    let csv: String =
+        std::iter::once("a\n".to_owned()).chain((0..40_000).map(|n| format!("{n}\n"))).collect();
+    let seen = Arc::new(AtomicU64::new(0));
+    let stop_at = Arc::new(AtomicU64::new(u64::MAX));
+    let loader = folder.loader(&csv).with_block_bytes(10_000).with_progress({
+        let (seen, stop_at) = (Arc::clone(&seen), Arc::clone(&stop_at));
+        let total = csv.len() as u64;
+        move |progress| {
+            assert_eq!(progress.total_bytes, total);
+            seen.store(progress.bytes, Ordering::Relaxed);
+            if progress.bytes >= stop_at.load(Ordering::Relaxed) {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        }
+    });
+    let scan = loader.scan().unwrap();
+    assert_eq!(seen.swap(0, Ordering::Relaxed), csv.len() as u64);
+    assert_eq!(loader.batches(&scan, &[0], Box::new(FixedRows(7))).filter(|b| b.is_ok()).count(), 5715);
+    assert_eq!(seen.load(Ordering::Relaxed), csv.len() as u64);
+
+    stop_at.store(100_000, Ordering::Relaxed);
+    let error = loader.scan().unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Cancelled));
+    assert_eq!(folder.message(&error), "input.csv: interrupted");
+    let mut batches = loader.batches(&scan, &[0], Box::new(FixedRows(7)));
+    let error = batches.find_map(Result::err).unwrap();
+    assert!(matches!(error.kind(), ErrorKind::Cancelled));
+    assert!(batches.next().is_none());
+}
+
+#[test]
+fn hints_for_columns_that_are_not_there() {
+    let folder = Folder::new();
+    let loader = folder.loader("a,b\n1,2\n").with_type_hints([("c".to_owned(), TypeHint::Text)]);
+    let error = loader.scan().unwrap_err();
+    assert_eq!(
+        folder.message(&error),
+        "input.csv: column \"c\": is not in the input; its columns are \"a\", \"b\""
+    );
+}

@@ -1,0 +1,130 @@
+//! Where batches end: at rows, at bytes, or where the budget refuses; and that their memory is given back.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
+use std::sync::{Arc, Mutex};
+
+use chunked_loader::{
+    Batch, BatchLimit, ErrorKind, FixedRows, LastBatch, Loader, Observation, Prefetch, Sizing, Source,
+};
+use monitor::{Budget, Bytes, Monitor};
+
+const ROWS: usize = 200_000;
+
+/// A column of whole numbers of 32 bits.
+fn numbers(budget: Bytes) -> (Loader, Budget) {
+    let csv: String =
+        std::iter::once("n\n".to_owned()).chain((0..ROWS).map(|n| format!("{}\n", n + 100_000))).collect();
+    let source = Source::spool("numbers", csv.as_bytes(), &std::env::temp_dir(), &mut || false).unwrap();
+    let budget = Budget::new(budget);
+    let monitor = Monitor::builder().with_budget(budget.clone()).build().unwrap();
+    (Loader::new(source).with_block_bytes(16 << 10).with_monitor(monitor), budget)
+}
+
+/// These limits, one after another; the last one holds.
+struct Script {
+    limits: Vec<Bytes>,
+    seen: Arc<Mutex<Vec<Observation>>>,
+}
+
+impl Script {
+    fn new(limits: &[Bytes]) -> Script {
+        Script { limits: limits.to_vec(), seen: Arc::default() }
+    }
+}
+
+impl Sizing for Script {
+    fn next(&mut self, seen: &Observation) -> BatchLimit {
+        self.seen.lock().unwrap().push(*seen);
+        let bytes = if self.limits.len() > 1 { self.limits.remove(0) } else { self.limits[0] };
+        BatchLimit { rows: usize::MAX, bytes, may_be_cut: true }
+    }
+}
+
+#[test]
+fn a_smaller_limit_behind_a_larger_one_is_still_filled() {
+    let (loader, _) = numbers(Bytes::mib(8));
+    let scan = loader.scan().unwrap();
+    let limits = Script::new(&[Bytes::kib(256), Bytes::kib(32)]);
+    let batches: Vec<Batch> =
+        loader.batches(&scan, &[0], Box::new(limits)).take(6).map(Result::unwrap).collect();
+    // 8 Ki numbers of four bytes fill 32 KiB; doubling and the counts between two checks cost some of it.
+    for batch in &batches[1..] {
+        assert!((2_000..=16_384).contains(&batch.num_rows()), "{} rows", batch.num_rows());
+        assert!(batch.reserved() <= Bytes::kib(64));
+    }
+}
+
+#[test]
+fn batches_that_are_held_leave_a_smaller_one_and_then_an_error() {
+    let (loader, budget) = numbers(Bytes::kib(512));
+    let scan = loader.scan().unwrap();
+    let mut batches = loader.batches(&scan, &[0], Box::new(Script::new(&[Bytes::kib(200)])));
+    let first = batches.next().unwrap().unwrap();
+    // What is left is less than a batch like the first, and is filled all the same.
+    let second = batches.next().unwrap().unwrap();
+    assert!(second.reserved() < first.reserved() && second.num_rows() > 10_000, "{} rows", second.num_rows());
+    let refusal = batches.next().unwrap().unwrap_err();
+    assert!(matches!(refusal.kind(), ErrorKind::Budget(_)), "{refusal}");
+    assert!(budget.peak() <= budget.limit());
+    drop((batches, first, second));
+    assert_eq!(budget.reserved(), Bytes::ZERO);
+}
+
+#[test]
+fn exact_rows_are_never_cut_but_refused() {
+    let (loader, _) = numbers(Bytes::kib(256));
+    let scan = loader.scan().unwrap();
+    let mut batches = loader.batches(&scan, &[0], Box::new(FixedRows(100_000)));
+    let error = batches.next().unwrap().unwrap_err();
+    let message = error.to_string();
+    assert!(
+        message.starts_with("numbers: the memory budget of 256.0 KiB cannot give ")
+            && message.contains("`batch`"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_limit_of_no_bytes_gives_single_rows() {
+    let (loader, _) = numbers(Bytes::mib(1));
+    let scan = loader.scan().unwrap();
+    let batches = loader.batches(&scan, &[0], Box::new(Script::new(&[Bytes::ZERO])));
+    assert!(batches.take(50).all(|b| b.unwrap().num_rows() == 1));
+}
+
+#[test]
+fn a_sizing_sees_the_budget_and_the_batch_before() {
+    let (loader, _) = numbers(Bytes::mib(1));
+    let loader = loader.with_batches_in_flight(2);
+    let scan = loader.scan().unwrap();
+    let limits = Script::new(&[Bytes::kib(64)]);
+    let seen = Arc::clone(&limits.seen);
+    let mut batches = loader.batches(&scan, &[0], Box::new(limits));
+    let first = batches.next().unwrap().unwrap();
+    let second = batches.next().unwrap().unwrap();
+    let seen = seen.lock().unwrap();
+    assert_eq!(
+        (seen[0].budget, seen[0].in_flight, seen[0].columns, seen[0].last),
+        (Bytes::mib(1), 2, 1, None)
+    );
+    let last = seen[1].last.unwrap();
+    assert_eq!((last.rows, last.raw_bytes), (first.num_rows(), first.raw_bytes()));
+    assert!(last.bytes >= first.reserved() && last != LastBatch::default());
+    assert!(seen[1].reserved >= first.reserved());
+    assert_eq!(second.first_row(), first.num_rows() as u64);
+}
+
+#[test]
+fn a_prefetch_that_is_dropped_early_gives_everything_back() {
+    let (loader, budget) = numbers(Bytes::mib(4));
+    let scan = loader.scan().unwrap();
+    let mut ahead = Prefetch::new(loader.batches(&scan, &[0], Box::new(FixedRows(1000))));
+    assert_eq!(ahead.schema(), scan.schema());
+    let first = ahead.next().unwrap().unwrap();
+    assert!(budget.reserved() >= first.reserved());
+    drop(ahead);
+    assert_eq!(budget.reserved(), first.reserved());
+    drop(first);
+    assert_eq!(budget.reserved(), Bytes::ZERO);
+}

@@ -1,0 +1,208 @@
+//! The budget against the kernel's high-water mark, each case in a process of its own.
+//!
+//! A test starts this binary again for one case and reads how far the child's resident memory rose above where it
+//! stood before the loader. The input is written by the parent, so that nothing but the loader is in the figure.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+#![cfg(target_os = "linux")]
+
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use chunked_loader::{
+    Batch, BatchLimit, Error, ErrorKind, FixedRows, Loader, Observation, Prefetch, Sizing, Source,
+};
+use monitor::{Budget, Bytes, Monitor};
+
+const BUDGET: Bytes = Bytes::mib(24);
+/// What nobody reserves: the first 64 KiB of a file, values of dictionaries, the doubling of a buffer between two
+/// counts, and what the allocator keeps of what it was given back.
+const SLACK: Bytes = Bytes::mib(6);
+const INPUT: Bytes = Bytes::mib(64);
+
+const CASE: &str = "CHUNKED_LOADER_MEMORY_CASE";
+const FILE: &str = "CHUNKED_LOADER_MEMORY_FILE";
+
+/// As many rows as fit so many bytes.
+struct Fill(Bytes);
+
+impl Sizing for Fill {
+    fn next(&mut self, _: &Observation) -> BatchLimit {
+        BatchLimit { rows: usize::MAX, bytes: self.0, may_be_cut: true }
+    }
+}
+
+/// Numbers, dates, a few different words, and text that is different in each row.
+fn orders(path: &Path) {
+    let mut out = BufWriter::new(std::fs::File::create(path).unwrap());
+    let mut written = 0;
+    writeln!(out, "id,amount,day,state,note").unwrap();
+    for n in 0u64.. {
+        let row = format!(
+            "{n},{}.{:02},2024-{:02}-{:02},{},\"note {:x}, of no use\"\n",
+            n % 5000,
+            n % 97,
+            n % 12 + 1,
+            n % 28 + 1,
+            ["open", "paid", "sent", "returned"][(n % 4) as usize],
+            n.wrapping_mul(0x9e37_79b9_7f4a_7c15),
+        );
+        written += row.len() as u64;
+        out.write_all(row.as_bytes()).unwrap();
+        if written >= INPUT.get() {
+            break;
+        }
+    }
+    out.flush().unwrap();
+}
+
+/// One column of texts of 256 KiB.
+fn long_texts(path: &Path) {
+    let mut out = BufWriter::new(std::fs::File::create(path).unwrap());
+    writeln!(out, "n,text").unwrap();
+    let text = "x".repeat(256 << 10);
+    for n in 0..INPUT.get() / (256 << 10) {
+        writeln!(out, "{n},{text}{n}").unwrap();
+    }
+    out.flush().unwrap();
+}
+
+fn loader(budget: Bytes) -> (Loader, Monitor) {
+    let path = PathBuf::from(std::env::var_os(FILE).unwrap());
+    let monitor = Monitor::builder().with_budget(Budget::new(budget)).build().unwrap();
+    let source = Source::open(&[path], &std::env::temp_dir()).unwrap();
+    (Loader::new(source).with_monitor(monitor.clone()), monitor)
+}
+
+/// Counts rows; each batch is dropped before the next is asked for.
+fn count(batches: impl Iterator<Item = Result<Batch, Error>>) -> u64 {
+    batches.map(|b| b.unwrap().num_rows() as u64).sum()
+}
+
+fn stream_exact_rows() -> Monitor {
+    let (loader, monitor) = loader(BUDGET);
+    let scan = loader.scan().unwrap();
+    assert_eq!(count(loader.batches(&scan, &[0, 1, 2, 3, 4], Box::new(FixedRows(50_000)))), scan.rows());
+    monitor
+}
+
+fn stream_ahead_by_bytes() -> Monitor {
+    let (loader, monitor) = loader(BUDGET);
+    let scan = loader.scan().unwrap();
+    let batches = loader.batches(&scan, &[0, 1, 2, 3, 4], Box::new(Fill(Bytes::mib(6))));
+    assert_eq!(count(Prefetch::new(batches)), scan.rows());
+    monitor
+}
+
+fn stream_until_refused() -> Monitor {
+    let (loader, monitor) = loader(BUDGET);
+    let scan = loader.scan().unwrap();
+    assert_eq!(count(loader.batches(&scan, &[0, 1, 2, 3, 4], Box::new(Fill(Bytes::MAX)))), scan.rows());
+    assert!(monitor.budget().peak() > Bytes::mib(12), "the budget was never near its end");
+    monitor
+}
+
+fn stream_long_texts() -> Monitor {
+    let (loader, monitor) = loader(BUDGET);
+    let scan = loader.scan().unwrap();
+    assert_eq!(count(loader.batches(&scan, &[0, 1], Box::new(Fill(Bytes::mib(6))))), scan.rows());
+    monitor
+}
+
+fn hold_all() -> Monitor {
+    let (loader, monitor) = loader(Bytes::gib(4));
+    let scan = loader.scan().unwrap();
+    let batches = loader.batches(&scan, &[0, 1, 2, 3, 4], Box::new(FixedRows(50_000)));
+    let held: Vec<Batch> = batches.map(Result::unwrap).collect();
+    let reserved: u64 = held.iter().map(|b| b.reserved().get()).sum();
+    assert!(monitor.budget().reserved() >= Bytes(reserved));
+    monitor
+}
+
+fn hold_all_within_the_budget() -> Monitor {
+    let (loader, monitor) = loader(BUDGET);
+    let scan = loader.scan().unwrap();
+    let mut held = Vec::new();
+    let mut batches = loader.batches(&scan, &[0, 1, 2, 3, 4], Box::new(FixedRows(50_000)));
+    let refusal = loop {
+        match batches.next().unwrap() {
+            Ok(batch) => held.push(batch),
+            Err(error) => break error,
+        }
+    };
+    assert!(held.len() > 1);
+    assert!(matches!(refusal.kind(), ErrorKind::Budget(_)), "{refusal}");
+    assert!(batches.next().is_none());
+    monitor
+}
+
+/// Runs `case` in a process of its own; gives by how much its resident memory rose.
+fn rise(test: &str, write: fn(&Path), case: fn() -> Monitor) -> Option<Bytes> {
+    if std::env::var_os(CASE).is_some() {
+        let before = Monitor::unbounded().snapshot().unwrap().peak_rss;
+        let monitor = case();
+        assert!(monitor.budget().peak() <= monitor.budget().limit());
+        let after = monitor.snapshot().unwrap().peak_rss;
+        println!("rise={}", after.saturating_sub(before).get());
+        return None;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("input.csv");
+    write(&file);
+    let child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--nocapture"])
+        .env(CASE, "1")
+        .env(FILE, &file)
+        .output()
+        .unwrap();
+    let out = String::from_utf8_lossy(&child.stdout);
+    assert!(child.status.success(), "{out}{}", String::from_utf8_lossy(&child.stderr));
+    let rise = out.lines().find_map(|line| line.split("rise=").nth(1)).unwrap();
+    let rise = Bytes(rise.trim().parse().unwrap());
+    eprintln!("{test}: {rise}");
+    Some(rise)
+}
+
+fn assert_within_budget(rise: Option<Bytes>) {
+    let most = BUDGET.saturating_add(SLACK);
+    assert!(rise.is_none_or(|rise| rise <= most), "{rise:?} above {most:?}");
+}
+
+#[test]
+fn exact_rows_stay_in_the_budget() {
+    assert_within_budget(rise("exact_rows_stay_in_the_budget", orders, stream_exact_rows));
+}
+
+#[test]
+fn batches_made_ahead_stay_in_the_budget() {
+    assert_within_budget(rise("batches_made_ahead_stay_in_the_budget", orders, stream_ahead_by_bytes));
+}
+
+#[test]
+fn a_batch_that_is_cut_by_refusal_stays_in_the_budget() {
+    assert_within_budget(rise(
+        "a_batch_that_is_cut_by_refusal_stays_in_the_budget",
+        orders,
+        stream_until_refused,
+    ));
+}
+
+#[test]
+fn long_texts_stay_in_the_budget() {
+    assert_within_budget(rise("long_texts_stay_in_the_budget", long_texts, stream_long_texts));
+}
+
+#[test]
+fn who_holds_all_batches_is_refused_within_the_budget() {
+    let rise = rise("who_holds_all_batches_is_refused_within_the_budget", orders, hold_all_within_the_budget);
+    assert_within_budget(rise);
+}
+
+/// The harness can fail: the same input, held whole, is far above what the others may take.
+#[test]
+fn holding_all_batches_is_seen() {
+    let rise = rise("holding_all_batches_is_seen", orders, hold_all);
+    let most = BUDGET.saturating_add(SLACK);
+    assert!(rise.is_none_or(|rise| rise > most), "{rise:?}");
+}

@@ -177,7 +177,7 @@ pub(crate) struct Input {
     /// What a malformed record gets
     #[arg(long, value_enum, default_value_t = OnBadRow::Fail, help_heading = "Bad records")]
     pub(crate) on_bad_row: OnBadRow,
-    /// Where quarantined records go [default: OUT.rejects.csv]
+    /// Where quarantined records go, in place of what is there [default: OUT.rejects.csv]
     #[arg(long, value_name = "FILE", help_heading = "Bad records")]
     pub(crate) rejects: Option<PathBuf>,
     /// How many rejected records are too many

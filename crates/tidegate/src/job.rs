@@ -44,8 +44,8 @@ pub(crate) struct Job {
 }
 
 impl Job {
-    /// Checks the flags and opens the input. `output` is where rejects go beside, with the right to overwrite.
-    pub(crate) fn open(input: &Input, run: &Run, output: Option<(&Path, bool)>) -> Result<Job, Failure> {
+    /// Checks the flags and opens the input. `output` is what rejects go beside.
+    pub(crate) fn open(input: &Input, run: &Run, output: Option<&Path>) -> Result<Job, Failure> {
         let began = Instant::now();
         // Without limits that can be read, the budget falls back on what the flags say.
         let limits = Monitor::unbounded().limits().unwrap_or_default();
@@ -53,7 +53,7 @@ impl Job {
         let dialect = settings::dialect(input)?;
         let hints = settings::type_hints(input)?;
         let max_rejects = settings::max_rejects(input)?;
-        let rejects_path = rejects_path(input, output.map(|(path, _)| path))?;
+        let rejects_path = rejects_path(input, output)?;
 
         let monitor = Monitor::builder().with_budget(Budget::new(settings.memory)).build()?;
         let least = monitor.snapshot()?.rss.saturating_add(PROCESS_SLACK);
@@ -66,7 +66,7 @@ impl Job {
         let progress = Progress::new(settings.progress, &monitor);
         let source = input::open(&input.inputs, &interrupt)?;
         let rejects = match rejects_path {
-            Some(path) => Some(RejectsFile::create(&path, output.is_some_and(|(_, overwrite)| overwrite))?),
+            Some(path) => Some(RejectsFile::create(&path)?),
             None => None,
         };
         let loader = Loader::new(source)

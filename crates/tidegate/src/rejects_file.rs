@@ -22,21 +22,9 @@ impl RejectsFile {
         PathBuf::from(name)
     }
 
-    /// Creates the file with its header.
-    pub(crate) fn create(path: &Path, overwrite: bool) -> Result<RejectsFile, Failure> {
-        let mut options = File::options();
-        options.write(true);
-        if overwrite {
-            options.create(true).truncate(true)
-        } else {
-            options.create_new(true)
-        };
-        let file = options.open(path).map_err(|e| match e.kind() {
-            io::ErrorKind::AlreadyExists => {
-                Failure::Usage(format!("{} exists already; move it away or give --overwrite", path.display()))
-            }
-            _ => Failure::io(path, "created", e),
-        })?;
+    /// Creates the file with its header. One of an earlier run is replaced: it tells of that run alone.
+    pub(crate) fn create(path: &Path) -> Result<RejectsFile, Failure> {
+        let file = File::create(path).map_err(|e| Failure::io(path, "created", e))?;
         let mut rejects =
             RejectsFile { path: path.to_owned(), writer: csv::Writer::from_writer(BufWriter::new(file)) };
         let header = ["file", "line", "record", "byte", "column", "reason", "raw"];

@@ -8,7 +8,7 @@ use crate::output::Target;
 
 pub(super) fn run(args: &Convert) -> Result<(), Failure> {
     let target = Target::check(&args.output)?;
-    let mut job = Job::open(&args.input, &args.run, Some((&args.output.output, args.output.overwrite)))?;
+    let mut job = Job::open(&args.input, &args.run, Some(&args.output.output))?;
     let scan = job.scan()?;
     let is_stdout = target.is_stdout();
     let mut output = target.open(scan.schema(), &job.monitor, false)?;

@@ -20,7 +20,7 @@ pub(super) fn run(args: &Fit) -> Result<(), Failure> {
     }
     sink::check_target(&args.output, args.overwrite)?;
     let recipe = read_recipe(&args.recipe)?;
-    let mut job = Job::open(&args.input, &args.run, Some((&args.output, args.overwrite)))?;
+    let mut job = Job::open(&args.input, &args.run, Some(&args.output))?;
     job.demand(Vec::new(), Downcast::Safe);
     let scan = job.scan()?;
     let (pipeline, sizes) = fit(&mut job, &scan, recipe, &args.recipe)?;

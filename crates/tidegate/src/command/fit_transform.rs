@@ -12,7 +12,7 @@ pub(super) fn run(args: &FitTransform) -> Result<(), Failure> {
         sink::check_target(path, args.output.overwrite)?;
     }
     let recipe = fit::read_recipe(&args.recipe)?;
-    let mut job = Job::open(&args.input, &args.run, Some((&args.output.output, args.output.overwrite)))?;
+    let mut job = Job::open(&args.input, &args.run, Some(&args.output.output))?;
     job.demand(Vec::new(), transform::pipeline_downcast(job.settings.downcast));
     let scan = job.scan()?;
     let (pipeline, _) = fit::fit(&mut job, &scan, recipe, &args.recipe)?;

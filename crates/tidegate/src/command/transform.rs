@@ -14,7 +14,7 @@ pub(super) fn run(args: &Transform) -> Result<(), Failure> {
     let path = &args.pipeline;
     let bytes = std::fs::read(path).map_err(|e| Failure::io(path, "read", e))?;
     let pipeline = Pipeline::from_bytes(&bytes).map_err(|e| Failure::in_file(path, e))?;
-    let mut job = Job::open(&args.input, &args.run, Some((&args.output.output, args.output.overwrite)))?;
+    let mut job = Job::open(&args.input, &args.run, Some(&args.output.output))?;
     // What was text in the fit is text here, even if every value looks like a number.
     let texts = pipeline.input().iter().filter(|column| column.kind == ValueKind::Text);
     let hints = texts.map(|column| (column.name.clone(), TypeHint::Text)).collect();

@@ -337,11 +337,12 @@ impl RecordReader {
                     }
                 }
                 State::Unquoted => {
-                    while i < buffer.len() && self.class[buffer[i] as usize] == PLAIN {
-                        i += 1;
-                    }
-                    if i == buffer.len() {
-                        break;
+                    match buffer[i..].iter().position(|b| self.class[*b as usize] != PLAIN) {
+                        Some(at) => i += at,
+                        None => {
+                            i = buffer.len();
+                            break;
+                        }
                     }
                     self.end_field(i);
                     if self.class[buffer[i] as usize] == DELIMITER {
@@ -351,6 +352,18 @@ impl RecordReader {
                     }
                 }
                 State::Quoted => {
+                    // Plain bytes are passed over at once where there are only three others to look for.
+                    if let (Some(quote), None) = (quote, self.escape)
+                        && b != quote
+                        && b != b'\n'
+                        && b != b'\r'
+                    {
+                        match memchr::memchr3(quote, b'\n', b'\r', &buffer[i..]) {
+                            Some(at) => i += at,
+                            None => i = buffer.len(),
+                        }
+                        continue;
+                    }
                     if Some(b) == quote {
                         self.field.end = i as u32;
                         self.state = State::QuoteInQuoted;

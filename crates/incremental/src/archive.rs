@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use arrow::datatypes::DataType;
 use serde::{Deserialize, Serialize};
 
 use crate::column::{Column, ValueKind};
@@ -26,7 +27,7 @@ struct Body {
 #[serde(deny_unknown_fields)]
 struct Input {
     name: String,
-    kind: String,
+    kind: ValueKind,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -47,7 +48,7 @@ impl Pipeline {
     /// # Errors
     /// A learnt value that JSON cannot hold, which is a defect.
     pub fn to_bytes(&self) -> Result<Vec<u8>, Error> {
-        let input = self.input.iter().map(|c| Input { name: c.name.clone(), kind: c.kind.to_string() });
+        let input = self.input.iter().map(|c| Input { name: c.name.clone(), kind: c.kind });
         let steps = self.steps.iter().map(|step| {
             let learnt = step.fitted.encode()?;
             Ok(Learnt { r#use: step.name.to_owned(), columns: step.inputs.clone(), learnt })
@@ -65,38 +66,31 @@ impl Pipeline {
     /// [`ErrorKind::Archive`] for another kind of file, another version, or a damaged file.
     pub fn from_bytes(bytes: &[u8]) -> Result<Pipeline, Error> {
         let no_pipeline = || archive_error("is no pipeline; give a file that `tidegate fit` has written");
-        let text = std::str::from_utf8(bytes).map_err(|_| no_pipeline())?;
-        let (head, json) = text.split_once('\n').ok_or_else(no_pipeline)?;
-        let mut words = head.split(' ');
-        if words.next() != Some(MAGIC) {
-            return Err(no_pipeline());
-        }
-        let version = words.next().unwrap_or_default();
+        let rest = bytes.strip_prefix(MAGIC.as_bytes()).and_then(|rest| rest.strip_prefix(b" "));
+        let rest = rest.ok_or_else(no_pipeline)?;
+        let damaged = || archive_error("is damaged: its checksum does not match; restore it or fit again");
+        let (head, json) =
+            std::str::from_utf8(rest).ok().and_then(|t| t.split_once('\n')).ok_or_else(damaged)?;
+        let (version, found) = head.split_once(' ').ok_or_else(damaged)?;
         if version != VERSION.to_string() {
             return Err(archive_error(format!(
                 "is a pipeline of version {version}, and this program reads version {VERSION}; fit again, or use the program that wrote it"
             )));
         }
         let checksum = format!("crc32:{:08x}", crc32fast::hash(json.as_bytes()));
-        if words.next() != Some(checksum.as_str()) {
-            return Err(archive_error("is damaged: its checksum does not match; restore it or fit again"));
+        if found != checksum {
+            return Err(damaged());
         }
         let body: Body = serde_json::from_str(json)
             .map_err(|e| archive_error(format!("cannot be read: {e}; fit again")))?;
-        let input = body.input.into_iter().map(|input| {
-            let kind: ValueKind = input
-                .kind
-                .parse()
-                .map_err(|()| archive_error(format!("names the unknown kind `{}`; fit again", input.kind)))?;
-            // How the fitted input was stored does not matter any more.
-            Ok(Column { name: input.name, kind, data_type: arrow::datatypes::DataType::Null })
-        });
-        let input = input.collect::<Result<_, Error>>()?;
+        // How the fitted input was stored does not matter any more.
+        let column = |input: Input| Column { name: input.name, kind: input.kind, data_type: DataType::Null };
+        let input = body.input.into_iter().map(column).collect();
         let steps = body.steps.into_iter().map(|step| {
             let kind = steps::find(&step.r#use).ok_or_else(|| {
                 archive_error(format!("has a step `{}`, which this program does not know", step.r#use))
             })?;
-            let fitted = (kind.decode)(step.learnt, step.columns.len())?;
+            let fitted = (kind.decode)(step.learnt, &step.columns)?;
             Ok(PipelineStep { name: kind.name, inputs: step.columns, fitted: Arc::from(fitted) })
         });
         Ok(Pipeline { input, steps: steps.collect::<Result<_, Error>>()? })

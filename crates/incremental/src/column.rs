@@ -4,10 +4,12 @@ use std::fmt;
 use std::str::FromStr;
 
 use arrow::datatypes::{DataType, Field};
+use serde::{Deserialize, Serialize};
 
 /// What the values of a column mean. It decides which steps take the column, which selectors match it, and
 /// how its categories are named; how the values are stored is the data type's matter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ValueKind {
     /// No value at all, so that every step takes it.
@@ -15,6 +17,7 @@ pub enum ValueKind {
     /// Truth values.
     Bool,
     /// Whole numbers.
+    #[serde(rename = "integer")]
     Int,
     /// Numbers, named with a point: `2.0`.
     Float,

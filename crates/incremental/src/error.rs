@@ -279,8 +279,10 @@ impl std::error::Error for Error {
 /// The nearest valid name, and the others if they are few.
 fn did_you_mean(name: &str, known: &[String]) -> String {
     const SHOWN: usize = 16;
+    // The last of equals wins in `max_by`, and the first is what a reader expects.
     let nearest = known
         .iter()
+        .rev()
         .map(|k| (strsim::normalized_damerau_levenshtein(name, k), k))
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .filter(|(similarity, _)| *similarity >= 0.4);

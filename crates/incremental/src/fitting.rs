@@ -11,7 +11,7 @@ use monitor::{Budget, Bytes, Reservation};
 
 use crate::column::Column;
 use crate::error::Error;
-use crate::graph::Graph;
+use crate::graph::{Graph, Plan};
 use crate::pipeline::{Pipeline, PipelineStep};
 use crate::recipe::Recipe;
 use crate::selection::Selected;
@@ -62,12 +62,13 @@ enum Stage {
     },
 }
 
-/// One pass over the input.
+/// One pass over the input. Several workers share it as [siblings](Pass::sibling) that are
+/// [merged](Pass::merge) in any order.
 pub struct Pass {
+    number: usize,
     graph: Arc<Graph>,
-    projection: Vec<usize>,
-    /// The values that the states take, all behind one another.
-    wanted: Vec<usize>,
+    /// Computes the inputs of the states, all behind one another.
+    plan: Arc<Plan>,
     fits: Vec<StepFit>,
     reservation: Reservation,
 }
@@ -136,25 +137,26 @@ impl Fitting {
         self.passes += 1;
         let (fits, wanted): (Vec<_>, Vec<_>) = fits.into_iter().unzip();
         let wanted = wanted.concat();
-        let projection = graph.sources_of(&wanted);
+        let plan = Arc::new(graph.plan(wanted));
         let reservation = self.budget.consumer("fit state").try_reserve(Bytes::ZERO)?;
-        Ok(Some(Pass { graph: Arc::new(graph), projection, wanted, fits, reservation }))
+        Ok(Some(Pass { number: self.passes, graph: Arc::new(graph), plan, fits, reservation }))
     }
 
     /// The places of the columns that a step takes; `None`: not known before others are fitted.
     fn places(&self, index: usize, graph: &Graph, is_final: bool) -> Result<Option<Vec<usize>>, Error> {
         let step = &self.recipe.steps[index];
-        let columns = graph.columns();
         if let Stage::Fitted { inputs, .. } = &self.stages[index] {
-            let place = |name: &String| columns.iter().position(|c| c.name == *name);
-            return Ok(inputs.iter().map(place).collect());
+            return Ok(graph.places(inputs).ok());
         }
+        let columns = graph.columns();
         let takes_the_others = step.step.takes_the_others();
         match step.selection.select(&columns, is_final)? {
             Selected::NotYet => Ok(None),
             Selected::Columns(_) if takes_the_others && !is_final => Ok(None),
             Selected::Columns(places) if takes_the_others => {
-                Ok(Some((0..columns.len()).filter(|p| !places.contains(p)).collect()))
+                let mut is_taken = vec![true; columns.len()];
+                places.into_iter().for_each(|p| is_taken[p] = false);
+                Ok(Some((0..columns.len()).filter(|p| is_taken[*p]).collect()))
             }
             Selected::Columns(places) => Ok(Some(places)),
         }
@@ -196,16 +198,19 @@ impl Fitting {
 impl Pass {
     /// The columns of the input that the pass reads, by place, in input order.
     pub fn projection(&self) -> &[usize] {
-        &self.projection
+        self.plan.sources()
     }
 
     /// Takes a batch of the columns [`projection`](Self::projection). `first_row` is the number of its first
     /// row in the whole input.
     ///
     /// # Errors
-    /// A value that a step cannot compute with; a refusal of the budget.
+    /// A value that a step cannot compute with; a refusal of the budget. The pass is of no use afterwards.
+    ///
+    /// # Panics
+    /// If the batch has fewer columns than the projection.
     pub fn update(&mut self, batch: &RecordBatch, first_row: u64) -> Result<(), Error> {
-        let arrays = self.graph.run(&self.wanted, batch.columns(), first_row)?;
+        let arrays = self.graph.run(&self.plan, batch.columns(), first_row)?;
         let mut rest: &[ArrayRef] = &arrays;
         let mut held = 0;
         for fit in &mut self.fits {
@@ -214,6 +219,51 @@ impl Pass {
             fit.state.update(inputs, first_row).map_err(|e| e.in_step(fit.step, fit.name))?;
             held += fit.state.heap_bytes();
         }
+        Ok(self.reservation.try_resize(Bytes::from(held))?)
+    }
+
+    /// The same pass without any row: for another worker, another shard, or another part of the input.
+    ///
+    /// # Errors
+    /// A refusal of the budget.
+    pub fn sibling(&self) -> Result<Pass, Error> {
+        let fits: Vec<StepFit> = self
+            .fits
+            .iter()
+            .map(|fit| StepFit {
+                step: fit.step,
+                name: fit.name,
+                inputs: fit.inputs.clone(),
+                state: fit.state.identity(),
+            })
+            .collect();
+        let held: usize = fits.iter().map(|fit| fit.state.heap_bytes()).sum();
+        Ok(Pass {
+            number: self.number,
+            graph: Arc::clone(&self.graph),
+            plan: Arc::clone(&self.plan),
+            fits,
+            reservation: self.reservation.consumer().try_reserve(Bytes::from(held))?,
+        })
+    }
+
+    /// Takes the rows that a [sibling](Self::sibling) has seen. Siblings may be merged in any order and tree,
+    /// whichever rows they have seen: the pipeline is the same to the bit.
+    ///
+    /// # Errors
+    /// A refusal of the budget.
+    ///
+    /// # Panics
+    /// If `other` is no sibling.
+    pub fn merge(&mut self, other: Pass) -> Result<(), Error> {
+        assert!(
+            Arc::ptr_eq(&self.graph, &other.graph) && self.number == other.number,
+            "only siblings of one pass are merged"
+        );
+        for (fit, other) in self.fits.iter_mut().zip(other.fits) {
+            fit.state.merge(other.state);
+        }
+        let held: usize = self.fits.iter().map(|fit| fit.state.heap_bytes()).sum();
         Ok(self.reservation.try_resize(Bytes::from(held))?)
     }
 }

@@ -4,7 +4,7 @@
 //! makes. A table, as a step sees it, is a list of values. So a pass can run just the steps, and read just the
 //! columns, that what it wants depends on.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef};
@@ -29,8 +29,8 @@ struct Node {
     name: &'static str,
     fitted: Arc<dyn FittedStep>,
     inputs: Vec<usize>,
-    /// For each input the values that take its place.
-    outputs: Vec<Vec<usize>>,
+    /// The values that take the place of the inputs, all behind one another.
+    outputs: Vec<usize>,
     columns: Vec<Vec<Column>>,
 }
 
@@ -42,6 +42,28 @@ pub(crate) struct Graph {
     nodes: Vec<Node>,
     table: Vec<usize>,
     narrow: bool,
+}
+
+/// How some values of a graph are computed: worked out once, run for every batch.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    wanted: Vec<usize>,
+    sources: Vec<usize>,
+    runs: Vec<Run>,
+}
+
+/// A node to run, and the values that nobody needs after it.
+#[derive(Clone, Debug)]
+struct Run {
+    node: usize,
+    let_go: Vec<usize>,
+}
+
+impl Plan {
+    /// The columns of the input that it reads, by place, in input order.
+    pub(crate) fn sources(&self) -> &[usize] {
+        &self.sources
+    }
 }
 
 impl Graph {
@@ -75,6 +97,13 @@ impl Graph {
         &self.values[value]
     }
 
+    /// The places of the columns `names` in the table, or the first name that is not there.
+    pub(crate) fn places<'a>(&self, names: &'a [String]) -> Result<Vec<usize>, &'a str> {
+        let named = self.table.iter().enumerate().map(|(p, v)| (self.values[*v].column.name.as_str(), p));
+        let places: HashMap<&str, usize> = named.collect();
+        names.iter().map(|name| places.get(name.as_str()).copied().ok_or(name.as_str())).collect()
+    }
+
     /// Appends a fitted step that takes the columns at `places` of the table.
     pub(crate) fn push_fitted(
         &mut self,
@@ -85,8 +114,10 @@ impl Graph {
     ) -> Result<(), Error> {
         let columns = self.columns_at(places);
         let outputs = fitted.outputs(&columns, self.narrow)?;
-        let inputs = places.iter().map(|p| self.table[*p]).collect();
-        let values = self.replace(step, name, places, &outputs, true)?;
+        let inputs: Vec<usize> = places.iter().map(|p| self.table[*p]).collect();
+        // A step without anything to learn may stand behind one that still has to.
+        let is_ready = inputs.iter().all(|v| self.values[*v].is_ready);
+        let values = self.replace(step, name, places, &outputs, is_ready)?;
         let columns =
             outputs.into_iter().map(|group| group.into_iter().map(|o| o.column).collect()).collect();
         self.nodes.push(Node { step, name, fitted, inputs, outputs: values, columns });
@@ -111,6 +142,7 @@ impl Graph {
         places.iter().map(|p| self.values[self.table[*p]].column.clone()).collect()
     }
 
+    /// Puts `outputs` in the places of what they are made from, and gives their values.
     fn replace(
         &mut self,
         step: usize,
@@ -118,27 +150,28 @@ impl Graph {
         places: &[usize],
         outputs: &[Vec<OutputColumn>],
         is_ready: bool,
-    ) -> Result<Vec<Vec<usize>>, Error> {
-        let mut made: Vec<Vec<usize>> = Vec::with_capacity(outputs.len());
+    ) -> Result<Vec<usize>, Error> {
+        let first = self.values.len();
+        let mut made = vec![None; self.table.len()];
         for (place, group) in places.iter().zip(outputs) {
+            let start = self.values.len();
             let origin = self.values[self.table[*place]].lineage.clone();
-            let values = group.iter().map(|output| {
+            for output in group {
                 let mut lineage = origin.clone();
                 lineage.steps.push((step, name.to_owned()));
                 lineage.category = output.category.clone().or(lineage.category);
                 self.values.push(Value { column: output.column.clone(), lineage, is_ready });
-                self.values.len() - 1
-            });
-            made.push(values.collect());
+            }
+            made[*place] = Some(start..self.values.len());
         }
-        let mut table = Vec::with_capacity(self.table.len());
-        for (place, value) in self.table.iter().enumerate() {
-            match places.iter().position(|p| *p == place) {
+        let mut table = Vec::with_capacity(self.table.len() + self.values.len() - first);
+        for (value, made) in self.table.iter().zip(made) {
+            match made {
                 None => table.push(*value),
-                Some(input) => table.extend(&made[input]),
+                Some(values) => table.extend(values),
             }
         }
-        let mut names = HashSet::new();
+        let mut names = HashSet::with_capacity(table.len());
         for value in &table {
             let name = &self.values[*value].column.name;
             if !names.insert(name.as_str()) {
@@ -146,79 +179,62 @@ impl Graph {
             }
         }
         self.table = table;
-        Ok(made)
+        Ok((first..self.values.len()).collect())
     }
 
-    /// The columns of the input that `wanted` goes back to, in input order.
-    pub(crate) fn sources_of(&self, wanted: &[usize]) -> Vec<usize> {
-        let needed = self.needed(wanted);
-        (0..self.sources).filter(|v| needed[*v]).collect()
-    }
-
-    fn needed(&self, wanted: &[usize]) -> Vec<bool> {
-        let mut needed = vec![false; self.values.len()];
-        for value in wanted {
-            needed[*value] = true;
+    /// How the values `wanted` are computed, by no more steps and from no more columns than they depend on.
+    pub(crate) fn plan(&self, wanted: Vec<usize>) -> Plan {
+        let mut is_needed = vec![false; self.values.len()];
+        // What is needed later is not let go; what is wanted is needed to the end.
+        for value in &wanted {
+            is_needed[*value] = true;
         }
-        for node in self.nodes.iter().rev() {
-            if node.outputs.iter().flatten().any(|v| needed[*v]) {
-                for input in &node.inputs {
-                    needed[*input] = true;
+        let mut runs = Vec::new();
+        for (index, node) in self.nodes.iter().enumerate().rev() {
+            if !node.outputs.iter().any(|v| is_needed[*v]) {
+                continue;
+            }
+            // Values are let go after their last use, so that at most two versions of a column are alive.
+            let mut let_go: Vec<usize> = node.outputs.iter().copied().filter(|v| !is_needed[*v]).collect();
+            for input in &node.inputs {
+                if !std::mem::replace(&mut is_needed[*input], true) {
+                    let_go.push(*input);
                 }
             }
+            runs.push(Run { node: index, let_go });
         }
-        needed
+        runs.reverse();
+        let sources = (0..self.sources).filter(|v| is_needed[*v]).collect();
+        Plan { wanted, sources, runs }
     }
 
-    /// Computes `wanted` from the arrays of the input columns [`sources_of`](Self::sources_of) them.
+    /// Computes what a plan of this graph wants from the arrays of its [sources](Plan::sources).
     pub(crate) fn run(
         &self,
-        wanted: &[usize],
+        plan: &Plan,
         sources: &[ArrayRef],
         first_row: u64,
     ) -> Result<Vec<ArrayRef>, Error> {
-        let needed = self.needed(wanted);
         let mut arrays: Vec<Option<ArrayRef>> = vec![None; self.values.len()];
-        let source_values = (0..self.sources).filter(|v| needed[*v]);
-        for (value, array) in source_values.zip(sources) {
-            arrays[value] = Some(Arc::clone(array));
+        for (value, array) in plan.sources.iter().zip(sources) {
+            arrays[*value] = Some(Arc::clone(array));
         }
-        // Values are let go after their last use, so that at most two versions of a column are alive.
-        let mut last_use = vec![0usize; self.values.len()];
-        for (n, node) in self.nodes.iter().enumerate() {
-            for input in &node.inputs {
-                last_use[*input] = n;
-            }
-        }
-        let is_wanted: HashSet<usize> = wanted.iter().copied().collect();
-        for (n, node) in self.nodes.iter().enumerate() {
-            if !node.outputs.iter().flatten().any(|v| needed[*v]) {
-                continue;
-            }
+        for run in &plan.runs {
+            let node = &self.nodes[run.node];
             let inputs: Vec<ArrayRef> = node.inputs.iter().map(|v| present(&arrays, *v)).collect();
-            for input in &node.inputs {
-                if last_use[*input] == n && !is_wanted.contains(input) {
-                    arrays[*input] = None;
-                }
-            }
             let outputs = node
                 .fitted
                 .transform(&inputs, &node.columns, first_row)
-                .map_err(|e| self.with_column(node, e).in_step(node.step, node.name))?;
-            for (value, array) in node.outputs.iter().flatten().zip(outputs) {
+                .map_err(|e| e.in_step(node.step, node.name))?;
+            for (value, array) in node.outputs.iter().zip(outputs) {
                 debug_assert_eq!(array.data_type(), &self.values[*value].column.data_type, "{}", node.name);
                 arrays[*value] = Some(array);
             }
+            for value in &run.let_go {
+                arrays[*value] = None;
+            }
         }
-        Ok(wanted.iter().map(|v| present(&arrays, *v)).collect())
-    }
-
-    /// Names the column of an error if the step has only one.
-    fn with_column(&self, node: &Node, error: Error) -> Error {
-        match node.inputs.as_slice() {
-            [input] => error.in_column(&self.values[*input].column.name),
-            _ => error,
-        }
+        Ok(plan.wanted.iter().map(|v| present(&arrays, *v)).collect())
     }
 }
 

@@ -1,11 +1,15 @@
 //! Columns as float64, the type that scalers and imputers compute in, whatever the downcast.
 
+use std::borrow::Cow;
+
 use arrow::array::{Array, ArrayRef, AsArray, Float64Array};
+use arrow::buffer::{BooleanBuffer, NullBuffer};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Float64Type};
+use arrow::datatypes::{DataType, Float32Type, Float64Type, Int64Type};
 
 use crate::column::{Column, ValueKind};
 use crate::error::{Error, ErrorKind};
+use crate::stats::Moments;
 
 /// Refuses a column that a scaler cannot take.
 pub(crate) fn check_arithmetic(input: &Column) -> Result<(), Error> {
@@ -23,16 +27,26 @@ pub(crate) fn as_float64(values: &ArrayRef) -> Result<Float64Array, Error> {
     Ok(cast(values, &DataType::Float64)?.as_primitive::<Float64Type>().clone())
 }
 
-/// The values that are neither null nor NaN, in order.
-pub(crate) fn present(floats: &Float64Array) -> Vec<f64> {
-    // NaN is how numpy writes a missing value, so it is one here too.
-    floats.iter().flatten().filter(|v| !v.is_nan()).collect()
+/// As [`as_float64`], and refuses infinities as scikit-learn does: no moment of theirs is a number.
+pub(crate) fn finite(values: &ArrayRef, first_row: u64) -> Result<Float64Array, Error> {
+    let floats = as_float64(values)?;
+    if !values.data_type().is_integer() {
+        check_finite(&floats, first_row)?;
+    }
+    Ok(floats)
 }
 
-/// Refuses infinities, as scikit-learn does: no moment of theirs is a number.
-pub(crate) fn check_finite(floats: &Float64Array, first_row: u64) -> Result<(), Error> {
+/// Refuses infinities in a column of floats, as scikit-learn's classes do wherever they take numbers.
+pub(crate) fn refuse_infinities(values: &ArrayRef, first_row: u64) -> Result<(), Error> {
+    if ValueKind::of(values.data_type()) != Some(ValueKind::Float) {
+        return Ok(());
+    }
+    check_finite(&as_float64(values)?, first_row)
+}
+
+fn check_finite(floats: &Float64Array, first_row: u64) -> Result<(), Error> {
     // Nulls may hold any bits below, so the whole buffer is only a first, fast question.
-    if !floats.values().iter().any(|v| v.is_infinite()) {
+    if !floats.values().iter().fold(false, |any, v| any | v.is_infinite()) {
         return Ok(());
     }
     match floats.iter().position(|v| v.is_some_and(f64::is_infinite)) {
@@ -45,24 +59,64 @@ pub(crate) fn check_finite(floats: &Float64Array, first_row: u64) -> Result<(), 
     }
 }
 
+/// The values that `valid` says are there; all of them, without a copy, if it is `None`. NaN may be among
+/// them: every statistic takes it for a missing value, as numpy does.
+pub(crate) fn valid<'a>(floats: &'a Float64Array, valid: Option<&NullBuffer>) -> Cow<'a, [f64]> {
+    let values = floats.values();
+    match valid {
+        None => Cow::Borrowed(values),
+        Some(valid) => Cow::Owned(valid.valid_indices().map(|row| values[row]).collect()),
+    }
+}
+
+/// Adds a column's values to moments, and refuses infinities.
+pub(crate) fn add_to_moments(moments: &mut Moments, values: &ArrayRef, first_row: u64) -> Result<(), Error> {
+    // Up to 32 bits integers are exact in float64, and their sums are faster as integers.
+    if values.data_type().is_integer() && values.data_type().primitive_width() < Some(8) {
+        let integers = cast(values, &DataType::Int64)?;
+        let integers = integers.as_primitive::<Int64Type>();
+        match integers.nulls() {
+            None => moments.update_integers(integers.values()),
+            Some(nulls) => {
+                let present: Vec<i64> = nulls.valid_indices().map(|row| integers.values()[row]).collect();
+                moments.update_integers(&present);
+            }
+        }
+        return Ok(());
+    }
+    let floats = finite(values, first_row)?;
+    moments.update(&valid(&floats, floats.nulls()));
+    Ok(())
+}
+
 /// Applies `f` to every value; nulls stay null.
 pub(crate) fn map(floats: &Float64Array, f: impl Fn(f64) -> f64) -> Float64Array {
     floats.unary(f)
 }
 
-/// Whether a value is missing: null, or NaN in a float column.
-pub(crate) fn missing_mask(values: &ArrayRef, kind: ValueKind) -> Vec<bool> {
-    let nulls = values.logical_nulls();
-    let mut missing: Vec<bool> = match &nulls {
-        None => vec![false; values.len()],
-        Some(nulls) => nulls.iter().map(|valid| !valid).collect(),
-    };
-    if kind == ValueKind::Float
-        && let Ok(floats) = as_float64(values)
-    {
-        for (missing, value) in missing.iter_mut().zip(floats.values()) {
-            *missing |= value.is_nan();
+/// Which values are there, neither null nor NaN; `None` if all are.
+pub(crate) fn observed(values: &ArrayRef) -> Result<Option<NullBuffer>, Error> {
+    let nulls = values.logical_nulls().filter(|nulls| nulls.null_count() > 0);
+    let numbers = match values.data_type() {
+        DataType::Float64 => {
+            let floats = values.as_primitive::<Float64Type>().values();
+            has_nan(floats).then(|| BooleanBuffer::collect_bool(floats.len(), |i| !floats[i].is_nan()))
         }
-    }
-    missing
+        DataType::Float32 => {
+            let floats = values.as_primitive::<Float32Type>().values();
+            let has_nan = floats.iter().fold(false, |any, v| any | v.is_nan());
+            has_nan.then(|| BooleanBuffer::collect_bool(floats.len(), |i| !floats[i].is_nan()))
+        }
+        DataType::Dictionary(_, of) if of.is_floating() => {
+            return observed(&cast(values, of)?);
+        }
+        DataType::Float16 => return observed(&cast(values, &DataType::Float32)?),
+        _ => None,
+    };
+    Ok(NullBuffer::union(nulls.as_ref(), numbers.map(NullBuffer::new).as_ref())
+        .filter(|observed| observed.null_count() > 0))
+}
+
+fn has_nan(floats: &[f64]) -> bool {
+    floats.iter().fold(false, |any, v| any | v.is_nan())
 }

@@ -23,7 +23,7 @@ pub(crate) trait ColumnStep: Debug + Send + Sync + 'static {
     }
 
     /// The state for the `index`-th column, or why the step cannot take it.
-    fn start(&self, index: usize, input: &Column) -> Result<Self::State, Error>;
+    fn start(self: &Arc<Self>, index: usize, input: &Column) -> Result<Self::State, Error>;
 
     /// What takes the column's place, and whether that is final before the fit.
     fn preview(&self, index: usize, input: &Column) -> (Vec<Column>, bool);
@@ -40,6 +40,8 @@ pub(crate) trait ColumnState: Clone + Send + Sync + Sized + 'static {
     type Fitted: FittedColumn;
 
     fn update(&mut self, values: &ArrayRef, first_row: u64) -> Result<(), Error>;
+    /// The state of the same pass that has seen no value.
+    fn identity(&self) -> Self;
     fn merge(&mut self, other: &Self);
     fn heap_bytes(&self) -> usize;
     fn finish(self) -> Result<Progress<Self>, Error>;
@@ -139,6 +141,17 @@ impl<S: ColumnState> FitState for ColumnFits<S> {
         Ok(())
     }
 
+    fn identity(&self) -> Box<dyn FitState> {
+        let columns = self.columns.iter().map(|column| {
+            let stage = match &column.stage {
+                Stage::Fitting(state) => Stage::Fitting(state.identity()),
+                Stage::Done(fitted) => Stage::Done(Arc::clone(fitted)),
+            };
+            ColumnFit { name: column.name.clone(), stage }
+        });
+        Box::new(ColumnFits { columns: columns.collect() })
+    }
+
     fn merge(&mut self, other: Box<dyn FitState>) {
         let other: Box<dyn Any> = other;
         let other = other.downcast::<Self>().expect("only states of one step are merged");
@@ -154,7 +167,7 @@ impl<S: ColumnState> FitState for ColumnFits<S> {
             .iter()
             .map(|c| match &c.stage {
                 Stage::Fitting(state) => size_of::<S>() + state.heap_bytes(),
-                Stage::Done(fitted) => fitted.heap_bytes(),
+                Stage::Done(fitted) => size_of::<S::Fitted>() + fitted.heap_bytes(),
             })
             .sum()
     }
@@ -171,13 +184,13 @@ impl<S: ColumnState> FitState for ColumnFits<S> {
             };
             columns.push(ColumnFit { name, stage });
         }
-        let fitted: Option<Vec<_>> = columns
-            .iter()
-            .map(|c| match &c.stage {
-                Stage::Done(fitted) => Some(Arc::clone(fitted)),
-                Stage::Fitting(_) => None,
-            })
-            .collect();
+        let done = |column: &ColumnFit<S>| match &column.stage {
+            Stage::Done(fitted) => {
+                Some(NamedColumn { name: column.name.clone(), fitted: Arc::clone(fitted) })
+            }
+            Stage::Fitting(_) => None,
+        };
+        let fitted: Option<Vec<_>> = columns.iter().map(done).collect();
         Ok(match fitted {
             Some(columns) => Fit::Done(Box::new(FittedColumns { columns })),
             None => Fit::Again(Box::new(ColumnFits::<S> { columns })),
@@ -188,22 +201,33 @@ impl<S: ColumnState> FitState for ColumnFits<S> {
 /// A [`FittedStep`] over what was learnt of each column.
 #[derive(Debug)]
 pub(crate) struct FittedColumns<F> {
-    columns: Vec<Arc<F>>,
+    columns: Vec<NamedColumn<F>>,
+}
+
+/// What was learnt of a column, with its name for messages.
+#[derive(Debug)]
+struct NamedColumn<F> {
+    name: String,
+    fitted: Arc<F>,
 }
 
 impl<F: FittedColumn> FittedColumns<F> {
-    /// Reads what [`encode`](FittedStep::encode) wrote.
-    pub(crate) fn decode(learnt: serde_json::Value, inputs: usize) -> Result<Box<dyn FittedStep>, Error> {
+    /// Reads what [`encode`](FittedStep::encode) wrote of the columns `inputs`.
+    pub(crate) fn decode(learnt: serde_json::Value, inputs: &[String]) -> Result<Box<dyn FittedStep>, Error> {
         let damaged = |message: String| Error::new(ErrorKind::Archive { message });
         let columns: Vec<F> = serde_json::from_value(learnt)
-            .map_err(|e| damaged(format!("what a step learnt cannot be read: {e}")))?;
-        if columns.len() != inputs {
+            .map_err(|e| damaged(format!("what a step learnt cannot be read: {e}; fit again")))?;
+        if columns.len() != inputs.len() {
             return Err(damaged(format!(
-                "a step of {inputs} columns has learnt {}; fit again",
+                "a step of {} columns has learnt {}; fit again",
+                inputs.len(),
                 columns.len()
             )));
         }
-        Ok(Box::new(FittedColumns { columns: columns.into_iter().map(Arc::new).collect() }))
+        let columns = columns.into_iter().zip(inputs);
+        let columns =
+            columns.map(|(fitted, name)| NamedColumn { name: name.clone(), fitted: Arc::new(fitted) });
+        Ok(Box::new(FittedColumns { columns: columns.collect() }))
     }
 }
 
@@ -211,7 +235,9 @@ impl<F: FittedColumn> FittedStep for FittedColumns<F> {
     fn outputs(&self, inputs: &[Column], narrow: bool) -> Result<Vec<Vec<OutputColumn>>, Error> {
         let outputs = self.columns.iter().zip(inputs);
         outputs
-            .map(|(fitted, input)| fitted.outputs(input, narrow).map_err(|e| e.in_column(&input.name)))
+            .map(|(column, input)| {
+                column.fitted.outputs(input, narrow).map_err(|e| e.in_column(&column.name))
+            })
             .collect()
     }
 
@@ -222,18 +248,19 @@ impl<F: FittedColumn> FittedStep for FittedColumns<F> {
         first_row: u64,
     ) -> Result<Vec<ArrayRef>, Error> {
         let mut arrays = Vec::new();
-        for ((fitted, values), outputs) in self.columns.iter().zip(inputs).zip(outputs) {
-            arrays.extend(fitted.transform(values, outputs, first_row)?);
+        for ((column, values), outputs) in self.columns.iter().zip(inputs).zip(outputs) {
+            let made = column.fitted.transform(values, outputs, first_row);
+            arrays.extend(made.map_err(|e| e.in_column(&column.name))?);
         }
         Ok(arrays)
     }
 
     fn encode(&self) -> Result<serde_json::Value, Error> {
-        let columns: Vec<&F> = self.columns.iter().map(Arc::as_ref).collect();
+        let columns: Vec<&F> = self.columns.iter().map(|c| c.fitted.as_ref()).collect();
         serde_json::to_value(columns).map_err(|e| Error::new(ErrorKind::Archive { message: e.to_string() }))
     }
 
     fn heap_bytes(&self) -> usize {
-        self.columns.iter().map(|c| size_of::<F>() + c.heap_bytes()).sum()
+        self.columns.iter().map(|c| size_of::<F>() + c.name.capacity() + c.fitted.heap_bytes()).sum()
     }
 }

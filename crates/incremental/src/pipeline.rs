@@ -1,5 +1,6 @@
 //! A fitted pipeline, and the same bound to the columns of an input.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
@@ -7,7 +8,7 @@ use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 
 use crate::column::{Column, Lineage, ValueKind};
 use crate::error::{Error, ErrorKind};
-use crate::graph::Graph;
+use crate::graph::{Graph, Plan};
 use crate::step::FittedStep;
 
 /// Steps that have learnt what they need, for inputs with the columns of the one they were fitted on.
@@ -29,9 +30,10 @@ pub(crate) struct PipelineStep {
 #[derive(Clone, Debug)]
 pub struct BoundPipeline {
     graph: Graph,
+    plan: Plan,
     schema: SchemaRef,
     projection: Vec<usize>,
-    /// For each source column of the graph, its place in the batch; in graph order.
+    /// For each source of the plan, its place in the batch.
     order: Vec<usize>,
 }
 
@@ -52,14 +54,17 @@ impl Pipeline {
     /// # Errors
     /// [`ErrorKind::InputDiffers`] for a column that is missing, new or of another kind.
     pub fn bind(&self, columns: &[Column], narrow: bool) -> Result<BoundPipeline, Error> {
-        if let Some(new) = columns.iter().find(|c| self.input.iter().all(|f| f.name != c.name)) {
+        let fitted: HashSet<&str> = self.input.iter().map(|c| c.name.as_str()).collect();
+        if let Some(new) = columns.iter().find(|c| !fitted.contains(c.name.as_str())) {
             let message = "was not there when the pipeline was fitted; leave it out, or fit again with it";
             return Err(Error::new(ErrorKind::InputDiffers { message: message.into() }).in_column(&new.name));
         }
+        let found: HashMap<&str, usize> =
+            columns.iter().enumerate().map(|(place, c)| (c.name.as_str(), place)).collect();
         let mut places = Vec::with_capacity(self.input.len());
         let mut input = Vec::with_capacity(self.input.len());
         for fitted in &self.input {
-            let place = columns.iter().position(|c| c.name == fitted.name).ok_or_else(|| {
+            let place = found.get(fitted.name.as_str()).copied().ok_or_else(|| {
                 let message =
                     "is missing, and was there when the pipeline was fitted; add it, or fit again without";
                 Error::new(ErrorKind::InputDiffers { message: message.into() }).in_column(&fitted.name)
@@ -70,26 +75,22 @@ impl Pipeline {
         }
         let mut graph = Graph::new(&input, narrow);
         for (index, step) in self.steps.iter().enumerate() {
-            let table = graph.columns();
-            let at = |name: &String| {
-                table.iter().position(|c| c.name == *name).ok_or_else(|| {
-                    let message = format!(
-                        "the step takes the column \"{name}\", which no step before it makes; fit again"
-                    );
-                    Error::new(ErrorKind::Archive { message })
-                })
-            };
             let located = |e: Error| e.in_step(index, step.name);
-            let inputs = step.inputs.iter().map(at).collect::<Result<Vec<_>, _>>().map_err(located)?;
+            let inputs = graph.places(&step.inputs).map_err(|name| {
+                let message =
+                    format!("the step takes the column \"{name}\", which no step before it makes; fit again");
+                located(Error::new(ErrorKind::Archive { message }))
+            })?;
             graph.push_fitted(index, step.name, Arc::clone(&step.fitted), &inputs).map_err(located)?;
         }
         let fields = graph.columns().into_iter().map(|c| Field::new(c.name, c.data_type, true));
         let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-        let wanted: Vec<usize> = graph.sources_of(graph.table()).into_iter().map(|s| places[s]).collect();
+        let plan = graph.plan(graph.table().to_vec());
+        let wanted: Vec<usize> = plan.sources().iter().map(|source| places[*source]).collect();
         let mut projection = wanted.clone();
         projection.sort_unstable();
-        let order = wanted.iter().filter_map(|p| projection.iter().position(|q| q == p)).collect();
-        Ok(BoundPipeline { graph, schema, projection, order })
+        let order = wanted.iter().filter_map(|place| projection.binary_search(place).ok()).collect();
+        Ok(BoundPipeline { graph, plan, schema, projection, order })
     }
 
     /// Bytes on the heap of what the steps have learnt.
@@ -143,9 +144,12 @@ impl BoundPipeline {
     ///
     /// # Errors
     /// A value that a step cannot take, such as an unseen category.
+    ///
+    /// # Panics
+    /// If the batch has fewer columns than the projection.
     pub fn transform(&self, batch: &RecordBatch, first_row: u64) -> Result<RecordBatch, Error> {
         let sources: Vec<_> = self.order.iter().map(|place| Arc::clone(batch.column(*place))).collect();
-        let arrays = self.graph.run(self.graph.table(), &sources, first_row)?;
+        let arrays = self.graph.run(&self.plan, &sources, first_row)?;
         let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
         Ok(RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options)?)
     }

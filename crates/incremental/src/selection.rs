@@ -1,5 +1,7 @@
 //! Which columns a step takes: names, globs and selectors, less what is excluded.
 
+use std::collections::HashMap;
+
 use glob::Pattern;
 
 use crate::column::{Column, ValueKind};
@@ -67,15 +69,6 @@ impl Matcher {
         Ok(Matcher::Name(text.to_owned()))
     }
 
-    fn matches(&self, column: &Column, has_literal: bool) -> bool {
-        match self {
-            Matcher::Name(name) => column.name == *name,
-            Matcher::Glob(text, _) if has_literal => column.name == *text,
-            Matcher::Glob(_, pattern) => pattern.matches(&column.name),
-            Matcher::Selector(_, kinds) => kinds.contains(&column.kind),
-        }
-    }
-
     fn text(&self) -> &str {
         match self {
             Matcher::Name(text) | Matcher::Glob(text, _) => text,
@@ -84,9 +77,17 @@ impl Matcher {
     }
 
     /// The columns that match, by place.
-    fn select(&self, table: &[Column]) -> Vec<usize> {
-        let has_literal = matches!(self, Matcher::Glob(text, _) if table.iter().any(|c| c.name == *text));
-        (0..table.len()).filter(|i| self.matches(&table[*i], has_literal)).collect()
+    fn select(&self, table: &[Column], names: &HashMap<&str, usize>) -> Vec<usize> {
+        let all =
+            |matches: &dyn Fn(&Column) -> bool| (0..table.len()).filter(|i| matches(&table[*i])).collect();
+        match self {
+            Matcher::Name(name) => names.get(name.as_str()).copied().into_iter().collect(),
+            Matcher::Glob(text, pattern) => match names.get(text.as_str()) {
+                Some(place) => vec![*place],
+                None => all(&|column| pattern.matches(&column.name)),
+            },
+            Matcher::Selector(_, kinds) => all(&|column| kinds.contains(&column.kind)),
+        }
     }
 }
 
@@ -101,14 +102,17 @@ impl Selection {
     /// A name that is not there is an error; a glob or selector that matches nothing is one too, since it is
     /// nearly always misspelt. What is excluded need not be there for a selector or glob.
     pub(crate) fn select(&self, table: &[Column], is_final: bool) -> Result<Selected, Error> {
+        let names: HashMap<&str, usize> =
+            table.iter().enumerate().map(|(place, column)| (column.name.as_str(), place)).collect();
         let mut taken: Vec<usize> = Vec::new();
+        let mut is_taken = vec![false; table.len()];
         for (matchers, value) in [(&self.columns, true), (&self.exclude, false)] {
             for matcher in matchers {
                 let is_name = matches!(matcher, Matcher::Name(_));
                 if !is_name && !is_final {
                     return Ok(Selected::NotYet);
                 }
-                let places = matcher.select(table);
+                let places = matcher.select(table, &names);
                 if places.is_empty() {
                     if !is_final {
                         return Ok(Selected::NotYet);
@@ -121,14 +125,14 @@ impl Selection {
                         }));
                     }
                 }
-                if value {
-                    let new: Vec<usize> = places.into_iter().filter(|p| !taken.contains(p)).collect();
-                    taken.extend(new);
-                } else {
-                    taken.retain(|p| !places.contains(p));
+                for place in places {
+                    if !std::mem::replace(&mut is_taken[place], value) && value {
+                        taken.push(place);
+                    }
                 }
             }
         }
+        taken.retain(|place| is_taken[*place]);
         Ok(Selected::Columns(taken))
     }
 }

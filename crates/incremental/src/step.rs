@@ -71,6 +71,9 @@ pub trait FitState: Any + Send {
     /// A value that the step cannot compute with.
     fn update(&mut self, inputs: &[ArrayRef], first_row: u64) -> Result<(), Error>;
 
+    /// A state of the same step and pass that has seen no row: the identity of [`merge`](Self::merge).
+    fn identity(&self) -> Box<dyn FitState>;
+
     /// Takes what another state of the same step and pass has seen.
     ///
     /// # Panics

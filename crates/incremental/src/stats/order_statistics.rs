@@ -145,6 +145,13 @@ impl OrderStatistics {
         Self { limits, count, fixed, brackets, resolved: WIDTH, tally: Tally::Sparse(AHashMap::new()) }
     }
 
+    /// The state of the same pass that has seen no value of it, which is the identity of
+    /// [`merge`](Self::merge).
+    pub fn identity(&self) -> Self {
+        let count = if self.fixed == 0 { 0 } else { self.count };
+        Self::for_brackets(self.limits, count, self.fixed, self.brackets.clone())
+    }
+
     /// Adds values; NaN is skipped.
     pub fn update(&mut self, values: &[f64]) {
         for &value in values {

@@ -1,4 +1,6 @@
 //! `drop_columns` takes columns out; `select_columns` takes out all others. Order stays the table's.
+//!
+//! Neither has parameters, learns anything or needs a pass.
 
 use arrow::array::ArrayRef;
 
@@ -20,8 +22,8 @@ pub(super) fn parse_select(_: &mut Params) -> Result<Box<dyn Step>, Error> {
     Ok(Box::new(DropColumns { others: true }))
 }
 
-pub(super) fn decode(_: serde_json::Value, inputs: usize) -> Result<Box<dyn FittedStep>, Error> {
-    Ok(Box::new(Dropped { inputs }))
+pub(super) fn decode(_: serde_json::Value, inputs: &[String]) -> Result<Box<dyn FittedStep>, Error> {
+    Ok(Box::new(Dropped { inputs: inputs.len() }))
 }
 
 impl Step for DropColumns {
@@ -57,6 +59,10 @@ impl BoundStep for Dropped {
 impl FitState for Dropped {
     fn update(&mut self, _: &[ArrayRef], _: u64) -> Result<(), Error> {
         Ok(())
+    }
+
+    fn identity(&self) -> Box<dyn FitState> {
+        Box::new(*self)
     }
 
     fn merge(&mut self, _: Box<dyn FitState>) {}

@@ -3,26 +3,27 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Date32Array, DictionaryArray, Float64Array, Int32Array,
-    Int64Array, Scalar, StringArray, TimestampNanosecondArray, UInt64Array,
+    Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray, Date32Array, DictionaryArray, Float64Array,
+    Int32Array, Int64Array, PrimitiveArray, Scalar, StringArray, TimestampNanosecondArray, UInt64Array,
+    downcast_primitive,
 };
+use arrow::buffer::{BooleanBuffer, NullBuffer};
 use arrow::compute::cast;
 use arrow::compute::kernels::zip::zip;
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, Int32Type, TimeUnit};
 
-use super::vocabulary::narrowest_integer;
+use super::number_type::narrowest_integer;
 use crate::column::{Column, ValueKind};
 use crate::error::{Error, ErrorKind};
 use crate::stats::Category;
 
-/// The values that are not missing.
-pub(super) fn observed(floats: &Float64Array, missing: &[bool]) -> Vec<f64> {
-    floats.values().iter().zip(missing).filter(|(_, missing)| !**missing).map(|(value, _)| *value).collect()
-}
-
 /// The column after filling: of the same type if that holds the fill, else of the next one that holds both.
 pub(super) fn output(input: &Column, fill: &Category, narrow: bool) -> Result<Column, Error> {
-    let same = input.data_type.clone();
+    let same = match &input.data_type {
+        // Keys are kept for texts only: a number takes no more bytes than its key.
+        DataType::Dictionary(_, values) if input.kind != ValueKind::Text => values.as_ref().clone(),
+        data_type => data_type.clone(),
+    };
     let (kind, data_type) = match (input.kind, fill) {
         (ValueKind::Bool, Category::Bool(_)) => (ValueKind::Bool, same),
         (ValueKind::Int, Category::Int(value)) => (ValueKind::Int, widened(&same, *value)?),
@@ -47,9 +48,7 @@ pub(super) fn output(input: &Column, fill: &Category, narrow: bool) -> Result<Co
             Category::Float(_) => (ValueKind::Float, DataType::Float64),
             Category::Text(_) => (ValueKind::Text, DataType::Utf8),
             Category::Date(_) => (ValueKind::Date, DataType::Date32),
-            Category::Timestamp(_) => {
-                (ValueKind::Timestamp, DataType::Timestamp(arrow::datatypes::TimeUnit::Nanosecond, None))
-            }
+            Category::Timestamp(_) => (ValueKind::Timestamp, DataType::Timestamp(TimeUnit::Nanosecond, None)),
         },
         (found, fill) => {
             let message = format!(
@@ -91,9 +90,18 @@ pub(super) fn indicator(name: &str, narrow: bool) -> Column {
 }
 
 /// The values of the indicator.
-pub(super) fn indicate(missing: &[bool], data_type: &DataType) -> Result<ArrayRef, Error> {
-    let flags: ArrayRef = Arc::new(BooleanArray::from(missing.to_vec()));
+pub(super) fn indicate(
+    rows: usize,
+    observed: Option<&NullBuffer>,
+    data_type: &DataType,
+) -> Result<ArrayRef, Error> {
+    let flags: ArrayRef = Arc::new(missing(rows, observed));
     Ok(cast(&flags, data_type)?)
+}
+
+fn missing(rows: usize, observed: Option<&NullBuffer>) -> BooleanArray {
+    let flags = observed.map_or_else(|| BooleanBuffer::new_unset(rows), |observed| !observed.inner());
+    BooleanArray::new(flags, None)
 }
 
 /// The fill as an array of one value.
@@ -115,50 +123,72 @@ fn one(fill: &Category, data_type: &DataType) -> Result<ArrayRef, Error> {
 /// One instant in the column's unit, reached without passing through nanoseconds, which end in 2262.
 fn timestamp(nanos: i128, data_type: &DataType) -> Result<ArrayRef, Error> {
     let scale = match data_type {
-        DataType::Timestamp(arrow::datatypes::TimeUnit::Second, _) => 1_000_000_000,
-        DataType::Timestamp(arrow::datatypes::TimeUnit::Millisecond, _) => 1_000_000,
-        DataType::Timestamp(arrow::datatypes::TimeUnit::Microsecond, _) => 1_000,
+        DataType::Timestamp(TimeUnit::Second, _) => 1_000_000_000,
+        DataType::Timestamp(TimeUnit::Millisecond, _) => 1_000_000,
+        DataType::Timestamp(TimeUnit::Microsecond, _) => 1_000,
         _ => 1,
     };
     let count = i64::try_from(nanos / scale).ok().filter(|_| nanos % scale == 0);
     let count = count
         .ok_or_else(|| Error::contradiction("the fill has more digits than the column's unit; shorten it"))?;
-    if matches!(data_type, DataType::Timestamp(arrow::datatypes::TimeUnit::Nanosecond, None)) {
+    if matches!(data_type, DataType::Timestamp(TimeUnit::Nanosecond, None)) {
         return Ok(Arc::new(TimestampNanosecondArray::from(vec![count])));
     }
     let count: ArrayRef = Arc::new(Int64Array::from(vec![count]));
     Ok(cast(&count, data_type)?)
 }
 
-/// The values with `fill` in place of the missing ones, as `data_type`.
+/// The values with `fill` in place of those that are not observed, as `data_type`.
 pub(super) fn fill(
     values: &ArrayRef,
-    missing: &[bool],
+    observed: Option<&NullBuffer>,
     fill: &Category,
     data_type: &DataType,
 ) -> Result<ArrayRef, Error> {
+    let Some(observed) = observed else { return Ok(cast(values, data_type)?) };
     if let (DataType::Dictionary(_, _), Category::Text(text)) = (data_type, fill) {
-        return fill_dictionary(values, missing, text);
+        return fill_dictionary(values, observed, text);
     }
     let values = cast(values, data_type)?;
-    let missing = BooleanArray::from(missing.to_vec());
-    Ok(zip(&missing, &Scalar::new(one(fill, data_type)?), &values)?)
+    let one = one(fill, data_type)?;
+    macro_rules! primitive {
+        ($t:ty) => {
+            Ok(Arc::new(fill_primitive::<$t>(values.as_primitive(), observed, one.as_primitive())))
+        };
+    }
+    downcast_primitive! {
+        data_type => (primitive),
+        _ => {
+            let missing = missing(values.len(), Some(observed));
+            Ok(zip(&missing, &Scalar::new(one), &values)?)
+        }
+    }
+}
+
+fn fill_primitive<T: ArrowPrimitiveType>(
+    values: &PrimitiveArray<T>,
+    observed: &NullBuffer,
+    one: &PrimitiveArray<T>,
+) -> PrimitiveArray<T> {
+    let fill = one.value(0);
+    let filled =
+        values.values().iter().zip(observed).map(|(value, is_there)| if is_there { *value } else { fill });
+    PrimitiveArray::new(filled.collect(), None).with_data_type(values.data_type().clone())
 }
 
 /// Keys stay keys: the fill is one of the dictionary's values, or is appended to them.
-fn fill_dictionary(values: &ArrayRef, missing: &[bool], text: &str) -> Result<ArrayRef, Error> {
+fn fill_dictionary(values: &ArrayRef, observed: &NullBuffer, text: &str) -> Result<ArrayRef, Error> {
     let keyed = cast(values, &DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8)))?;
-    let dictionary = keyed.as_dictionary::<arrow::datatypes::Int32Type>();
+    let dictionary = keyed.as_dictionary::<Int32Type>();
     let texts = dictionary.values().as_string::<i32>();
     let found = texts.iter().position(|t| t == Some(text));
     let key = found.unwrap_or(texts.len());
     let all: ArrayRef = match found {
         Some(_) => Arc::clone(dictionary.values()),
-        None => Arc::new(StringArray::from_iter_values(texts.iter().flatten().chain([text]))),
+        // A null among them keeps its place, so that the keys behind it stay right.
+        None => Arc::new(texts.iter().chain([Some(text)]).collect::<StringArray>()),
     };
-    let key = Int32Array::from(vec![i32::try_from(key).unwrap_or(i32::MAX)]);
-    let missing = BooleanArray::from(missing.to_vec());
-    let keys = zip(&missing, &Scalar::new(key), dictionary.keys())?;
-    let keys = keys.as_primitive::<arrow::datatypes::Int32Type>().clone();
+    let one = Int32Array::from(vec![i32::try_from(key).unwrap_or(i32::MAX)]);
+    let keys = fill_primitive(dictionary.keys(), observed, &one);
     Ok(Arc::new(DictionaryArray::try_new(keys, all)?))
 }

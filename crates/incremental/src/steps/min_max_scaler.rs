@@ -1,11 +1,21 @@
 //! `min_max_scaler`: x scaled so that the fitted minimum and maximum become the ends of `feature_range`.
 //!
 //! Equals scikit-learn's `MinMaxScaler`. It writes the result as x·scale + min, which cancels far from
-//! zero; here it is (x − data_min)·scale + low, the same in exact arithmetic and right at any offset.
+//! zero; here it is (x − data_min) / (data_max − data_min) · (high − low) + low, the same in exact arithmetic
+//! and right at any offset.
+//!
+//! | parameter | default | means |
+//! |---|---|---|
+//! | `feature_range` | [0, 1] | low and high |
+//! | `clip` | false | what a transform puts beyond the range becomes its end |
+//! | `copy` | true | nothing: input is never overwritten |
+//!
+//! Takes numbers and bools, gives float64; null stays null, and an infinity is refused. A column without
+//! values becomes NaN. One pass; a column's state is an [`Extrema`], 24 bytes.
 
 use std::sync::Arc;
 
-use arrow::array::ArrayRef;
+use arrow::array::{Array, ArrayRef};
 use serde::{Deserialize, Serialize};
 
 use crate::column::Column;
@@ -38,9 +48,9 @@ pub(super) fn parse(params: &mut Params) -> Result<Box<dyn Step>, Error> {
 impl ColumnStep for MinMaxScaler {
     type State = Fitting;
 
-    fn start(&self, _: usize, input: &Column) -> Result<Fitting, Error> {
+    fn start(self: &Arc<Self>, _: usize, input: &Column) -> Result<Fitting, Error> {
         numeric::check_arithmetic(input)?;
-        Ok(Fitting { step: *self, extrema: Extrema::new() })
+        Ok(Fitting { step: **self, extrema: Extrema::new() })
     }
 
     fn preview(&self, _: usize, input: &Column) -> (Vec<Column>, bool) {
@@ -58,10 +68,13 @@ impl ColumnState for Fitting {
     type Fitted = Ranged;
 
     fn update(&mut self, values: &ArrayRef, first_row: u64) -> Result<(), Error> {
-        let floats = numeric::as_float64(values)?;
-        numeric::check_finite(&floats, first_row)?;
-        self.extrema.update(&numeric::present(&floats));
+        let floats = numeric::finite(values, first_row)?;
+        self.extrema.update(&numeric::valid(&floats, floats.nulls()));
         Ok(())
+    }
+
+    fn identity(&self) -> Self {
+        Fitting { step: self.step, extrema: Extrema::new() }
     }
 
     fn merge(&mut self, other: &Self) {
@@ -96,8 +109,7 @@ impl FittedColumn for Ranged {
     }
 
     fn transform(&self, values: &ArrayRef, _: &[Column], first_row: u64) -> Result<Vec<ArrayRef>, Error> {
-        let floats = numeric::as_float64(values)?;
-        numeric::check_finite(&floats, first_row)?;
+        let floats = numeric::finite(values, first_row)?;
         let Some((min, max)) = self.data else {
             // Nothing was seen, so nothing is known of a value: scikit-learn gives NaN.
             let scaled = numeric::map(&floats, |_| f64::NAN);

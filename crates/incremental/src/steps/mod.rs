@@ -1,8 +1,11 @@
 //! The steps, each in a file of its own, and the one table that knows them by name.
 
+mod categories;
 mod drop_columns;
 mod fill;
+mod grouping;
 mod min_max_scaler;
+mod number_type;
 mod one_hot_encoder;
 mod ordinal_encoder;
 mod simple_imputer;
@@ -18,8 +21,11 @@ use crate::step::{FittedStep, Step};
 pub(crate) struct StepKind {
     pub(crate) name: &'static str,
     pub(crate) parse: fn(&mut Params) -> Result<Box<dyn Step>, Error>,
-    pub(crate) decode: fn(serde_json::Value, usize) -> Result<Box<dyn FittedStep>, Error>,
+    pub(crate) decode: Decode,
 }
+
+/// Reads what a fitted step of these columns encoded.
+type Decode = fn(serde_json::Value, &[String]) -> Result<Box<dyn FittedStep>, Error>;
 
 /// Every step that is built.
 pub(crate) const STEPS: [StepKind; 7] = [

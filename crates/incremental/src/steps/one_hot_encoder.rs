@@ -2,6 +2,18 @@
 //!
 //! Equals scikit-learn's `OneHotEncoder`, with its grouping of infrequent categories and its order. Missing
 //! is one category, named `nan`, the last.
+//!
+//! | parameter | default | means |
+//! |---|---|---|
+//! | `categories` | auto | for each column of `columns` the list of its categories |
+//! | `drop` | none | first, if_binary, or for each column the category without a column |
+//! | `min_frequency` | none | rarer categories are infrequent: rows, or a share of all rows |
+//! | `max_categories` | none | the most columns, the infrequent one included; the rarest are grouped |
+//! | `handle_unknown` | error | ignore: zeros; infrequent_if_exist and warn: the infrequent column, or zeros |
+//! | `dtype` | none | uint8 where storage is narrow, else float64 |
+//! | `sparse_output`, `feature_name_combiner` | true, concat | nothing |
+//!
+//! One pass; a column's state is a [`Counts`](crate::stats::Counts), which grows with the distinct values.
 
 use std::sync::Arc;
 
@@ -10,11 +22,15 @@ use arrow::compute::cast;
 use arrow::datatypes::DataType;
 use serde::{Deserialize, Serialize};
 
-use super::vocabulary::{self, Grouping, UNKNOWN, Vocabulary, VocabularyFit};
+use super::categories;
+use super::grouping::Grouping;
+use super::number_type;
+use super::vocabulary::{UNKNOWN, Vocabulary, VocabularyFit};
 use crate::column::{Column, ValueKind};
 use crate::error::Error;
 use crate::params::{ParamValue, Params};
 use crate::per_column::{ColumnState, ColumnStep, FittedColumn, PerColumn, Progress};
+use crate::stats::Category;
 use crate::step::{OutputColumn, Step};
 
 /// What an unseen category gets.
@@ -28,23 +44,23 @@ enum HandleUnknown {
     InfrequentIfExist,
 }
 
-/// Which category of a column has no column of its own.
+/// Which category of a column has no column of its own; `N` names one.
 #[derive(Clone, Debug, PartialEq)]
-enum Drop {
+enum Drop<N> {
     Nothing,
     First,
     /// The first of two.
     IfBinary,
-    /// For each column, this one.
-    Named(Vec<ParamValue>),
+    Named(N),
 }
 
 /// The parameters of scikit-learn's class. `sparse_output` and `feature_name_combiner = "concat"` are taken
 /// and have no effect: columns are always dense arrays, and named as that combiner names them.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct OneHotEncoder {
     grouping: Grouping,
-    drop: Drop,
+    /// Names one category for each column.
+    drop: Drop<Vec<ParamValue>>,
     handle_unknown: HandleUnknown,
     dtype: Option<DataType>,
 }
@@ -70,7 +86,7 @@ pub(super) fn parse(params: &mut Params) -> Result<Box<dyn Step>, Error> {
     )?;
     params.flag("sparse_output", true)?;
     params.choice("feature_name_combiner", &[("concat", ())])?;
-    let dtype = vocabulary::dtype(params)?;
+    let dtype = number_type::dtype(params)?;
     Ok(PerColumn::boxed(OneHotEncoder {
         grouping,
         drop: drop.unwrap_or(Drop::Nothing),
@@ -92,17 +108,15 @@ impl ColumnStep for OneHotEncoder {
         self.grouping.check(inputs)
     }
 
-    fn start(&self, index: usize, input: &Column) -> Result<Fitting, Error> {
+    fn start(self: &Arc<Self>, index: usize, input: &Column) -> Result<Fitting, Error> {
         let drop = match &self.drop {
-            Drop::Named(categories) => {
-                vocabulary::category_of(&categories[index], input.kind)?;
-                Drop::Named(vec![categories[index].clone()])
-            }
-            other => other.clone(),
+            Drop::Nothing => Drop::Nothing,
+            Drop::First => Drop::First,
+            Drop::IfBinary => Drop::IfBinary,
+            Drop::Named(names) => Drop::Named(categories::category_of("drop", &names[index], input.kind)?),
         };
         let vocabulary = self.grouping.start(index, input, self.handle_unknown == HandleUnknown::Error)?;
-        let step = OneHotEncoder { drop, ..self.clone() };
-        Ok(Fitting { step, kind: input.kind, vocabulary })
+        Ok(Fitting { step: Arc::clone(self), drop, vocabulary })
     }
 
     fn preview(&self, _: usize, _: &Column) -> (Vec<Column>, bool) {
@@ -112,16 +126,24 @@ impl ColumnStep for OneHotEncoder {
 
 #[derive(Clone)]
 struct Fitting {
-    step: OneHotEncoder,
-    kind: ValueKind,
+    step: Arc<OneHotEncoder>,
+    drop: Drop<Option<Category>>,
     vocabulary: VocabularyFit,
 }
 
 impl ColumnState for Fitting {
     type Fitted = OneHot;
 
-    fn update(&mut self, values: &ArrayRef, _: u64) -> Result<(), Error> {
-        self.vocabulary.update(values)
+    fn update(&mut self, values: &ArrayRef, first_row: u64) -> Result<(), Error> {
+        self.vocabulary.update(values, first_row)
+    }
+
+    fn identity(&self) -> Self {
+        Fitting {
+            step: Arc::clone(&self.step),
+            drop: self.drop.clone(),
+            vocabulary: self.vocabulary.identity(),
+        }
     }
 
     fn merge(&mut self, other: &Self) {
@@ -133,8 +155,8 @@ impl ColumnState for Fitting {
     }
 
     fn finish(self) -> Result<Progress<Self>, Error> {
-        let (vocabulary, counts, grouping) = self.vocabulary.finish()?;
-        let infrequent = grouping.infrequent(&counts, vocabulary.rows);
+        let (vocabulary, counts) = self.vocabulary.finish()?;
+        let infrequent = self.step.grouping.infrequent(&counts, vocabulary.rows);
         // Frequent categories keep their order; the infrequent share the last place.
         let frequent = infrequent.iter().filter(|i| !**i).count();
         let has_infrequent = frequent < counts.len();
@@ -142,12 +164,11 @@ impl ColumnState for Fitting {
         let groups: Vec<usize> =
             infrequent.iter().map(|i| if *i { frequent } else { next.next().unwrap_or(frequent) }).collect();
         let places = frequent + usize::from(has_infrequent);
-        let dropped = match &self.step.drop {
+        let dropped = match &self.drop {
             Drop::Nothing => None,
             Drop::First => (places > 0).then_some(0),
             Drop::IfBinary => (places == 2).then_some(0),
-            Drop::Named(categories) => {
-                let category = vocabulary::category_of(&categories[0], self.kind)?;
+            Drop::Named(category) => {
                 let name = category.as_ref().map_or_else(|| "nan".to_owned(), ToString::to_string);
                 let position = vocabulary.position(category.as_ref()).ok_or_else(|| {
                     Error::contradiction(format!("`drop` names the category `{name}`, which the data does not have; name one that it has"))
@@ -184,7 +205,7 @@ impl ColumnState for Fitting {
                 .filter(|_| self.step.handle_unknown == HandleUnknown::InfrequentIfExist),
             names,
             handle_unknown: self.step.handle_unknown,
-            dtype: self.step.dtype.map(|t| t.to_string().to_lowercase()),
+            dtype: self.step.dtype.as_ref().map(|t| t.to_string().to_lowercase()),
             vocabulary,
         }))
     }
@@ -209,7 +230,7 @@ impl FittedColumn for OneHot {
     fn outputs(&self, input: &Column, narrow: bool) -> Result<Vec<OutputColumn>, Error> {
         self.vocabulary.check(input)?;
         let default = if narrow { DataType::UInt8 } else { DataType::Float64 };
-        let data_type = self.dtype.as_deref().and_then(vocabulary::numeric_type);
+        let data_type = self.dtype.as_deref().and_then(number_type::numeric_type);
         // The class gives floats unless told otherwise, and so a later encoder names them `1.0`.
         let kind = if data_type.as_ref().is_some_and(DataType::is_integer) {
             ValueKind::Int
@@ -230,7 +251,7 @@ impl FittedColumn for OneHot {
         outputs: &[Column],
         first_row: u64,
     ) -> Result<Vec<ArrayRef>, Error> {
-        let codes = self.vocabulary.codes(values)?;
+        let codes = self.vocabulary.encode(values, first_row)?;
         let mut columns = vec![vec![0u8; codes.len()]; outputs.len()];
         for (row, code) in codes.into_iter().enumerate() {
             let place = if code != UNKNOWN {

@@ -2,15 +2,30 @@
 //!
 //! Equals scikit-learn's `OrdinalEncoder`. Codes are floats as the class gives them; stored narrow they are
 //! the same numbers in an integer type. NaN codes are null.
+//!
+//! | parameter | default | means |
+//! |---|---|---|
+//! | `categories` | auto | for each column of `columns` the list of its categories, in the order of codes |
+//! | `min_frequency`, `max_categories` | none | which categories share the code behind all others |
+//! | `handle_unknown` | error | use_encoded_value: an unseen category gets `unknown_value` |
+//! | `unknown_value` | none | a whole number or nan |
+//! | `encoded_missing_value` | nan | the code of missing |
+//! | `dtype` | none | the narrowest integer where storage is narrow, else float64 |
+//!
+//! The class lets `unknown_value` be the code of the infrequent; here it may be the code of no category.
+//!
+//! One pass; a column's state is a [`Counts`](crate::stats::Counts), which grows with the distinct values.
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, Int64Array};
-use arrow::compute::cast;
+use arrow::array::{Array, ArrayRef, Int64Array, UInt32Array};
+use arrow::compute::{cast, take};
 use arrow::datatypes::DataType;
 use serde::{Deserialize, Serialize};
 
-use super::vocabulary::{self, Grouping, UNKNOWN, Vocabulary, VocabularyFit};
+use super::grouping::Grouping;
+use super::number_type;
+use super::vocabulary::{UNKNOWN, Vocabulary, VocabularyFit};
 use crate::column::{Column, ValueKind};
 use crate::error::Error;
 use crate::params::{ParamValue, Params};
@@ -27,7 +42,7 @@ enum HandleUnknown {
 }
 
 /// The parameters of scikit-learn's class.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct OrdinalEncoder {
     grouping: Grouping,
     handle_unknown: HandleUnknown,
@@ -67,7 +82,7 @@ pub(super) fn parse(params: &mut Params) -> Result<Box<dyn Step>, Error> {
         }
     };
     let encoded_missing_value = params.read("encoded_missing_value", None, "a whole number or nan", code)?;
-    let dtype = vocabulary::dtype(params)?;
+    let dtype = number_type::dtype(params)?;
     let is_integer = dtype.as_ref().is_some_and(DataType::is_integer);
     if is_integer && handle_unknown == HandleUnknown::Code(None) {
         return Err(Error::parameter("unknown_value", "nan", "a whole number under an integer dtype"));
@@ -82,9 +97,9 @@ impl ColumnStep for OrdinalEncoder {
         self.grouping.check(inputs)
     }
 
-    fn start(&self, index: usize, input: &Column) -> Result<Fitting, Error> {
+    fn start(self: &Arc<Self>, index: usize, input: &Column) -> Result<Fitting, Error> {
         let vocabulary = self.grouping.start(index, input, self.handle_unknown == HandleUnknown::Error)?;
-        Ok(Fitting { step: self.clone(), vocabulary })
+        Ok(Fitting { step: Arc::clone(self), vocabulary })
     }
 
     fn preview(&self, _: usize, input: &Column) -> (Vec<Column>, bool) {
@@ -102,15 +117,19 @@ fn output(name: &str, dtype: Option<DataType>, default: DataType) -> Column {
 
 #[derive(Clone)]
 struct Fitting {
-    step: OrdinalEncoder,
+    step: Arc<OrdinalEncoder>,
     vocabulary: VocabularyFit,
 }
 
 impl ColumnState for Fitting {
     type Fitted = Ordinal;
 
-    fn update(&mut self, values: &ArrayRef, _: u64) -> Result<(), Error> {
-        self.vocabulary.update(values)
+    fn update(&mut self, values: &ArrayRef, first_row: u64) -> Result<(), Error> {
+        self.vocabulary.update(values, first_row)
+    }
+
+    fn identity(&self) -> Self {
+        Fitting { step: Arc::clone(&self.step), vocabulary: self.vocabulary.identity() }
     }
 
     fn merge(&mut self, other: &Self) {
@@ -122,12 +141,12 @@ impl ColumnState for Fitting {
     }
 
     fn finish(self) -> Result<Progress<Self>, Error> {
-        let (vocabulary, mut counts, grouping) = self.vocabulary.finish()?;
+        let (vocabulary, mut counts) = self.vocabulary.finish()?;
         // Missing is never grouped: it has a code of its own.
         if vocabulary.has_missing {
             counts.pop();
         }
-        let infrequent = grouping.infrequent(&counts, vocabulary.rows);
+        let infrequent = self.step.grouping.infrequent(&counts, vocabulary.rows);
         let frequent = infrequent.iter().filter(|i| !**i).count() as i64;
         let has_infrequent = (frequent as usize) < counts.len();
         let mut next = 0..;
@@ -172,7 +191,7 @@ impl ColumnState for Fitting {
             codes,
             missing: self.step.encoded_missing_value,
             handle_unknown: self.step.handle_unknown,
-            dtype: self.step.dtype.map(|t| t.to_string().to_lowercase()),
+            dtype: self.step.dtype.as_ref().map(|t| t.to_string().to_lowercase()),
             vocabulary,
         }))
     }
@@ -199,8 +218,8 @@ impl FittedColumn for Ordinal {
         };
         let all = self.codes.iter().copied().chain(self.missing).chain(unknown);
         let (min, max) = all.fold((0, 0), |(min, max), code| (code.min(min), code.max(max)));
-        let default = if narrow { vocabulary::narrowest_integer(min, max) } else { DataType::Float64 };
-        let dtype = self.dtype.as_deref().and_then(vocabulary::numeric_type);
+        let default = if narrow { number_type::narrowest_integer(min, max) } else { DataType::Float64 };
+        let dtype = self.dtype.as_deref().and_then(number_type::numeric_type);
         Ok(vec![OutputColumn::plain(output(&input.name, dtype, default))])
     }
 
@@ -210,21 +229,21 @@ impl FittedColumn for Ordinal {
         outputs: &[Column],
         first_row: u64,
     ) -> Result<Vec<ArrayRef>, Error> {
-        let mut encoded = Vec::with_capacity(values.len());
-        for (row, code) in self.vocabulary.codes(values)?.into_iter().enumerate() {
-            encoded.push(if code != UNKNOWN {
-                // Behind the last category's code comes that of missing.
-                self.codes.get(code as usize).copied().or(self.missing)
-            } else {
-                match self.handle_unknown {
-                    HandleUnknown::Error => return Err(Vocabulary::unknown(values, row, first_row)),
-                    HandleUnknown::Code(code) => code,
-                }
-            });
-        }
-        let encoded: ArrayRef = Arc::new(Int64Array::from(encoded));
+        let places = self.vocabulary.encode(values, first_row)?;
+        let unknown = match self.handle_unknown {
+            HandleUnknown::Code(code) => code,
+            HandleUnknown::Error => match places.iter().position(|place| *place == UNKNOWN) {
+                Some(row) => return Err(Vocabulary::unknown(values, row, first_row)),
+                None => None,
+            },
+        };
+        // Behind the codes of the categories come that of missing and that of the unknown.
+        let codes = self.codes.iter().copied().map(Some).chain([self.missing, unknown]);
+        let codes: ArrayRef = Arc::new(Int64Array::from_iter(codes));
         let data_type = outputs.first().map_or(DataType::Int64, |c| c.data_type.clone());
-        Ok(vec![cast(&encoded, &data_type)?])
+        let last = self.codes.len() as u32 + 1;
+        let places = places.into_iter().map(|place| place.min(last));
+        Ok(vec![take(&cast(&codes, &data_type)?, &UInt32Array::from_iter_values(places), None)?])
     }
 
     fn heap_bytes(&self) -> usize {

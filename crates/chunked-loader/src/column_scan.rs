@@ -255,7 +255,7 @@ impl ColumnScan {
         *min = value.min(*min);
         *max = value.max(*max);
         self.ints_exact_in_f64 &= int::exact_in_f64(value);
-        self.exact_in_f32 &= int::exact_in_f32(value);
+        self.exact_in_f32 = self.exact_in_f32 && int::exact_in_f32(value);
         Some(Kind::Int)
     }
 

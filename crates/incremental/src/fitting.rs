@@ -95,7 +95,7 @@ impl Fitting {
     /// The next pass over the input; `None` when every step is fitted.
     ///
     /// # Errors
-    /// A selection that matches nothing, or a column that its step cannot take.
+    /// A selection that matches nothing, a column that its step cannot take, or a refusal of the budget.
     pub fn next_pass(&mut self) -> Result<Option<Pass>, Error> {
         let mut graph = Graph::new(&self.input, true);
         let mut is_final = true;
@@ -119,6 +119,7 @@ impl Fitting {
                 graph.push_fitted(index, name, fitted, &places).map_err(located)?;
                 continue;
             }
+            let preview = bound.preview();
             let values: Vec<usize> = places.iter().map(|p| graph.table()[*p]).collect();
             if values.iter().all(|v| graph.value(*v).is_ready) {
                 let state = match std::mem::replace(&mut self.stages[index], Stage::Waiting) {
@@ -127,7 +128,6 @@ impl Fitting {
                 };
                 fits.push((StepFit { step: index, name, inputs, state }, values));
             }
-            let preview = bound.preview();
             is_final &= preview.is_final;
             graph.push_preview(index, name, &places, preview.columns).map_err(located)?;
         }
@@ -138,7 +138,8 @@ impl Fitting {
         let (fits, wanted): (Vec<_>, Vec<_>) = fits.into_iter().unzip();
         let wanted = wanted.concat();
         let plan = Arc::new(graph.plan(wanted));
-        let reservation = self.budget.consumer("fit state").try_reserve(Bytes::ZERO)?;
+        let held = Bytes::from(held_by(&fits));
+        let reservation = self.budget.consumer("fit state").try_reserve(held)?;
         Ok(Some(Pass { number: self.passes, graph: Arc::new(graph), plan, fits, reservation }))
     }
 
@@ -195,6 +196,11 @@ impl Fitting {
     }
 }
 
+/// Bytes that states hold on the heap.
+fn held_by(fits: &[StepFit]) -> usize {
+    fits.iter().map(|fit| fit.state.heap_bytes()).sum()
+}
+
 impl Pass {
     /// The columns of the input that the pass reads, by place, in input order.
     pub fn projection(&self) -> &[usize] {
@@ -212,14 +218,12 @@ impl Pass {
     pub fn update(&mut self, batch: &RecordBatch, first_row: u64) -> Result<(), Error> {
         let arrays = self.graph.run(&self.plan, batch.columns(), first_row)?;
         let mut rest: &[ArrayRef] = &arrays;
-        let mut held = 0;
         for fit in &mut self.fits {
             let (inputs, tail) = rest.split_at(fit.inputs.len());
             rest = tail;
             fit.state.update(inputs, first_row).map_err(|e| e.in_step(fit.step, fit.name))?;
-            held += fit.state.heap_bytes();
         }
-        Ok(self.reservation.try_resize(Bytes::from(held))?)
+        Ok(self.reservation.try_resize(Bytes::from(held_by(&self.fits)))?)
     }
 
     /// The same pass without any row: for another worker, another shard, or another part of the input.
@@ -237,13 +241,13 @@ impl Pass {
                 state: fit.state.identity(),
             })
             .collect();
-        let held: usize = fits.iter().map(|fit| fit.state.heap_bytes()).sum();
+        let held = Bytes::from(held_by(&fits));
         Ok(Pass {
             number: self.number,
             graph: Arc::clone(&self.graph),
             plan: Arc::clone(&self.plan),
             fits,
-            reservation: self.reservation.consumer().try_reserve(Bytes::from(held))?,
+            reservation: self.reservation.consumer().try_reserve(held)?,
         })
     }
 
@@ -263,7 +267,6 @@ impl Pass {
         for (fit, other) in self.fits.iter_mut().zip(other.fits) {
             fit.state.merge(other.state);
         }
-        let held: usize = self.fits.iter().map(|fit| fit.state.heap_bytes()).sum();
-        Ok(self.reservation.try_resize(Bytes::from(held))?)
+        Ok(self.reservation.try_resize(Bytes::from(held_by(&self.fits)))?)
     }
 }

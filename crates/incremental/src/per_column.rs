@@ -36,7 +36,7 @@ pub(crate) enum Progress<S: ColumnState> {
 }
 
 /// The state of a fit of one column; see [`FitState`] for its laws.
-pub(crate) trait ColumnState: Clone + Send + Sync + Sized + 'static {
+pub(crate) trait ColumnState: Send + Sync + Sized + 'static {
     type Fitted: FittedColumn;
 
     fn update(&mut self, values: &ArrayRef, first_row: u64) -> Result<(), Error>;
@@ -94,8 +94,8 @@ impl<S: ColumnState> BoundStep for BoundColumns<S> {
         self.preview.clone()
     }
 
-    fn start(&self) -> Box<dyn FitState> {
-        Box::new(self.fit.clone())
+    fn start(self: Box<Self>) -> Box<dyn FitState> {
+        Box::new(self.fit)
     }
 }
 
@@ -110,25 +110,8 @@ enum Stage<S: ColumnState> {
     Done(Arc<S::Fitted>),
 }
 
-// By hand: a derive would demand that what was learnt is `Clone`, and it is behind an `Arc`.
-impl<S: ColumnState> Clone for ColumnFit<S> {
-    fn clone(&self) -> Self {
-        let stage = match &self.stage {
-            Stage::Fitting(state) => Stage::Fitting(state.clone()),
-            Stage::Done(fitted) => Stage::Done(Arc::clone(fitted)),
-        };
-        ColumnFit { name: self.name.clone(), stage }
-    }
-}
-
 struct ColumnFits<S: ColumnState> {
     columns: Vec<ColumnFit<S>>,
-}
-
-impl<S: ColumnState> Clone for ColumnFits<S> {
-    fn clone(&self) -> Self {
-        ColumnFits { columns: self.columns.clone() }
-    }
 }
 
 impl<S: ColumnState> FitState for ColumnFits<S> {

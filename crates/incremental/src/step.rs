@@ -44,7 +44,7 @@ pub trait BoundStep: Send + Sync {
     fn preview(&self) -> Preview;
 
     /// The state of a fit that has seen no row.
-    fn start(&self) -> Box<dyn FitState>;
+    fn start(self: Box<Self>) -> Box<dyn FitState>;
 
     /// The fitted step, if there is nothing to learn.
     fn fitted(&self) -> Option<Box<dyn FittedStep>> {

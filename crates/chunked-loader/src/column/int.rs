@@ -49,13 +49,15 @@ pub(crate) fn parse(text: &[u8]) -> Option<i128> {
 
 /// Whether float64 holds the number exactly.
 pub(crate) fn exact_in_f64(value: i128) -> bool {
-    // Beyond 2^127 the cast back would saturate; 38 digits stay below it.
-    (value as f64) as i128 == value
+    // The first question spares nearly every value two slow conversions of 128 bits. In the second, the cast
+    // back would saturate beyond 2^127; 38 digits stay below it.
+    value.unsigned_abs() <= 1 << f64::MANTISSA_DIGITS || (value as f64) as i128 == value
 }
 
 /// Whether float32 holds the number exactly.
 pub(crate) fn exact_in_f32(value: i128) -> bool {
-    (value as f32) as i128 == value && (value as f32).is_finite()
+    value.unsigned_abs() <= 1 << f32::MANTISSA_DIGITS
+        || ((value as f32) as i128 == value && (value as f32).is_finite())
 }
 
 /// Parses into an Arrow integer type; out of range is no value.

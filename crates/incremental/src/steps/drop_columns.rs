@@ -47,8 +47,8 @@ impl BoundStep for Dropped {
         Preview { columns: vec![Vec::new(); self.inputs], is_final: true }
     }
 
-    fn start(&self) -> Box<dyn FitState> {
-        Box::new(*self)
+    fn start(self: Box<Self>) -> Box<dyn FitState> {
+        self
     }
 
     fn fitted(&self) -> Option<Box<dyn FittedStep>> {

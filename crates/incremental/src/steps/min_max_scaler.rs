@@ -58,7 +58,6 @@ impl ColumnStep for MinMaxScaler {
     }
 }
 
-#[derive(Clone)]
 struct Fitting {
     step: MinMaxScaler,
     extrema: Extrema,

@@ -124,7 +124,6 @@ impl ColumnStep for OneHotEncoder {
     }
 }
 
-#[derive(Clone)]
 struct Fitting {
     step: Arc<OneHotEncoder>,
     drop: Drop<Option<Category>>,

@@ -115,7 +115,6 @@ fn output(name: &str, dtype: Option<DataType>, default: DataType) -> Column {
     Column { name: name.to_owned(), kind, data_type: dtype.unwrap_or(default) }
 }
 
-#[derive(Clone)]
 struct Fitting {
     step: Arc<OrdinalEncoder>,
     vocabulary: VocabularyFit,

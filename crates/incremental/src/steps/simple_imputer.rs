@@ -147,7 +147,6 @@ impl ColumnStep for SimpleImputer {
     }
 }
 
-#[derive(Clone)]
 enum Statistic {
     Mean(Moments),
     Median(Box<OrderStatistics>),
@@ -155,7 +154,6 @@ enum Statistic {
     Constant(Category),
 }
 
-#[derive(Clone)]
 struct Fitting {
     step: Arc<SimpleImputer>,
     kind: ValueKind,

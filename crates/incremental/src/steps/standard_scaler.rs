@@ -61,7 +61,6 @@ impl ColumnStep for StandardScaler {
     }
 }
 
-#[derive(Clone)]
 struct Fitting {
     step: StandardScaler,
     moments: Moments,

@@ -15,7 +15,6 @@ use crate::numeric;
 use crate::stats::{Category, Counts};
 
 /// The state of a fit of one column's vocabulary.
-#[derive(Clone)]
 pub(super) struct VocabularyFit {
     kind: ValueKind,
     declared: Option<Vec<Option<Category>>>,

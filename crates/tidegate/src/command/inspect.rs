@@ -58,10 +58,8 @@ pub(super) fn run(args: &Inspect) -> Result<(), Failure> {
         .map_err(|e| Failure::io(Path::new("standard output"), "written", e))
 }
 
+/// The narrowest type by name; a column without values has none.
 fn narrow_name(facts: &ColumnFacts) -> String {
-    if facts.kind == Kind::Null && facts.bytes_wide > 0 && type_name(&facts.data_type) == "string" {
-        return "null".to_owned();
-    }
     if facts.kind == Kind::Null { "null".to_owned() } else { type_name(&facts.data_type) }
 }
 
@@ -154,10 +152,15 @@ fn table(job: &Job, scan: &Scan, figures: &[Figures]) -> String {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..headings.len()).map(width).collect();
     let dialect = scan.dialect();
-    let shown = |byte: Option<u8>| byte.map_or("none".to_owned(), |b| format!("`{}`", b.escape_ascii()));
+    let shown = |byte: Option<u8>| {
+        byte.map_or("none".to_owned(), |b| match b {
+            b' '..=b'~' => format!("`{}`", char::from(b)),
+            other => format!("`{}`", other.escape_ascii()),
+        })
+    };
     let nulls = match dialect.null_values() {
         NullValues::Auto => {
-            format!("empty, and {} where no text column has them", AUTO_NULL_TOKENS.join(" "))
+            format!("empty, and outside of text {}", AUTO_NULL_TOKENS.join(" "))
         }
         NullValues::Listed(tokens) => format!("empty {}", tokens.join(" ")),
     };

@@ -1,0 +1,129 @@
+//! The parameters that both encoders have: which categories there are, and which are grouped as infrequent.
+
+use ahash::AHashSet;
+
+use super::categories::category_of;
+use super::vocabulary::VocabularyFit;
+use crate::column::{Column, ValueKind};
+use crate::error::Error;
+use crate::params::{ParamValue, Params};
+use crate::stats::Category;
+
+/// From how many rows on a category stands for itself.
+#[derive(Clone, Copy, Debug)]
+enum MinFrequency {
+    Rows(u64),
+    Share(f64),
+}
+
+/// See the module's documentation.
+#[derive(Clone, Debug)]
+pub(super) struct Grouping {
+    declared: Option<Vec<Vec<ParamValue>>>,
+    min_frequency: Option<MinFrequency>,
+    max_categories: Option<u64>,
+}
+
+impl Grouping {
+    pub(super) fn parse(params: &mut Params) -> Result<Grouping, Error> {
+        let expected = "\"auto\", or for each column the list of its categories";
+        let declared = params.read("categories", None, expected, |value| match value {
+            ParamValue::Text(word) if word == "auto" => Some(None),
+            ParamValue::List(columns) => {
+                let lists = columns.iter().map(|list| match list {
+                    ParamValue::List(values) if !values.is_empty() => Some(values.clone()),
+                    _ => None,
+                });
+                lists.collect::<Option<Vec<_>>>().map(Some)
+            }
+            _ => None,
+        })?;
+        let expected = "a number of rows from 1, or a share of them between 0 and 1";
+        let min_frequency = params.read_optional("min_frequency", expected, |value| match *value {
+            ParamValue::Int(rows @ 1..) => Some(MinFrequency::Rows(rows as u64)),
+            ParamValue::Float(share) if share > 0.0 && share < 1.0 => Some(MinFrequency::Share(share)),
+            _ => None,
+        })?;
+        let max_categories =
+            params.read_optional("max_categories", "a whole number from 1", |value| match *value {
+                ParamValue::Int(most @ 1..) => Some(most as u64),
+                _ => None,
+            })?;
+        Ok(Grouping { declared, min_frequency, max_categories })
+    }
+
+    pub(super) fn check(&self, inputs: &[Column]) -> Result<(), Error> {
+        match &self.declared {
+            Some(lists) if lists.len() != inputs.len() => Err(Error::parameter(
+                "categories",
+                format!("{} lists", lists.len()),
+                format!("one list for each of the {} columns", inputs.len()),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// A fit of the `index`-th column. `unknown_is_error`: a value outside the declared categories is refused.
+    pub(super) fn start(
+        &self,
+        index: usize,
+        input: &Column,
+        unknown_is_error: bool,
+    ) -> Result<VocabularyFit, Error> {
+        let declared = match &self.declared {
+            None => None,
+            Some(lists) => Some(declared_categories(&lists[index], input)?),
+        };
+        Ok(VocabularyFit::new(input.kind, declared, unknown_is_error))
+    }
+
+    /// Which of `counts` are infrequent. As scikit-learn: the rarest go first, among equals those that sort first.
+    pub(super) fn infrequent(&self, counts: &[u64], rows: u64) -> Vec<bool> {
+        let mut infrequent: Vec<bool> = match self.min_frequency {
+            None => vec![false; counts.len()],
+            Some(MinFrequency::Rows(least)) => counts.iter().map(|n| *n < least).collect(),
+            Some(MinFrequency::Share(share)) => {
+                let least = rows as f64 * share;
+                counts.iter().map(|n| (*n as f64) < least).collect()
+            }
+        };
+        // One place is counted for the infrequent ones even if there are none.
+        let features = counts.len() - infrequent.iter().filter(|i| **i).count() + 1;
+        if let Some(most) = self.max_categories
+            && most < features as u64
+        {
+            let mut by_count: Vec<usize> = (0..counts.len()).collect();
+            by_count.sort_by_key(|i| counts[*i]);
+            let kept = (most - 1) as usize;
+            for i in &by_count[..counts.len().saturating_sub(kept)] {
+                infrequent[*i] = true;
+            }
+        }
+        infrequent
+    }
+}
+
+/// The categories that a recipe declares for a column; `None` in the last place stands for missing.
+fn declared_categories(list: &[ParamValue], input: &Column) -> Result<Vec<Option<Category>>, Error> {
+    let mut categories: Vec<Option<Category>> = Vec::with_capacity(list.len());
+    let mut seen = AHashSet::with_capacity(list.len());
+    for (i, value) in list.iter().enumerate() {
+        let category = category_of("categories", value, input.kind)?;
+        if category.is_none() && i + 1 < list.len() {
+            return Err(Error::parameter(
+                "categories",
+                "nan before the end of a list",
+                "nan in the last place",
+            ));
+        }
+        if !seen.insert(category.clone()) {
+            return Err(Error::parameter("categories", format!("{value} twice"), "each category once"));
+        }
+        categories.push(category);
+    }
+    let is_sorted = categories.iter().flatten().is_sorted();
+    if input.kind.is_arithmetic() && input.kind != ValueKind::Null && !is_sorted {
+        return Err(Error::parameter("categories", "not sorted", "numbers from the smallest to the largest"));
+    }
+    Ok(categories)
+}

@@ -1,0 +1,161 @@
+//! What each parameter of each class takes, and what it refuses with which words. The lists are the classes'
+//! `_parameter_constraints`.
+
+use incremental::Recipe;
+
+use crate::support::recipe;
+
+fn parse(step: &str, parameter: &str) -> Result<(), String> {
+    // A code for the unseen is demanded as soon as there may be one.
+    let rest = if parameter.contains("use_encoded_value") { "\nunknown_value = -1" } else { "" };
+    let step = format!("use = \"{step}\"\ncolumns = [\"c\"]\n{parameter}{rest}");
+    Recipe::parse(&recipe(&[&step])).map(|_| ()).map_err(|e| e.to_string())
+}
+
+type Values = &'static [&'static str];
+
+/// For each step and parameter: what it takes, what it refuses, and what it says it expects.
+const PARAMETERS: &[(&str, &str, Values, Values, &str)] = &[
+    ("standard_scaler", "copy", FLAGS, NO_FLAGS, FLAG),
+    ("standard_scaler", "with_mean", FLAGS, NO_FLAGS, FLAG),
+    ("standard_scaler", "with_std", FLAGS, NO_FLAGS, FLAG),
+    ("min_max_scaler", "copy", FLAGS, NO_FLAGS, FLAG),
+    ("min_max_scaler", "clip", FLAGS, NO_FLAGS, FLAG),
+    (
+        "min_max_scaler",
+        "feature_range",
+        &["[0, 1]", "[-1.5, 2]"],
+        &["1", "[0]", "[0, 1, 2]", "[1, 1]", "[2, 1]", "[0, inf]", "[nan, 1]", "[\"a\", 1]"],
+        "two finite numbers, the smaller first, such as [0, 1]",
+    ),
+    ("simple_imputer", "copy", FLAGS, NO_FLAGS, FLAG),
+    ("simple_imputer", "add_indicator", FLAGS, NO_FLAGS, FLAG),
+    ("simple_imputer", "keep_empty_features", FLAGS, NO_FLAGS, FLAG),
+    (
+        "simple_imputer",
+        "strategy",
+        &["\"mean\"", "\"median\"", "\"most_frequent\"", "\"constant\""],
+        &["\"mode\"", "1", "\"none\""],
+        "one of \"mean\", \"median\", \"most_frequent\", \"constant\"",
+    ),
+    (
+        "simple_imputer",
+        "fill_value",
+        &["1", "0.5", "\"x\"", "true", "\"none\""],
+        &["[1]", "{ a = 1 }", "2020-01-01"],
+        "a number, a text or a bool",
+    ),
+    (
+        "simple_imputer",
+        "missing_values",
+        &["1", "-1.5", "nan", "\"?\"", "\"none\""],
+        &["[nan]", "2020-01-01"],
+        "a number, a text or nan",
+    ),
+    ("one_hot_encoder", "categories", CATEGORIES, NO_CATEGORIES, CATEGORY_LISTS),
+    (
+        "one_hot_encoder",
+        "drop",
+        &["\"first\"", "\"if_binary\"", "\"none\"", "[\"a\"]"],
+        &["\"last\"", "1", "true"],
+        "\"first\", \"if_binary\", \"none\", or a list with one category for each column",
+    ),
+    ("one_hot_encoder", "dtype", DTYPES, NO_DTYPES, DTYPE),
+    (
+        "one_hot_encoder",
+        "handle_unknown",
+        &["\"error\"", "\"ignore\"", "\"infrequent_if_exist\"", "\"warn\""],
+        &["\"use_encoded_value\"", "1"],
+        "one of \"error\", \"ignore\", \"infrequent_if_exist\", \"warn\"",
+    ),
+    ("one_hot_encoder", "max_categories", MOST, NO_MOST, WHOLE),
+    ("one_hot_encoder", "min_frequency", LEAST, NO_LEAST, ROWS_OR_SHARE),
+    ("one_hot_encoder", "sparse_output", FLAGS, NO_FLAGS, FLAG),
+    ("one_hot_encoder", "feature_name_combiner", &["\"concat\""], &["\"join\"", "1"], "one of \"concat\""),
+    ("ordinal_encoder", "categories", CATEGORIES, NO_CATEGORIES, CATEGORY_LISTS),
+    ("ordinal_encoder", "dtype", DTYPES, NO_DTYPES, DTYPE),
+    ("ordinal_encoder", "encoded_missing_value", &["-1", "7", "nan"], &["1.5", "\"a\"", "inf"], CODE),
+    (
+        "ordinal_encoder",
+        "handle_unknown",
+        &["\"error\"", "\"use_encoded_value\""],
+        &["\"ignore\"", "false"],
+        "one of \"error\", \"use_encoded_value\"",
+    ),
+    ("ordinal_encoder", "unknown_value", &["\"none\""], &["1.5", "\"a\"", "true"], CODE),
+    ("ordinal_encoder", "max_categories", MOST, NO_MOST, WHOLE),
+    ("ordinal_encoder", "min_frequency", LEAST, NO_LEAST, ROWS_OR_SHARE),
+];
+
+const FLAGS: &[&str] = &["true", "false"];
+const NO_FLAGS: &[&str] = &["1", "\"true\"", "[true]"];
+const FLAG: &str = "true or false";
+const CATEGORIES: &[&str] = &["\"auto\"", "[[\"a\", \"b\"]]", "[[1], [2.5, nan]]"];
+const NO_CATEGORIES: &[&str] = &["\"all\"", "[\"a\"]", "[[]]", "1"];
+const CATEGORY_LISTS: &str = "\"auto\", or for each column the list of its categories";
+const DTYPES: &[&str] =
+    &["\"int8\"", "\"int64\"", "\"uint8\"", "\"uint64\"", "\"float32\"", "\"float64\"", "\"none\""];
+const NO_DTYPES: &[&str] = &["\"int\"", "\"string\"", "8"];
+const DTYPE: &str = "a type: int8 to int64, uint8 to uint64, float32 or float64";
+const MOST: &[&str] = &["1", "20", "\"none\""];
+const NO_MOST: &[&str] = &["0", "-1", "2.0", "\"all\""];
+const WHOLE: &str = "a whole number from 1";
+const LEAST: &[&str] = &["1", "20", "0.01", "0.99", "\"none\""];
+const NO_LEAST: &[&str] = &["0", "-1", "0.0", "1.0", "1.5", "nan", "\"all\""];
+const ROWS_OR_SHARE: &str = "a number of rows from 1, or a share of them between 0 and 1";
+const CODE: &str = "a whole number or nan";
+
+#[test]
+fn every_parameter_takes_what_the_class_takes_and_nothing_else() {
+    for (step, name, taken, refused, expected) in PARAMETERS {
+        for value in *taken {
+            assert_eq!(parse(step, &format!("{name} = {value}")), Ok(()), "{step}");
+        }
+        for value in *refused {
+            let error = parse(step, &format!("{name} = {value}")).unwrap_err();
+            assert!(error.starts_with(&format!("line 5: `{name}` is ")), "{step}: {error}");
+            assert!(error.ends_with(&format!(", expected {expected}")), "{step}: {error}");
+        }
+    }
+}
+
+#[test]
+fn a_refusal_quotes_the_value() {
+    let refusal = |step: &str, parameter: &str| parse(step, parameter).unwrap_err();
+    assert_eq!(
+        refusal("min_max_scaler", "feature_range = [1, \"a\"]"),
+        "line 5: `feature_range` is [1, \"a\"], expected two finite numbers, the smaller first, such as [0, 1]"
+    );
+    assert_eq!(
+        refusal("simple_imputer", "fill_value = 2020-01-01"),
+        "line 5: `fill_value` is a date, expected a number, a text or a bool"
+    );
+    assert_eq!(
+        refusal("one_hot_encoder", "max_categories = 99999999999999999999"),
+        "line 5: `max_categories` is a whole number beyond 64 bits, expected a whole number from 1"
+    );
+    assert_eq!(
+        refusal("standard_scaler", "with_means = true"),
+        "line 5: unknown key `with_means`; did you mean `with_mean`?"
+    );
+}
+
+#[test]
+fn parameters_of_the_unseen_depend_on_each_other() {
+    let refusal = |parameters: &str| {
+        let step = format!("use = \"ordinal_encoder\"\ncolumns = [\"c\"]\n{parameters}");
+        Recipe::parse(&recipe(&[&step])).map(|_| ()).unwrap_err().to_string()
+    };
+    assert_eq!(
+        refusal("unknown_value = 1"),
+        "line 2: `unknown_value` is given, expected no value unless `handle_unknown = \"use_encoded_value\"`"
+    );
+    assert_eq!(
+        refusal("handle_unknown = \"use_encoded_value\""),
+        "line 2: `unknown_value` is not given, expected a whole number or nan under `use_encoded_value`"
+    );
+    assert_eq!(
+        refusal("handle_unknown = \"use_encoded_value\"\nunknown_value = nan\ndtype = \"int8\""),
+        "line 2: `unknown_value` is nan, expected a whole number under an integer dtype"
+    );
+}

@@ -58,19 +58,26 @@ impl fmt::Debug for OrderedFloat {
     }
 }
 
-/// As the bits of the float, an integer: every format keeps them.
+/// As text with the fewest digits that read back to the same bits: exact in every format, infinities
+/// too, and a person can read it.
 impl Serialize for OrderedFloat {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_u64(self.get().to_bits())
+        serializer.collect_str(self)
     }
 }
 
 impl<'de> Deserialize<'de> for OrderedFloat {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let bits = u64::deserialize(deserializer)?;
-        Self::new(f64::from_bits(bits)).ok_or_else(|| {
-            D::Error::custom(format_args!("expected the bits of a float64, found those of NaN ({bits})"))
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        text.parse().ok().and_then(Self::new).ok_or_else(|| {
+            D::Error::custom(format_args!("expected a float64 that is not NaN, found \"{text}\""))
         })
+    }
+}
+
+impl fmt::Display for OrderedFloat {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.get(), formatter)
     }
 }
 
@@ -107,10 +114,11 @@ mod tests {
         assert_eq!(OrderedFloat::from_ordinal(0), None);
         assert_eq!(OrderedFloat::from_ordinal(SIGN - 1), None);
         assert_eq!(OrderedFloat::from_ordinal(SIGN).unwrap().get(), 0.0);
-        let error = serde_json::from_str::<OrderedFloat>(&f64::NAN.to_bits().to_string()).unwrap_err();
-        assert!(
-            error.to_string().starts_with("expected the bits of a float64, found those of NaN"),
-            "{error}"
-        );
+        assert_eq!(serde_json::to_string(&OrderedFloat::new(12.5)).unwrap(), "\"12.5\"");
+        for text in ["\"NaN\"", "\"twelve\"", "\"\""] {
+            let error = serde_json::from_str::<OrderedFloat>(text).unwrap_err();
+            let expected = format!("expected a float64 that is not NaN, found {text}");
+            assert!(error.to_string().starts_with(&expected), "{error}");
+        }
     }
 }

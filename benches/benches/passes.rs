@@ -10,7 +10,7 @@ use benches::Shape;
 use chunked_loader::{FixedRows, Loader, Scan, Sizing, Source};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use incremental::{Column, Fitting, Pipeline, Recipe};
-use monitor::Budget;
+use monitor::Monitor;
 use sink::SinkBuilder;
 
 const ROWS: u64 = 200_000;
@@ -48,7 +48,7 @@ impl Input {
 
     fn fit(&self) -> Pipeline {
         let recipe = Recipe::parse(RECIPE).expect("the recipe is valid");
-        let mut fitting = Fitting::new(recipe, &self.columns, &Budget::unbounded());
+        let mut fitting = Fitting::new(recipe, &self.columns, &Monitor::unbounded());
         while let Some(mut pass) = fitting.next_pass().expect("the columns are there") {
             let projection = pass.projection().to_vec();
             for batch in self.loader.batches(&self.scan, &projection, Box::new(AutoSize::new())) {

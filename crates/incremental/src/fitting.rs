@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use arrow::array::ArrayRef;
 use arrow::record_batch::RecordBatch;
-use monitor::{Budget, Bytes, Reservation};
+use monitor::{Bytes, Monitor, Reservation};
 
 use crate::column::Column;
 use crate::error::Error;
@@ -24,14 +24,14 @@ use crate::step::{Fit, FitState, FittedStep};
 /// use arrow::array::{ArrayRef, Int8Array};
 /// use arrow::record_batch::RecordBatch;
 /// use incremental::{Column, Fitting, Recipe};
-/// use monitor::Budget;
+/// use monitor::Monitor;
 ///
 /// let age: ArrayRef = Arc::new(Int8Array::from(vec![Some(1), None, Some(3)]));
 /// let batch = RecordBatch::try_from_iter([("age", age)])?;
 /// let columns: Vec<Column> = batch.schema().fields().iter().filter_map(|f| Column::of(f)).collect();
 ///
 /// let recipe = Recipe::parse("version = 1\n[[steps]]\nuse = \"simple_imputer\"\ncolumns = [\"age\"]\n")?;
-/// let mut fitting = Fitting::new(recipe, &columns, &Budget::unbounded());
+/// let mut fitting = Fitting::new(recipe, &columns, &Monitor::unbounded());
 /// while let Some(mut pass) = fitting.next_pass()? {
 ///     let wanted = batch.project(pass.projection())?;
 ///     pass.update(&wanted, 0)?;
@@ -45,7 +45,7 @@ use crate::step::{Fit, FitState, FittedStep};
 pub struct Fitting {
     recipe: Recipe,
     input: Vec<Column>,
-    budget: Budget,
+    monitor: Monitor,
     stages: Vec<Stage>,
     passes: usize,
 }
@@ -81,10 +81,10 @@ struct StepFit {
 }
 
 impl Fitting {
-    /// A fit of `recipe` on an input with these columns. States are reserved from `budget`.
-    pub fn new(recipe: Recipe, input: &[Column], budget: &Budget) -> Fitting {
+    /// A fit of `recipe` on an input with these columns. States are reserved from the monitor's budget.
+    pub fn new(recipe: Recipe, input: &[Column], monitor: &Monitor) -> Fitting {
         let stages = recipe.steps.iter().map(|_| Stage::Waiting).collect();
-        Fitting { recipe, input: input.to_vec(), budget: budget.clone(), stages, passes: 0 }
+        Fitting { recipe, input: input.to_vec(), monitor: monitor.clone(), stages, passes: 0 }
     }
 
     /// Passes begun so far.
@@ -139,7 +139,7 @@ impl Fitting {
         let wanted = wanted.concat();
         let plan = Arc::new(graph.plan(wanted));
         let held = Bytes::from(held_by(&fits));
-        let reservation = self.budget.consumer("fit state").try_reserve(held)?;
+        let reservation = self.monitor.budget().consumer("fit state").try_reserve(held)?;
         Ok(Some(Pass { number: self.passes, graph: Arc::new(graph), plan, fits, reservation }))
     }
 

@@ -17,14 +17,14 @@
 //! use arrow::datatypes::Float64Type;
 //! use arrow::record_batch::RecordBatch;
 //! use incremental::{Column, Fitting, Pipeline, Recipe};
-//! use monitor::Budget;
+//! use monitor::Monitor;
 //!
 //! let amount: ArrayRef = Arc::new(Float64Array::from(vec![1e9 + 1.0, 1e9 + 2.0, 1e9 + 3.0]));
 //! let batch = RecordBatch::try_from_iter([("amount", amount)])?;
 //! let columns: Vec<Column> = batch.schema().fields().iter().filter_map(|f| Column::of(f)).collect();
 //!
 //! let recipe = Recipe::parse("version = 1\n[[steps]]\nuse = \"standard_scaler\"\ncolumns = [\"amount\"]\n")?;
-//! let mut fitting = Fitting::new(recipe, &columns, &Budget::unbounded());
+//! let mut fitting = Fitting::new(recipe, &columns, &Monitor::unbounded());
 //! while let Some(mut pass) = fitting.next_pass()? {
 //!     for row in 0..3 {
 //!         pass.update(&batch.slice(row, 1), row as u64)?;

@@ -69,6 +69,15 @@ impl Failure {
         }
     }
 
+    /// What the flags can do about it, where the crate that refused knows of no flags.
+    fn remedy(&self) -> &'static str {
+        match self {
+            Failure::BudgetTooSmall { .. } => "",
+            _ if self.exit_code() == 4 => "; give --memory more, or --batch-rows less",
+            _ => "",
+        }
+    }
+
     /// Tells the user and gives the exit code.
     pub(crate) fn report(&self) -> ExitCode {
         let code = self.exit_code();
@@ -80,7 +89,7 @@ impl Failure {
             let _ = if matches!(self, Failure::Interrupted) || code == 130 {
                 writeln!(stderr, "{newline}tidegate: interrupted; nothing was left behind")
             } else {
-                writeln!(stderr, "{newline}tidegate: {self}")
+                writeln!(stderr, "{newline}tidegate: {self}{}", self.remedy())
             };
         }
         ExitCode::from(code)
@@ -137,7 +146,16 @@ impl fmt::Display for Failure {
                 }
                 Ok(())
             }
-            Failure::Sink(error) => error.fmt(f),
+            Failure::Sink(error) => match error.kind() {
+                sink::ErrorKind::Exists { path } => {
+                    write!(
+                        f,
+                        "\"{}\" already exists; choose another name or give --overwrite",
+                        path.display()
+                    )
+                }
+                _ => error.fmt(f),
+            },
             Failure::Monitor(error) => error.fmt(f),
             Failure::Budget(refusal) => refusal.fmt(f),
             Failure::BudgetTooSmall { budget, least } => {

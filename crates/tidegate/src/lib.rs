@@ -25,7 +25,7 @@
 //! let columns: Vec<Column> = scan.schema().fields().iter().filter_map(|f| Column::of(f)).collect();
 //!
 //! let recipe = Recipe::parse("version = 1\n[[steps]]\nuse = \"simple_imputer\"\ncolumns = [\"age\"]\n")?;
-//! let mut fitting = Fitting::new(recipe, &columns, monitor.budget());
+//! let mut fitting = Fitting::new(recipe, &columns, &monitor);
 //! while let Some(mut pass) = fitting.next_pass()? {
 //!     let projection = pass.projection().to_vec();
 //!     for batch in loader.batches(&scan, &projection, Box::new(FixedRows(1000))) {

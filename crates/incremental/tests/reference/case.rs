@@ -6,7 +6,7 @@ use arrow::compute::concat_batches;
 use arrow::record_batch::RecordBatch;
 use chunked_loader::{Dialect, FixedRows, FixedType, Kind, Loader, Scan, Source, TypeHint};
 use incremental::{Column, Fitting, Pipeline, Recipe, ValueKind};
-use monitor::Budget;
+use monitor::Monitor;
 
 /// How the rows are cut: rows a batch, and workers that share a pass.
 #[derive(Clone, Copy, Debug)]
@@ -106,7 +106,7 @@ impl Input {
 
     /// The pipeline's file after a fit, with the number of passes.
     pub(crate) fn fit(&self, recipe: Recipe, cut: Cut) -> Result<(Vec<u8>, usize), incremental::Error> {
-        let mut fitting = Fitting::new(recipe, &self.columns, &Budget::unbounded());
+        let mut fitting = Fitting::new(recipe, &self.columns, &Monitor::unbounded());
         while let Some(pass) = fitting.next_pass()? {
             let projection = pass.projection().to_vec();
             let mut workers = vec![pass];

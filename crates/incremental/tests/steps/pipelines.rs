@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Float64Array};
 use arrow::record_batch::RecordBatch;
 use incremental::{Column, ErrorKind, Fitting, Lineage, Recipe};
-use monitor::{Budget, Bytes};
+use monitor::{Budget, Bytes, Monitor};
 
 use crate::support::{
     apply, bools, columns, fit, fit_error, floats, ints, made, made_of, nulls, recipe, shown, table, texts,
@@ -63,7 +63,7 @@ fn a_median_takes_passes_until_it_is_exact() {
 fn a_pass_reads_only_what_its_steps_need() {
     let batch = table([("x", ints([1])), ("a", ints([2])), ("y", texts(["t"])), ("b", ints([3]))]);
     let steps = recipe(&["use = \"standard_scaler\"\ncolumns = [\"b\"]", SCALE]);
-    let mut fitting = Fitting::new(Recipe::parse(&steps).unwrap(), &columns(&batch), &Budget::unbounded());
+    let mut fitting = Fitting::new(Recipe::parse(&steps).unwrap(), &columns(&batch), &Monitor::unbounded());
     let pass = fitting.next_pass().unwrap().unwrap();
     assert_eq!(pass.projection(), [1, 3]);
     let dropping = ["use = \"drop_columns\"\ncolumns = [\"y\", \"a\"]"];
@@ -169,7 +169,8 @@ fn states_are_reserved_and_refused_by_the_budget() {
     let fit_within = |limit: usize| {
         let recipe = Recipe::parse(&recipe(&[SCALE])).unwrap();
         let budget = Budget::new(Bytes::from(limit));
-        let mut fitting = Fitting::new(recipe, &columns(&batch), &budget);
+        let monitor = Monitor::builder().with_budget(budget.clone()).build().unwrap();
+        let mut fitting = Fitting::new(recipe, &columns(&batch), &monitor);
         let mut pass = fitting.next_pass()?.unwrap();
         let held = budget.reserved();
         pass.update(&batch, 0)?;
@@ -191,7 +192,7 @@ fn passes_of_different_fits_do_not_merge() {
     let batch = table([("a", ints([1]))]);
     let pass = || {
         let recipe = Recipe::parse(&recipe(&[SCALE])).unwrap();
-        Fitting::new(recipe, &columns(&batch), &Budget::unbounded()).next_pass().unwrap().unwrap()
+        Fitting::new(recipe, &columns(&batch), &Monitor::unbounded()).next_pass().unwrap().unwrap()
     };
     let _ = pass().merge(pass());
 }

@@ -9,7 +9,7 @@ use arrow::datatypes::Int8Type;
 use arrow::record_batch::RecordBatch;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use incremental::{Column, Error, Fitting, Pass, Pipeline, Recipe};
-use monitor::Budget;
+use monitor::Monitor;
 
 pub(crate) fn table<const N: usize>(columns: [(&str, ArrayRef); N]) -> RecordBatch {
     RecordBatch::try_from_iter_with_nullable(columns.map(|(name, array)| (name, array, true))).unwrap()
@@ -55,7 +55,7 @@ pub(crate) fn fit_by(
     mut pass: impl FnMut(Pass, &RecordBatch) -> Result<Pass, Error>,
 ) -> Result<(Pipeline, usize), Error> {
     let recipe = Recipe::parse(&recipe(steps))?;
-    let mut fitting = Fitting::new(recipe, &columns(batch), &Budget::unbounded());
+    let mut fitting = Fitting::new(recipe, &columns(batch), &Monitor::unbounded());
     while let Some(fresh) = fitting.next_pass()? {
         let wanted = batch.project(fresh.projection()).unwrap();
         fitting.finish_pass(pass(fresh, &wanted)?)?;

@@ -71,7 +71,7 @@ pub(super) fn fit(
     };
     let name = job.input_name();
     let mut sizes = BatchSizes::default();
-    let mut fitting = Fitting::new(recipe, &job::columns(scan), job.monitor.budget());
+    let mut fitting = Fitting::new(recipe, &job::columns(scan), &job.monitor);
     while let Some(mut pass) = fitting.next_pass().map_err(in_recipe)? {
         let projection = pass.projection().to_vec();
         sizes = job.pass("fit", scan, &projection, 0, |batch| {

@@ -57,6 +57,7 @@ pub struct Scan {
     pub(crate) bytes: u64,
     pub(crate) schema: SchemaRef,
     pub(crate) prints: Vec<Fingerprint>,
+    pub(crate) passes: usize,
 }
 
 impl Scan {
@@ -83,6 +84,11 @@ impl Scan {
     /// Bytes of all files.
     pub fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// How often the input was read: once, or twice where a column became text too late to count its texts.
+    pub fn passes(&self) -> usize {
+        self.passes
     }
 
     /// The schema of the batches, all columns included.
@@ -302,6 +308,7 @@ impl<'a> Scanner<'a> {
             bytes,
             schema,
             prints: Vec::new(),
+            passes: 1 + usize::from(self.is_repeated),
         })
     }
 }

@@ -138,11 +138,11 @@ impl Job {
             Some(file) => file.write(reject),
             None => Ok(()),
         });
-        self.passes += 1;
         if let Some(file) = self.rejects.take() {
             file.finish()?;
         }
         let scan = scan?;
+        self.passes += scan.passes();
         phase.add_bytes(scan.bytes());
         let records = scan.rows() + scan.rejected();
         if let Some(limit) = self.max_rejects.filter(|limit| limit.is_exceeded(scan.rejected(), records)) {

@@ -12,7 +12,7 @@ use crate::args::Fit;
 use crate::command::report;
 use crate::failure::Failure;
 use crate::job::{self, Job};
-use crate::summary::{BatchSizes, Summary};
+use crate::summary::BatchSizes;
 
 pub(super) fn run(args: &Fit) -> Result<(), Failure> {
     if args.shard.is_some() {
@@ -26,14 +26,8 @@ pub(super) fn run(args: &Fit) -> Result<(), Failure> {
     let (pipeline, sizes) = fit(&mut job, &scan, recipe, &args.recipe)?;
     let bytes = save(&pipeline, &args.output, args.overwrite)?;
     if let Some(path) = &job.settings.summary {
-        let mut summary = Summary::of(&scan, &job.monitor, job.began)?;
+        let mut summary = report::summary(&job, &scan, &sizes)?;
         summary.bytes_out = bytes;
-        summary.passes = job.passes();
-        summary.batches = sizes.count();
-        summary.batch_rows = sizes.summary();
-        summary.resizes = job.resizes();
-        let nulls: Vec<u64> = scan.columns().iter().map(|c| c.nulls).collect();
-        summary.set_schema(scan.schema(), &nulls);
         summary.write(path)?;
     }
     let line = format!(

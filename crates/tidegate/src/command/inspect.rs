@@ -10,9 +10,9 @@ use serde_json::{Map, Value, json};
 
 use crate::args::Inspect;
 use crate::column_statistics::{ColumnStatistics, Figures};
+use crate::command::report;
 use crate::failure::Failure;
 use crate::job::Job;
-use crate::summary::Summary;
 
 /// Different values that are counted exactly, over all columns together, and for one of them.
 const DISTINCT_VALUES: usize = 1 << 20;
@@ -37,14 +37,7 @@ pub(super) fn run(args: &Inspect) -> Result<(), Failure> {
         statistics.iter().zip(scan.columns()).map(|(s, facts)| s.figures(facts)).collect();
     drop((statistics, held));
     if let Some(path) = &job.settings.summary {
-        let mut summary = Summary::of(&scan, &job.monitor, job.began)?;
-        summary.passes = job.passes();
-        summary.batches = sizes.count();
-        summary.batch_rows = sizes.summary();
-        summary.resizes = job.resizes();
-        let nulls: Vec<u64> = scan.columns().iter().map(|c| c.nulls).collect();
-        summary.set_schema(scan.schema(), &nulls);
-        summary.write(path)?;
+        report::summary(&job, &scan, &sizes)?.write(path)?;
     }
     job.progress.clear();
     let text = if args.json {

@@ -24,13 +24,9 @@ pub(super) fn finish(
     job.interrupt.check()?;
     let (schema, nulls) = (output.schema().clone(), output.nulls().to_vec());
     let written = output.finish()?;
-    let mut summary = Summary::of(scan, &job.monitor, job.began)?;
+    let mut summary = summary(job, scan, sizes)?;
     summary.rows_out = written.rows;
     summary.bytes_out = written.bytes;
-    summary.passes = job.passes();
-    summary.batches = sizes.count();
-    summary.batch_rows = sizes.summary();
-    summary.resizes = job.resizes();
     summary.set_schema(&schema, &nulls);
     if let Some(path) = &job.settings.summary {
         summary.write(path)?;
@@ -53,6 +49,18 @@ pub(super) fn finish(
         summary.wall_s,
     );
     say(job, &line, is_stdout)
+}
+
+/// The figures of a command whose last pass had batches of these sizes. The schema is the input's.
+pub(super) fn summary(job: &Job, scan: &Scan, sizes: &BatchSizes) -> Result<Summary, Failure> {
+    let mut summary = Summary::of(scan, &job.monitor, job.began)?;
+    summary.passes = job.passes();
+    summary.batches = sizes.count();
+    summary.batch_rows = sizes.summary();
+    summary.resizes = job.resizes();
+    let nulls: Vec<u64> = scan.columns().iter().map(|c| c.nulls).collect();
+    summary.set_schema(scan.schema(), &nulls);
+    Ok(summary)
 }
 
 /// Prints a line on standard output, or on standard error where the former carries data.

@@ -43,7 +43,7 @@
 //! - A column whose values are all empty, quoted or not, is null throughout.
 //! - Names that are empty or taken are made up (`column_2`, `a_1`); no column is dropped.
 //!
-//! How records are cut is written down in `record.rs`.
+//! How records are cut is written down in `record_reader.rs`.
 
 mod batch;
 mod column;
@@ -58,6 +58,7 @@ mod nulls;
 mod position;
 mod prefetch;
 mod record;
+mod record_reader;
 mod rejects;
 mod scan;
 mod sizing;

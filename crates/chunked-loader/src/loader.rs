@@ -14,7 +14,7 @@ use crate::decoder::Decoder;
 use crate::dialect::Dialect;
 use crate::downcast::Downcast;
 use crate::error::{Error, ErrorKind};
-use crate::record::RecordReader;
+use crate::record_reader::RecordReader;
 use crate::rejects::{OnBadRecord, Reject};
 use crate::scan::{Scan, Scanner};
 use crate::sizing::Sizing;

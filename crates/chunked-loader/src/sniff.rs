@@ -3,7 +3,8 @@
 use crate::dialect::Dialect;
 use crate::error::{Error, Malformed};
 use crate::position::Position;
-use crate::record::{Flow, Record, RecordReader, RecordSink};
+use crate::record::{Flow, Record, RecordSink};
+use crate::record_reader::RecordReader;
 
 /// Delimiters that are looked for, in order of preference.
 const CANDIDATES: [u8; 4] = [b',', b'\t', b';', b'|'];

@@ -168,6 +168,12 @@ impl RecordReader {
         while used < input.len() {
             let rest = &input[used..];
             match self.advance(rest) {
+                // Nothing of a comment is needed, however long it is.
+                Found::NeedMore if self.state == State::Comment => {
+                    self.position.byte += rest.len() as u64;
+                    self.scanned = 0;
+                    return Ok(input.len());
+                }
                 Found::NeedMore => {
                     self.check_length(rest.len())?;
                     self.carry.extend_from_slice(rest);
@@ -213,7 +219,9 @@ impl RecordReader {
         Ok(())
     }
 
+    /// Refuses a record in progress of which `length` bytes are here. The limit counts no line end.
     fn check_length(&self, length: usize) -> Result<(), Error> {
+        let length = if self.state == State::CarriageReturn { self.content } else { length };
         if length <= self.max_record_bytes {
             return Ok(());
         }
@@ -393,11 +401,11 @@ impl RecordReader {
         } else {
             self.position.record = position.record;
             match found {
-                Found::Malformed(malformed) => sink.malformed(malformed, position, raw),
                 // Checked here too, so that the limit holds whether or not a cut went through the record.
                 _ if self.content > self.max_record_bytes => {
                     Err(Error::malformed(Malformed::TooLong { limit: self.max_record_bytes }, position))
                 }
+                Found::Malformed(malformed) => sink.malformed(malformed, position, raw),
                 _ => {
                     self.has_begun = true;
                     let expected = *self.expected_fields.get_or_insert(self.spans.len());
@@ -552,6 +560,49 @@ mod tests {
         }
     }
 
+    /// What comes before the first error, and the error.
+    fn read_limited(
+        dialect: &Dialect,
+        input: &[u8],
+        block: usize,
+        limit: usize,
+    ) -> (Collected, Option<String>) {
+        let mut reader = RecordReader::new(&dialect.clone().with_delimiter(b','), limit);
+        let mut out = Collected::default();
+        let pushed = input.chunks(block).try_for_each(|piece| reader.push(piece, &mut out).map(drop));
+        let error = pushed.and_then(|()| reader.finish(&mut out)).err();
+        (out, error.map(|e| e.to_string()))
+    }
+
+    #[test]
+    fn the_limit_is_for_records_and_counts_no_line_end() {
+        let dialect = Dialect::default().with_skip_lines(1).with_comment(Some(b'#'));
+        let input = b"a long preamble\na,b\r\n# a long comment\r\nx,\"\"\r1,23\r\n";
+        for block in 1..=input.len() {
+            let (out, error) = read_limited(&dialect, input, block, 4);
+            assert_eq!((texts(&out).len(), error), (3, None), "{block}");
+            let (out, error) = read_limited(&dialect, input, block, 3);
+            assert_eq!((texts(&out).len(), error.is_some()), (1, true), "{block}");
+        }
+        // Malformed and too long is too long: so it is found where a cut goes through it.
+        let (out, error) = read_limited(&dialect, b"\na,b\n\"1\"23,4\n", 100, 6);
+        assert!(out.malformed.is_empty() && error.is_some_and(|e| e.contains("longer than 6 bytes")));
+    }
+
+    #[test]
+    fn a_comment_is_not_kept_while_it_is_read() {
+        let dialect = Dialect::default().with_comment(Some(b'#')).with_delimiter(b',');
+        let mut reader = RecordReader::new(&dialect, 64);
+        let mut out = Collected::default();
+        reader.push(b"#", &mut out).unwrap();
+        for _ in 0..100 {
+            reader.push(&[b'c'; 50], &mut out).unwrap();
+        }
+        assert_eq!(reader.heap_bytes(), 0);
+        reader.push(b"\nx,y\n", &mut out).unwrap();
+        assert_eq!(out.positions, [Position { byte: 5002, line: 2, record: 0 }]);
+    }
+
     #[test]
     fn invalid_utf8_is_found_at_its_byte() {
         let out = read(&Dialect::default(), b"a,b\nx,\xff\n", 2, false);
@@ -584,6 +635,20 @@ mod tests {
                 .with_comment(comment.then_some(b'#'));
             let whole = read(&dialect, &input, input.len().max(1), false);
             prop_assert_eq!(read(&dialect, &input, block, stop), whole);
+        }
+
+        #[test]
+        fn the_cut_never_matters_to_the_limit(
+            input in hostile(),
+            block in 1usize..90,
+            limit in 0usize..20,
+            skip_lines in 0u64..3,
+            comment: bool,
+        ) {
+            let dialect =
+                Dialect::default().with_comment(comment.then_some(b'#')).with_skip_lines(skip_lines / 2);
+            let whole = read_limited(&dialect, &input, input.len().max(1), limit);
+            prop_assert_eq!(read_limited(&dialect, &input, block, limit), whole);
         }
 
         /// The oracle: the `csv` crate on tables that a careful writer made.

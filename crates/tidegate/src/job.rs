@@ -22,6 +22,7 @@ use crate::progress::Progress;
 use crate::rejects_file::RejectsFile;
 use crate::settings::{self, MaxRejects, Settings};
 use crate::summary::BatchSizes;
+use crate::written_files;
 
 /// What the process takes beside what is reserved: code that is not paged in yet, thread stacks, and what the
 /// allocator keeps for itself.
@@ -65,6 +66,15 @@ impl Job {
         let interrupt = Interrupt::listen()?;
         let progress = Progress::new(settings.progress, &monitor);
         let source = input::open(&input.inputs, &interrupt)?;
+        let names: Vec<String> = source.names().iter().map(ToString::to_string).collect();
+        let (rejects_file, summary) = (rejects_path.as_deref(), run.summary.as_deref());
+        written_files::check_apart(&[("-o", output), ("--rejects", rejects_file), ("--summary", summary)])?;
+        for (flag, path) in [("--rejects", rejects_file), ("--summary", summary)] {
+            if let Some(path) = path {
+                written_files::check_not_read(flag, path, &names)?;
+                written_files::check_folder(path)?;
+            }
+        }
         let rejects = match rejects_path {
             Some(path) => Some(RejectsFile::create(&path)?),
             None => None,

@@ -13,6 +13,7 @@ mod progress;
 mod rejects_file;
 mod settings;
 mod summary;
+mod written_files;
 
 use std::process::ExitCode;
 

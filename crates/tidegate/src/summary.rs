@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use chunked_loader::{Scan, type_name};
-use monitor::Monitor;
+use monitor::{Bytes, Monitor};
 use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 
@@ -98,7 +98,10 @@ pub(crate) fn cpu_seconds() -> f64 {
 impl Summary {
     /// The figures that every run has; the others are zero until they are set.
     pub(crate) fn of(scan: &Scan, monitor: &Monitor, began: Instant) -> Result<Summary, Failure> {
-        let phases = monitor.phases().into_iter().map(|phase| PhaseSummary {
+        let phases = monitor.phases();
+        // The kernel counts pages by processor and adds them up late: a later reading can be a little lower.
+        let peak_rss = phases.iter().map(|phase| phase.peak_rss).fold(monitor.peak()?, Bytes::max);
+        let phases = phases.into_iter().map(|phase| PhaseSummary {
             name: phase.name,
             wall_s: phase.wall.as_secs_f64(),
             peak_rss_bytes: phase.peak_rss.get(),
@@ -117,7 +120,7 @@ impl Summary {
             wall_s: began.elapsed().as_secs_f64(),
             cpu_s: cpu_seconds(),
             budget_bytes: monitor.budget().limit().get(),
-            peak_rss_bytes: monitor.peak()?.get(),
+            peak_rss_bytes: peak_rss.get(),
             peak_reserved_bytes: monitor.budget().peak().get(),
             arrow_bytes_wide: scan.columns().iter().map(|c| c.bytes_wide).sum(),
             arrow_bytes_narrow: scan.columns().iter().map(|c| c.bytes_narrow).sum(),

@@ -19,8 +19,23 @@ pub(super) fn run(args: &Transform) -> Result<(), Failure> {
     let texts = pipeline.input().iter().filter(|column| column.kind == ValueKind::Text);
     let hints = texts.map(|column| (column.name.clone(), TypeHint::Text)).collect();
     job.demand(hints, pipeline_downcast(job.settings.downcast));
-    let scan = job.scan()?;
+    let name = job.input_name();
+    let scan = job.scan().map_err(|failure| missing_column(failure, &pipeline, &name))?;
     apply(&mut job, &scan, &pipeline, target)
+}
+
+/// A column that was demanded because the pipeline has it is missing for the pipeline, whatever its kind.
+fn missing_column(failure: Failure, pipeline: &Pipeline, input: &str) -> Failure {
+    if let Failure::Loader(error) = &failure
+        && matches!(error.kind(), chunked_loader::ErrorKind::UnknownColumn { .. })
+        && let Some(missing) = error.column()
+        && pipeline.input().iter().any(|column| column.name == missing)
+    {
+        return Failure::Data(format!(
+            "{input}: column \"{missing}\": is missing, and was there when the pipeline was fitted; add it, or fit again without"
+        ));
+    }
+    failure
 }
 
 /// Steps compute from the original values, so only what they give is made float32.

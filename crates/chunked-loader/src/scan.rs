@@ -35,6 +35,9 @@ pub struct ColumnFacts {
     pub null_tokens: Vec<(String, u64)>,
     /// Smallest and largest value of a column of whole numbers.
     pub int_range: Option<(i128, i128)>,
+    /// Whether a lossy downcast may make a column of floats float32: its type is not fixed, and no finite value
+    /// lies beyond float32's range.
+    pub may_be_float32: bool,
     /// Earliest and latest value of a date or timestamp column, as the file writes them.
     pub extent: Option<(String, String)>,
     /// The value that made the column text, if others before it were no text.
@@ -289,6 +292,7 @@ impl<'a> Scanner<'a> {
                 nulls: downcast::nulls(column, resolved.kind),
                 null_tokens: tokens.map(|(token, n)| (token.clone(), *n)).collect(),
                 int_range: column.int_range.filter(|_| resolved.kind == Kind::Int),
+                may_be_float32: column.hint == TypeHint::Inferred && column.magnitude <= f64::from(f32::MAX),
                 extent,
                 text_witness: column.witness.clone().filter(|_| text),
                 bytes_wide: resolved.bytes_wide,

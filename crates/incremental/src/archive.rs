@@ -96,3 +96,65 @@ impl Pipeline {
         Ok(Pipeline { input, steps: steps.collect::<Result<_, Error>>()? })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(step: &str, learnt: &str) -> Result<Pipeline, String> {
+        let json = format!(
+            r#"{{"input":[{{"name":"x","kind":"float"}}],"steps":[{{"use":"{step}","columns":["x"],"learnt":[{learnt}]}}]}}"#
+        );
+        let file = format!("{MAGIC} {VERSION} crc32:{:08x}\n{json}", crc32fast::hash(json.as_bytes()));
+        Pipeline::from_bytes(file.as_bytes()).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn parts_that_contradict_each_other_are_refused_under_a_right_checksum() {
+        let vocabulary =
+            r#""vocabulary":{"kind":"float","categories":[{"Float":"1.0"}],"has_missing":false,"rows":1}"#;
+        let one_hot = |places: &str, unknown: &str| {
+            format!(
+                r#"{{{vocabulary},"places":{places},"unknown_place":{unknown},"names":["1.0"],"handle_unknown":"ignore","dtype":null}}"#
+            )
+        };
+        let ordinal = |codes: &str| {
+            format!(
+                r#"{{{vocabulary},"codes":{codes},"missing":null,"handle_unknown":"error","dtype":null}}"#
+            )
+        };
+        let imputed = |fill: &str, floats: bool| {
+            format!(r#"{{"fill":{fill},"makes_floats":{floats},"missing_value":null,"indicator":false}}"#)
+        };
+        let ranged = |data: &str, low: f64, high: f64| {
+            format!(r#"{{"data":{data},"low":{low:?},"high":{high:?},"clip":true}}"#)
+        };
+        let scaled = |scale: f64| format!(r#"{{"mean":1.0,"scale":{scale:?},"is_empty":false}}"#);
+
+        let sound = [
+            ("one_hot_encoder", one_hot("[0]", "null")),
+            ("ordinal_encoder", ordinal("[0]")),
+            ("simple_imputer", imputed(r#"{"Int":"18446744073709551615"}"#, false)),
+            ("min_max_scaler", ranged("[1.0,1.0]", 0.0, 1.0)),
+            ("standard_scaler", scaled(0.5)),
+        ];
+        for (step, learnt) in sound {
+            assert!(read(step, &learnt).is_ok(), "{step}: {learnt}");
+        }
+        let unsound = [
+            ("one_hot_encoder", one_hot("[]", "null")),
+            ("one_hot_encoder", one_hot("[1]", "null")),
+            ("one_hot_encoder", one_hot("[0]", "1")),
+            ("ordinal_encoder", ordinal("[0,1]")),
+            ("simple_imputer", imputed(r#"{"Int":"18446744073709551616"}"#, false)),
+            ("simple_imputer", imputed(r#"{"Text":"a"}"#, true)),
+            ("min_max_scaler", ranged("[2.0,1.0]", 0.0, 1.0)),
+            ("min_max_scaler", ranged("null", 1.0, 0.0)),
+            ("standard_scaler", scaled(0.0)),
+        ];
+        for (step, learnt) in unsound {
+            let message = "column \"x\": what a step learnt of it contradicts itself; fit again";
+            assert_eq!(read(step, &learnt).map(drop), Err(message.to_owned()), "{step}: {learnt}");
+        }
+    }
+}

@@ -49,6 +49,9 @@ pub(crate) trait ColumnState: Send + Sync + Sized + 'static {
 
 /// What was learnt of one column.
 pub(crate) trait FittedColumn: Serialize + DeserializeOwned + Debug + Send + Sync + 'static {
+    /// Whether its parts agree, asked of what was read from an archive. What was fitted always is.
+    fn is_sound(&self) -> bool;
+
     fn outputs(&self, input: &Column, narrow: bool) -> Result<Vec<OutputColumn>, Error>;
     fn transform(
         &self,
@@ -206,6 +209,10 @@ impl<F: FittedColumn> FittedColumns<F> {
                 inputs.len(),
                 columns.len()
             )));
+        }
+        if let Some((_, name)) = columns.iter().zip(inputs).find(|(fitted, _)| !fitted.is_sound()) {
+            let message = "what a step learnt of it contradicts itself; fit again".to_owned();
+            return Err(damaged(message).in_column(name));
         }
         let columns = columns.into_iter().zip(inputs);
         let columns =

@@ -424,7 +424,7 @@ mod tests {
         assert_eq!(
             refusal.to_string(),
             "the memory budget of 64.0 MiB cannot give 12.0 MiB to `batch`: 58.3 MiB are reserved \
-             (row group 40.0 MiB, batch 18.3 MiB); a budget of at least 70.3 MiB would do"
+             (row group 40.0 MiB, batch 18.3 MiB); this request would fit a budget of 70.3 MiB"
         );
         assert_eq!(refusal.smallest_limit(), Bytes(70 * (1 << 20) + 300_000));
         assert_eq!(refusal.available(), Bytes(64 * (1 << 20) - 58 * (1 << 20) - 300_000));
@@ -438,7 +438,7 @@ mod tests {
         let _held = budget.consumer("pool").try_reserve(Bytes::mib(60)).unwrap();
         let refusal = budget.consumer("batch").try_reserve(Bytes(Bytes::mib(10).get() + 1)).unwrap_err();
         let message = refusal.to_string();
-        assert!(message.ends_with("; a budget of at least 70.1 MiB would do"), "{message}");
+        assert!(message.ends_with("; this request would fit a budget of 70.1 MiB"), "{message}");
     }
 
     #[test]
@@ -447,7 +447,7 @@ mod tests {
         assert_eq!(
             budget.consumer("block").try_reserve(Bytes::mib(1)).unwrap_err().to_string(),
             "the memory budget of 1.0 KiB cannot give 1.0 MiB to `block`: nothing is reserved; \
-             a budget of at least 1.0 MiB would do"
+             this request would fit a budget of 1.0 MiB"
         );
     }
 

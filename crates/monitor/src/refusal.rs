@@ -82,7 +82,7 @@ impl fmt::Display for BudgetExceeded {
                 f.write_str(")")?;
             }
         }
-        write!(f, "; a budget of at least {} would do", self.smallest_limit().ceil_to_shown())
+        write!(f, "; this request would fit a budget of {}", self.smallest_limit().ceil_to_shown())
     }
 }
 

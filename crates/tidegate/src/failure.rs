@@ -87,7 +87,7 @@ impl Failure {
             // Ends a progress line. Nothing can be done about a standard error that takes no message.
             let newline = if stderr.is_terminal() { "\r\x1b[K" } else { "" };
             let _ = if matches!(self, Failure::Interrupted) || code == 130 {
-                writeln!(stderr, "{newline}tidegate: interrupted; nothing was left behind")
+                writeln!(stderr, "{newline}tidegate: interrupted; no output was written")
             } else {
                 writeln!(stderr, "{newline}tidegate: {self}{}", self.remedy())
             };

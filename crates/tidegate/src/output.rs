@@ -42,16 +42,22 @@ impl Target {
         &self.path
     }
 
-    /// Begins to write rows of `schema`. `float32`: float64 columns are stored as float32.
+    /// Begins to write rows of `schema`. `float32`: which float64 columns, by place, are stored as float32.
     pub(crate) fn open(
         self,
         schema: &SchemaRef,
         monitor: &Monitor,
-        float32: bool,
+        float32: impl Fn(usize) -> bool,
     ) -> Result<Output, Failure> {
-        let schema = if float32 { float32_schema(schema) } else { Arc::clone(schema) };
+        let fields = schema.fields().iter().enumerate().map(|(place, field)| match field.data_type() {
+            DataType::Float64 if float32(place) => {
+                Arc::new(Field::new(field.name(), DataType::Float32, field.is_nullable()))
+            }
+            _ => Arc::clone(field),
+        });
+        let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
         let sink = self.builder.with_monitor(monitor.clone()).build(Arc::clone(&schema))?;
-        Ok(Output { sink, nulls: vec![0; schema.fields().len()], schema, float32 })
+        Ok(Output { sink, nulls: vec![0; schema.fields().len()], schema })
     }
 }
 
@@ -60,7 +66,6 @@ pub(crate) struct Output {
     sink: Box<dyn Sink>,
     schema: SchemaRef,
     nulls: Vec<u64>,
-    float32: bool,
 }
 
 impl Output {
@@ -68,12 +73,17 @@ impl Output {
         for (nulls, column) in self.nulls.iter_mut().zip(batch.columns()) {
             *nulls += column.logical_null_count() as u64;
         }
-        if !self.float32 {
+        if batch.schema_ref() == &self.schema {
             return Ok(self.sink.write(batch)?);
         }
-        let columns = batch.columns().iter().zip(self.schema.fields());
-        let columns: Vec<ArrayRef> =
-            columns.map(|(c, field)| as_float32(c, field.name())).collect::<Result<_, _>>()?;
+        let columns = batch.columns().iter().zip(self.schema.fields()).map(|(column, field)| {
+            if column.data_type() == field.data_type() {
+                Ok(Arc::clone(column))
+            } else {
+                as_float32(column, field.name())
+            }
+        });
+        let columns: Vec<ArrayRef> = columns.collect::<Result<_, _>>()?;
         let batch = RecordBatch::try_new(Arc::clone(&self.schema), columns).map_err(internal)?;
         Ok(self.sink.write(&batch)?)
     }
@@ -96,17 +106,9 @@ fn internal(error: arrow::error::ArrowError) -> Failure {
     Failure::Io { path: PathBuf::from("output"), doing: "put together", error: io::Error::other(error) }
 }
 
-fn float32_schema(schema: &Schema) -> SchemaRef {
-    let fields = schema.fields().iter().map(|field| match field.data_type() {
-        DataType::Float64 => Arc::new(Field::new(field.name(), DataType::Float32, field.is_nullable())),
-        _ => Arc::clone(field),
-    });
-    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
-}
-
 /// The nearest float32 values. A value beyond their range would become infinite, which is another value.
 fn as_float32(column: &ArrayRef, name: &str) -> Result<ArrayRef, Failure> {
-    let Some(wide) = column.as_primitive_opt::<Float64Type>() else { return Ok(Arc::clone(column)) };
+    let wide = column.as_primitive::<Float64Type>();
     let narrow = cast(column, &DataType::Float32).map_err(internal)?;
     let lost = wide.iter().zip(narrow.as_primitive::<Float32Type>()).find_map(|(wide, narrow)| {
         match (wide, narrow) {

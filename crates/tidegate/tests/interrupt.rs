@@ -22,7 +22,7 @@ fn folder(bytes: usize) -> Folder {
 #[track_caller]
 fn interrupted(folder: &Folder, run: &Run) {
     assert_eq!((run.code, run.text()), (Some(130), ""), "{run:?}");
-    assert!(run.stderr.ends_with("tidegate: interrupted; nothing was left behind\n"), "{run:?}");
+    assert!(run.stderr.ends_with("tidegate: interrupted; no output was written\n"), "{run:?}");
     assert_eq!(folder.outputs(), Vec::<String>::new());
     assert_eq!(folder.temporaries(), Vec::<String>::new());
 }

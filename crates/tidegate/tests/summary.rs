@@ -370,3 +370,18 @@ fn how_narrow_columns_are_made() {
         [DataType::Int32, DataType::Float64, DataType::Float64, DataType::Utf8]
     );
 }
+
+#[test]
+fn aggressive_spares_what_float32_cannot_hold_and_what_is_fixed() {
+    let folder = Folder::new();
+    folder.write("x.csv", "scaled,huge,fixed,plain\n0.1,1e300,0.1,0.3\n0.2,2.5,0.2,0.7\n");
+    folder.write("r.toml", "version = 1\n[[steps]]\nuse = \"standard_scaler\"\ncolumns = [\"scaled\"]\n");
+    for command in ["convert x.csv", "fit-transform x.csv -r r.toml"] {
+        let options = "-o out/x.arrow --overwrite --downcast aggressive --types fixed=float64";
+        folder.run(&format!("{command} {options}")).ok();
+        let columns = read_ipc_file(&folder.path("out/x.arrow"));
+        let types: Vec<_> = columns.into_iter().map(|column| column.data_type).collect();
+        let expected = [DataType::Float32, DataType::Float64, DataType::Float64, DataType::Float32];
+        assert_eq!(types, expected, "{command}");
+    }
+}

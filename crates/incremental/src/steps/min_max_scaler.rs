@@ -102,6 +102,10 @@ pub(super) struct Ranged {
 }
 
 impl FittedColumn for Ranged {
+    fn is_sound(&self) -> bool {
+        self.low < self.high && self.data.is_none_or(|(min, max)| min <= max)
+    }
+
     fn outputs(&self, input: &Column, _: bool) -> Result<Vec<OutputColumn>, Error> {
         numeric::check_arithmetic(input)?;
         Ok(vec![OutputColumn::plain(Column::float64(&input.name))])

@@ -226,6 +226,12 @@ pub(super) struct OneHot {
 }
 
 impl FittedColumn for OneHot {
+    fn is_sound(&self) -> bool {
+        let categories = self.vocabulary.categories() + usize::from(self.vocabulary.has_missing);
+        let mut places = self.places.iter().chain([&self.unknown_place]).flatten();
+        self.places.len() == categories && places.all(|place| (*place as usize) < self.names.len())
+    }
+
     fn outputs(&self, input: &Column, narrow: bool) -> Result<Vec<OutputColumn>, Error> {
         self.vocabulary.check(input)?;
         let default = if narrow { DataType::UInt8 } else { DataType::Float64 };

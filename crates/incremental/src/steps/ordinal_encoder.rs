@@ -209,6 +209,10 @@ pub(super) struct Ordinal {
 }
 
 impl FittedColumn for Ordinal {
+    fn is_sound(&self) -> bool {
+        self.codes.len() == self.vocabulary.categories()
+    }
+
     fn outputs(&self, input: &Column, narrow: bool) -> Result<Vec<OutputColumn>, Error> {
         self.vocabulary.check(input)?;
         let unknown = match self.handle_unknown {

@@ -306,6 +306,15 @@ pub(super) struct Imputed {
 }
 
 impl FittedColumn for Imputed {
+    fn is_sound(&self) -> bool {
+        match &self.fill {
+            // An Arrow integer is made of it.
+            Some(Category::Int(value)) => (i64::MIN.into()..=u64::MAX.into()).contains(value),
+            Some(Category::Float(_)) | None => true,
+            Some(_) => !self.makes_floats,
+        }
+    }
+
     fn outputs(&self, input: &Column, narrow: bool) -> Result<Vec<OutputColumn>, Error> {
         let mut outputs = Vec::new();
         if let Some(fill) = &self.fill {

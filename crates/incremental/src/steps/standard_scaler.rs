@@ -106,6 +106,10 @@ pub(super) struct Standardized {
 }
 
 impl FittedColumn for Standardized {
+    fn is_sound(&self) -> bool {
+        self.scale.is_none_or(|scale| scale > 0.0)
+    }
+
     fn outputs(&self, input: &Column, _: bool) -> Result<Vec<OutputColumn>, Error> {
         numeric::check_arithmetic(input)?;
         Ok(vec![OutputColumn::plain(Column::float64(&input.name))])

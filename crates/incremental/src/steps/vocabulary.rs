@@ -174,6 +174,11 @@ fn whole(float: f64) -> Option<i64> {
 }
 
 impl Vocabulary {
+    /// How many categories there are, missing not counted.
+    pub(super) fn categories(&self) -> usize {
+        self.categories.len()
+    }
+
     /// The category's place; `None` is missing.
     pub(super) fn position(&self, category: Option<&Category>) -> Option<usize> {
         match category {

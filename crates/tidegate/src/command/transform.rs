@@ -50,7 +50,7 @@ pub(super) fn pipeline_downcast(downcast: Downcast) -> Downcast {
 pub(super) fn apply(job: &mut Job, scan: &Scan, pipeline: &Pipeline, target: Target) -> Result<(), Failure> {
     let (name, files) = (job.input_name(), job.files());
     let narrow = job.settings.downcast != Downcast::None;
-    let float32 = job.settings.downcast == Downcast::Aggressive;
+    let aggressive = job.settings.downcast == Downcast::Aggressive;
     let _held =
         job.monitor.budget().consumer("pipeline").try_reserve(monitor::Bytes::from(pipeline.heap_bytes()))?;
     let about_rows = |error: incremental::Error| Failure::Incremental {
@@ -60,7 +60,12 @@ pub(super) fn apply(job: &mut Job, scan: &Scan, pipeline: &Pipeline, target: Tar
     };
     let bound = pipeline.bind(&job::columns(scan), narrow).map_err(about_rows)?;
     let (path, is_stdout) = (target.path().to_owned(), target.is_stdout());
-    let mut output = target.open(bound.schema(), &job.monitor, float32)?;
+    // As the loader: a column of the input that float32 cannot hold stays as it is.
+    let holds = |name: &str| scan.columns().iter().all(|c| c.name != name || c.may_be_float32);
+    let lineage = bound.lineage().into_iter();
+    let float32: Vec<bool> =
+        lineage.map(|l| aggressive && (!l.steps.is_empty() || holds(&l.source))).collect();
+    let mut output = target.open(bound.schema(), &job.monitor, |place| float32[place])?;
     let sizes = job.pass("transform", scan, bound.projection(), bound.made_row_bytes(), |batch| {
         output.write(&bound.transform(batch.columns(), batch.first_row()).map_err(about_rows)?)
     })?;

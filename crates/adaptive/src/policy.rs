@@ -30,6 +30,10 @@ pub const MAX_BATCH_ROWS: usize = 1 << 16;
 /// Bytes of the first batch, as long as nothing is known of the rows.
 const FIRST_BATCH_BYTES: u64 = 1 << 20;
 
+/// Bytes that a batch is given of the last 15 % of the budget, as long as twice as many are free: below, rows
+/// cost more in hand-overs than in work, and a run that has to live there would crawl.
+const LEAST_BATCH_BYTES: u64 = 64 << 10;
+
 /// How much of the gap to a smaller amplification is closed with each batch.
 const FALL: f64 = 0.125;
 
@@ -86,12 +90,16 @@ pub(crate) fn decide(mut state: State, seen: &Observation) -> (State, BatchLimit
     (state, limit)
 }
 
-/// The bytes that one batch and what comes of it may take together: `(0.85·E − L) / 1.15 / d`.
+/// The bytes that one batch and what comes of it may take together: `(0.85·E − L) / 1.15 / d`, but at least
+/// [`LEAST_BATCH_BYTES`] where twice that is free for each batch in flight.
 fn share(seen: &Observation) -> u64 {
     let usable = u128::from(seen.budget.get()) * 17 / 20;
     let free = usable.saturating_sub(u128::from(seen.reserved.get()));
-    let share = free * 20 / 23 / seen.in_flight.max(1) as u128;
-    u64::try_from(share).unwrap_or(u64::MAX)
+    let in_flight = seen.in_flight.max(1) as u128;
+    let share = u64::try_from(free * 20 / 23 / in_flight).unwrap_or(u64::MAX);
+    let left = u128::from(seen.budget.saturating_sub(seen.reserved).get());
+    let half = u64::try_from(left / 2 / in_flight).unwrap_or(u64::MAX);
+    share.max(half.min(LEAST_BATCH_BYTES))
 }
 
 /// One step of the log law from `before` towards `target`.

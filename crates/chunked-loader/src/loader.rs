@@ -184,6 +184,7 @@ impl Loader {
         if dialect.delimiter.is_none() {
             let Some(first) = self.source.files.first() else { return Err(Error::new(ErrorKind::Empty)) };
             dialect.delimiter = Some(sniff::delimiter(&first.open()?.head, &dialect));
+            dialect.validate()?;
         }
         Ok(dialect)
     }
@@ -202,7 +203,9 @@ impl Loader {
                 records.expect_fields(fields);
             }
             let mut pass = || -> Result<(), Error> {
-                records.push(&open.head, scanner)?;
+                for piece in open.head.chunks(self.block_bytes) {
+                    records.push(piece, scanner)?;
+                }
                 blocks.count(open.head.len() + open.mark as usize)?;
                 while let n @ 1.. = blocks.read(&mut open.file)? {
                     records.push(&blocks.block[..n], scanner)?;
@@ -346,7 +349,8 @@ impl Batches {
         let (Some(reading), Some(blocks)) = (&mut self.open, &mut self.blocks) else { return Ok(()) };
         if !reading.pending.is_empty() {
             let bytes = if reading.in_head { &reading.file.head } else { &blocks.block };
-            reading.pending.start += self.decoder.decode(&bytes[reading.pending.clone()])?;
+            let end = reading.pending.end.min(reading.pending.start + self.loader.block_bytes);
+            reading.pending.start += self.decoder.decode(&bytes[reading.pending.start..end])?;
             let carried = self.decoder.heap_bytes();
             blocks.held.try_resize(Bytes::from(blocks.block.capacity() + carried))?;
             return Ok(());

@@ -34,7 +34,8 @@ impl RecordSink for Shape {
 
 /// The delimiter that cuts `head` into most records of one width above one. A comma where none does.
 ///
-/// Only the first part is looked at. A wrong answer is never silent: records of another width are refused.
+/// Only the first part is looked at. Records of another width are refused later, so most wrong answers show;
+/// where two delimiters cut equally well, the one that makes more fields is taken, and then the one preferred.
 pub(crate) fn delimiter(head: &[u8], dialect: &Dialect) -> u8 {
     let score = |delimiter: u8| {
         let candidate = dialect.clone().with_delimiter(delimiter);

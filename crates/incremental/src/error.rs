@@ -149,6 +149,12 @@ impl Error {
         self
     }
 
+    /// The same error for a caller who names the row's place in a better way.
+    pub fn without_row(mut self) -> Self {
+        self.0.row = None;
+        self
+    }
+
     /// What kind of error it is.
     pub fn kind(&self) -> &ErrorKind {
         &self.0.kind

@@ -157,8 +157,8 @@ impl Params {
     }
 
     /// A list of words, or one word for a list of one.
-    pub(crate) fn words(&mut self, name: &'static str) -> Result<Option<Vec<String>>, Error> {
-        self.read_optional(name, "a list of texts", |value| match value {
+    pub(crate) fn words(&mut self, name: &'static str) -> Result<Vec<String>, Error> {
+        self.read(name, Vec::new(), "a list of texts", |value| match value {
             ParamValue::Text(word) => Some(vec![word.clone()]),
             ParamValue::List(values) => values
                 .iter()

@@ -59,6 +59,11 @@ pub(crate) trait FittedColumn: Serialize + DeserializeOwned + Debug + Send + Syn
         outputs: &[Column],
         first_row: u64,
     ) -> Result<Vec<ArrayRef>, Error>;
+    /// Columns that take the column's place.
+    fn width(&self) -> usize {
+        1
+    }
+
     fn heap_bytes(&self) -> usize;
 }
 
@@ -248,6 +253,10 @@ impl<F: FittedColumn> FittedStep for FittedColumns<F> {
     fn encode(&self) -> Result<serde_json::Value, Error> {
         let columns: Vec<&F> = self.columns.iter().map(|c| c.fitted.as_ref()).collect();
         serde_json::to_value(columns).map_err(|e| Error::new(ErrorKind::Archive { message: e.to_string() }))
+    }
+
+    fn width(&self) -> usize {
+        self.columns.iter().map(|c| c.fitted.width()).sum()
     }
 
     fn heap_bytes(&self) -> usize {

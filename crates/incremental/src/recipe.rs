@@ -4,7 +4,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::error::{Error, ErrorKind};
-use crate::params::Params;
+use crate::params::{ParamValue, Params};
 use crate::selection::Selection;
 use crate::step::Step;
 use crate::steps;
@@ -110,9 +110,12 @@ impl RecipeStep {
         line_of: &impl Fn(usize) -> usize,
     ) -> Result<RecipeStep, Error> {
         let mut params = Params::new(table, line_of);
-        let (name, name_line) = match params.words("use")?.as_deref() {
-            Some([name]) => (name.clone(), params.take("use").map_or(line, |(_, line)| line)),
-            _ => return Err(Error::parameter("use", "not given", "the name of a step").at_line(line)),
+        let (name, name_line) = match params.take("use") {
+            Some((ParamValue::Text(name), line)) => (name, line),
+            Some((other, line)) => {
+                return Err(Error::parameter("use", other, "the name of a step").at_line(line));
+            }
+            None => return Err(Error::parameter("use", "not given", "the name of a step").at_line(line)),
         };
         let Some(kind) = steps::find(&name) else {
             let kind = if steps::NOT_BUILT.contains(&name.as_str()) {
@@ -124,19 +127,16 @@ impl RecipeStep {
             };
             return Err(Error::new(kind).at_line(name_line));
         };
-        let columns = params.words("columns")?.filter(|columns| !columns.is_empty());
-        let columns = columns.ok_or_else(|| {
-            Error::parameter(
-                "columns",
-                "not given",
-                "a list of names, globs or selectors such as \"@numeric\"",
-            )
-        });
-        let selection = columns
-            .and_then(|columns| Selection::parse(&columns, &params.words("exclude")?.unwrap_or_default()))
-            .map_err(|e| e.at_line(line))?;
+        let columns = params.words("columns")?;
+        let exclude = params.words("exclude")?;
         let step = (kind.parse)(&mut params).map_err(|e| e.at_line(line))?;
+        // Before what is missing: a key that nobody knows is probably the missing one, misspelt.
         params.finish()?;
+        if columns.is_empty() {
+            let expected = "a list of names, globs or selectors such as \"@numeric\"";
+            return Err(Error::parameter("columns", "not given", expected).at_line(line));
+        }
+        let selection = Selection::parse(&columns, &exclude).map_err(|e| e.at_line(line))?;
         Ok(RecipeStep { name: kind.name, line, selection, step })
     }
 }
@@ -160,6 +160,10 @@ mod tests {
                 "version = 1\n[[steps]]\nuse = \"simple_imputer\"\ncolumns = [\"a\"]\nstratgy = \"mean\"\n"
             ),
             "line 5: unknown key `stratgy`; did you mean `strategy`?"
+        );
+        assert_eq!(
+            error("version = 1\n[[steps]]\nuse = \"simple_imputer\"\ncolumms = [\"a\"]\n"),
+            "line 4: unknown key `columms`; did you mean `columns`?"
         );
         assert_eq!(
             error(

@@ -131,6 +131,9 @@ pub trait FittedStep: Debug + Send + Sync {
     /// A value that JSON cannot hold, which is a defect.
     fn encode(&self) -> Result<serde_json::Value, Error>;
 
+    /// Columns that it makes.
+    fn width(&self) -> usize;
+
     /// Bytes on the heap.
     fn heap_bytes(&self) -> usize;
 }

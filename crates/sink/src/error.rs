@@ -329,7 +329,7 @@ impl fmt::Display for Error {
                 write!(f, "cannot encode a batch for {}: {source}", Named(path))
             }
             ErrorKind::Budget { path, source } => {
-                write!(f, "cannot write {}: {source}; smaller row groups or batches may do, too", Named(path))
+                write!(f, "cannot write {}: {source}", Named(path))
             }
             ErrorKind::Failed { path } => write!(
                 f,

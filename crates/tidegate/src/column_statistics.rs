@@ -123,6 +123,15 @@ impl ColumnStatistics {
         Ok(())
     }
 
+    /// Bytes on the heap.
+    pub(crate) fn heap_bytes(&self) -> u64 {
+        let texts = match &self.values {
+            Values::Text { extent: Some((min, max)) } => min.capacity() + max.capacity(),
+            _ => 0,
+        };
+        (self.distinct.heap_bytes() + texts) as u64
+    }
+
     /// The figures: `min`, `max`, `mean`, `sum`, `distinct`, `distinct_exact`. What has no value is null.
     pub(crate) fn figures(&self, facts: &ColumnFacts) -> Figures {
         let (distinct, distinct_exact) = self.distinct.count();

@@ -59,6 +59,11 @@ impl Distinct {
         }
     }
 
+    /// Bytes on the heap, by capacity: a word and a byte of bookkeeping each.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.kept.capacity() * (size_of::<u64>() + 1)
+    }
+
     /// The number of different values, and whether it is exact.
     pub(crate) fn count(&self) -> (u64, bool) {
         let kept = self.kept.len();

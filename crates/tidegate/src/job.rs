@@ -28,6 +28,17 @@ use crate::written_files;
 /// allocator keeps for itself.
 const PROCESS_SLACK: Bytes = Bytes::mib(12);
 
+/// Files that a command reads and writes beside its input.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Beside<'a> {
+    /// Where rows, or a pipeline, go. Rejects go beside it.
+    pub(crate) output: Option<&'a Path>,
+    /// Where a pipeline is saved as well.
+    pub(crate) save: Option<&'a Path>,
+    /// The recipe or pipeline.
+    pub(crate) read: Option<&'a Path>,
+}
+
 /// A command at work on an input.
 pub(crate) struct Job {
     pub(crate) settings: Settings,
@@ -45,8 +56,8 @@ pub(crate) struct Job {
 }
 
 impl Job {
-    /// Checks the flags and opens the input. `output` is what rejects go beside.
-    pub(crate) fn open(input: &Input, run: &Run, output: Option<&Path>) -> Result<Job, Failure> {
+    /// Checks the flags and opens the input.
+    pub(crate) fn open(input: &Input, run: &Run, beside: &Beside<'_>) -> Result<Job, Failure> {
         let began = Instant::now();
         // Without limits that can be read, the budget falls back on what the flags say.
         let limits = Monitor::unbounded().limits().unwrap_or_default();
@@ -54,7 +65,7 @@ impl Job {
         let dialect = settings::dialect(input)?;
         let hints = settings::type_hints(input)?;
         let max_rejects = settings::max_rejects(input)?;
-        let rejects_path = rejects_path(input, output)?;
+        let rejects_path = rejects_path(input, beside.output)?;
 
         let monitor = Monitor::builder().with_budget(Budget::new(settings.memory)).build()?;
         let least = monitor.snapshot()?.rss.saturating_add(PROCESS_SLACK);
@@ -68,12 +79,17 @@ impl Job {
         let source = input::open(&input.inputs, &interrupt)?;
         let names: Vec<String> = source.names().iter().map(ToString::to_string).collect();
         let (rejects_file, summary) = (rejects_path.as_deref(), run.summary.as_deref());
-        written_files::check_apart(&[("-o", output), ("--rejects", rejects_file), ("--summary", summary)])?;
-        for (flag, path) in [("--rejects", rejects_file), ("--summary", summary)] {
+        let written = [("--save", beside.save), ("--rejects", rejects_file), ("--summary", summary)];
+        written_files::check_apart(&[("-o", beside.output), written[0], written[1], written[2]])?;
+        let read: Vec<&Path> = names.iter().map(Path::new).chain(beside.read).collect();
+        for (flag, path) in written {
             if let Some(path) = path {
-                written_files::check_not_read(flag, path, &names)?;
-                written_files::check_folder(path)?;
+                written_files::check_not_read(flag, path, &read)?;
+                written_files::check_folder(flag, path)?;
             }
+        }
+        if let (Some(output), Some(read)) = (beside.output, beside.read) {
+            written_files::check_not_read("-o", output, &[read])?;
         }
         let rejects = match rejects_path {
             Some(path) => Some(RejectsFile::create(&path)?),
@@ -169,6 +185,23 @@ impl Job {
         Ok(scan)
     }
 
+    /// Puts the file and place of the row that an error is about in its message. Batches know the place of their
+    /// first record only, so the input is read up to the row once more, without its columns.
+    pub(crate) fn locate(&self, scan: &Scan, failure: Failure) -> Failure {
+        let Failure::Incremental { error, remark, file } = failure else { return failure };
+        let Some(row) = error.row() else { return Failure::Incremental { error, remark, file } };
+        let mut batches = self.loader.batches(scan, &[], Box::new(UpTo { row, seen: 0 }));
+        match batches.find(|batch| batch.as_ref().map_or(true, |batch| batch.first_row() == row)) {
+            Some(Ok(batch)) => {
+                let name = self.files().get(batch.file()).cloned().unwrap_or_default();
+                let file = Some(format!("{name}: {}", batch.position()));
+                Failure::Incremental { error: error.without_row(), remark, file }
+            }
+            // The first error counts, and it is told without its place.
+            _ => Failure::Incremental { error, remark, file },
+        }
+    }
+
     /// Runs one pass over the columns `projection` as the phase `name`. `row_bytes_made` is what `each` makes
     /// of a row, beside the batch.
     pub(crate) fn pass(
@@ -205,6 +238,20 @@ impl Job {
             each(&batch)?;
         }
         Ok(sizes)
+    }
+}
+
+/// Counts rows up to one, which becomes a batch of its own.
+struct UpTo {
+    row: u64,
+    seen: u64,
+}
+
+impl Sizing for UpTo {
+    fn next(&mut self, seen: &Observation) -> BatchLimit {
+        self.seen += seen.last.map_or(0, |last| last.rows as u64);
+        let rows = (self.row.saturating_sub(self.seen)).clamp(1, 1 << 16) as usize;
+        BatchLimit { rows, bytes: Bytes::MAX, may_be_cut: false }
     }
 }
 

@@ -28,6 +28,8 @@ struct State {
     phase: &'static str,
     began: Instant,
     shown: Option<Instant>,
+    /// The end of the phase has been shown.
+    is_over: bool,
 }
 
 #[derive(Serialize)]
@@ -50,13 +52,13 @@ impl Progress {
             ProgressArg::Auto if io::stderr().is_terminal() => Mode::Line,
             ProgressArg::Auto | ProgressArg::Off => Mode::Off,
         };
-        let state = State { phase: "", began: Instant::now(), shown: None };
+        let state = State { phase: "", began: Instant::now(), shown: None, is_over: false };
         Progress { mode, monitor: monitor.clone(), state: Arc::new(Mutex::new(state)) }
     }
 
     /// Begins a phase.
     pub(crate) fn begin(&self, phase: &'static str) {
-        *self.lock() = State { phase, began: Instant::now(), shown: None };
+        *self.lock() = State { phase, began: Instant::now(), shown: None, is_over: false };
     }
 
     /// Shows how many bytes of the input have been read in this phase.
@@ -66,9 +68,12 @@ impl Progress {
         }
         let mut state = self.lock();
         let now = Instant::now();
-        if state.shown.is_some_and(|shown| now - shown < INTERVAL) && bytes < total_bytes {
+        let is_end = bytes >= total_bytes;
+        let is_due = state.shown.is_none_or(|shown| now - shown >= INTERVAL) || is_end;
+        if !is_due || state.is_over {
             return;
         }
+        state.is_over = is_end;
         state.shown = Some(now);
         let elapsed = now - state.began;
         let rss = self.monitor.snapshot().map_or(Bytes::ZERO, |snapshot| snapshot.rss);

@@ -144,7 +144,13 @@ pub(crate) fn type_hints(input: &Input) -> Result<Vec<(String, TypeHint)>, Failu
             type_name.parse().map_err(|e| Failure::Usage(format!("--types {pair}: {e}")))?;
         Ok((name.to_owned(), TypeHint::Fixed(fixed)))
     });
-    pairs.collect()
+    let hints: Vec<(String, TypeHint)> = pairs.collect::<Result<_, Failure>>()?;
+    for (i, (name, _)) in hints.iter().enumerate() {
+        if hints[..i].iter().any(|(before, _)| before == name) {
+            return Err(Failure::Usage(format!("--types names the column {name} twice; give it one type")));
+        }
+    }
+    Ok(hints)
 }
 
 /// The limit that `--max-rejects` sets.

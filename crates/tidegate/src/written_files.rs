@@ -22,19 +22,23 @@ pub(crate) fn check_apart(files: &[(&str, Option<&Path>)]) -> Result<(), Failure
     Ok(())
 }
 
-/// Checks that `path`, which `flag` names to be written at once, is none of the inputs.
-pub(crate) fn check_not_read(flag: &str, path: &Path, inputs: &[String]) -> Result<(), Failure> {
+/// Checks that `path`, which `flag` names to be written, is none of the files that are read.
+pub(crate) fn check_not_read(flag: &str, path: &Path, read: &[&Path]) -> Result<(), Failure> {
     let Some(file) = identity(path) else { return Ok(()) };
-    match inputs.iter().find(|input| identity(Path::new(input)).as_ref() == Some(&file)) {
+    match read.iter().find(|read| identity(read).as_ref() == Some(&file)) {
         None => Ok(()),
-        Some(input) => {
-            Err(Failure::Usage(format!("{flag} would write over the input {input}; give it another file")))
+        Some(read) => {
+            let read = read.display();
+            Err(Failure::Usage(format!("{flag} would write over the input {read}; give it another file")))
         }
     }
 }
 
-/// Checks that the folder of a file to be written is there.
-pub(crate) fn check_folder(path: &Path) -> Result<(), Failure> {
+/// Checks that `path`, which `flag` names to be written, is no `-`, and that its folder is there.
+pub(crate) fn check_folder(flag: &str, path: &Path) -> Result<(), Failure> {
+    if path == Path::new("-") {
+        return Err(Failure::Usage(format!("{flag} -: only rows go to standard output; give it a file")));
+    }
     if folder(path).is_dir() {
         return Ok(());
     }
@@ -69,7 +73,7 @@ mod tests {
         assert!(check(&there, &detour).is_err());
         assert!(check(&other, &other).is_err());
         assert!(check(Path::new("/dev/null"), Path::new("/dev/null")).is_ok());
-        assert!(check_not_read("--summary", &detour, &[there.display().to_string()]).is_err());
-        assert!(check_not_read("--summary", &other, &[there.display().to_string()]).is_ok());
+        assert!(check_not_read("--summary", &detour, &[&there]).is_err());
+        assert!(check_not_read("--summary", &other, &[&there]).is_ok());
     }
 }

@@ -137,13 +137,42 @@ fn a_value_beyond_its_fixed_type() {
     failed(&folder, &run, 3, &["wide.csv: line 3, record 2", "column \"a\"", "300", "int8"]);
     // What a step makes has no exact type to fall back on, and infinity would be another value.
     folder.write("huge.csv", "a,b\n1,1.25\n2,1e300\n");
-    let run = folder.run("fit-transform huge.csv -r scale.toml --downcast aggressive -o out/x.parquet");
+    folder.write(
+        "keep.toml",
+        "version = 1\n[[steps]]\nuse = \"standard_scaler\"\ncolumns = [\"b\"]\nwith_mean = false\nwith_std = false\n",
+    );
+    let run = folder.run("fit-transform huge.csv -r keep.toml --downcast aggressive -o out/x.parquet");
     failed(
         &folder,
         &run,
         3,
         &["column \"b\": found 1e300, expected a value that float32", "use --downcast safe"],
     );
+}
+
+#[test]
+fn paths_that_clash_with_what_is_read_or_written() {
+    let folder = folder();
+    folder.write("good.csv", "a,b\n1,2\n");
+    let job = "fit-transform good.csv -r scale.toml -o out/x.parquet";
+    for (flags, message) in [
+        ("--summary good.csv", "--summary would write over the input good.csv"),
+        ("--save good.csv --overwrite", "--save would write over the input good.csv"),
+        ("--summary scale.toml", "--summary would write over the input scale.toml"),
+        ("--save out/x.parquet", "-o and --save both write out/x.parquet"),
+        ("--summary -", "--summary -: only rows go to standard output"),
+        ("--types a=int8,a=int16", "--types names the column a twice"),
+    ] {
+        failed(&folder, &folder.run(&format!("{job} {flags}")), 2, &[message]);
+    }
+    failed(
+        &folder,
+        &folder.run("fit good.csv -r scale.toml -o -"),
+        2,
+        &["-o -: only rows go to standard output"],
+    );
+    let rejects = "--on-bad-row quarantine --save out/x.parquet.rejects.csv";
+    failed(&folder, &folder.run(&format!("{job} {rejects}")), 2, &["--save and --rejects both write"]);
 }
 
 #[test]
@@ -310,9 +339,18 @@ fn input_that_is_not_what_was_fitted() {
         &folder,
         &folder.run("transform unseen.csv -p p -o out/x.parquet"),
         3,
-        "unseen.csv: step 1 (one_hot_encoder): column \"c\": record 2: found the category `zebra`, which the fit did \
-         not see; set `handle_unknown`, or fit on data that has it",
+        "unseen.csv: line 3, record 2, byte 8: step 1 (one_hot_encoder): column \"c\": found the category `zebra`, \
+         which the fit did not see; set `handle_unknown`, or fit on data that has it",
     );
+    // Rejected records, blank lines, line ends inside quotes and files before it are all counted.
+    folder.write("first.csv", "c,n\na,1\nb,2\n");
+    folder.write("second.csv", "c,n\nbad\n\na,\"1\n2\"\nzebra,3\n");
+    let run =
+        folder.run("transform first.csv second.csv -p p -o out/x.parquet --on-bad-row skip --types n=string");
+    failed(&folder, &run, 3, &["column \"n\": held integer values when the pipeline was fitted"]);
+    folder.write("second.csv", "c,n\nbad\n\n\"a\",1\nzebra,3\n");
+    let run = folder.run("transform first.csv second.csv -p p -o out/x.parquet --on-bad-row skip");
+    failed(&folder, &run, 3, &["second.csv: line 5, record 3, byte 15: step 1 (one_hot_encoder)", "`zebra`"]);
     folder.write("less.csv", "n\n1\n");
     let run = folder.run("transform less.csv -p p -o out/x.parquet");
     let missing = |column: &str| {

@@ -1,7 +1,7 @@
 //! The steps, each in a file of its own, and the one table that knows them by name.
 
 mod categories;
-mod drop_columns;
+mod choose_columns;
 mod fill;
 mod grouping;
 mod min_max_scaler;
@@ -54,8 +54,8 @@ pub(crate) const STEPS: [StepKind; 7] = [
         parse: ordinal_encoder::parse,
         decode: FittedColumns::<ordinal_encoder::Ordinal>::decode,
     },
-    StepKind { name: "select_columns", parse: drop_columns::parse_select, decode: drop_columns::decode },
-    StepKind { name: "drop_columns", parse: drop_columns::parse_drop, decode: drop_columns::decode },
+    StepKind { name: "select_columns", parse: choose_columns::parse_select, decode: choose_columns::decode },
+    StepKind { name: "drop_columns", parse: choose_columns::parse_drop, decode: choose_columns::decode },
 ];
 
 /// Steps that recipes may name and that this version does not have.

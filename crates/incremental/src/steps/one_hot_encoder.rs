@@ -281,6 +281,10 @@ impl FittedColumn for OneHot {
         arrays.collect()
     }
 
+    fn width(&self) -> usize {
+        self.names.len()
+    }
+
     fn heap_bytes(&self) -> usize {
         self.vocabulary.heap_bytes() + self.names.iter().map(|n| n.len() + size_of::<String>()).sum::<usize>()
     }

@@ -16,7 +16,7 @@
 //!
 //! One pass; a column's state is a [`Counts`](crate::stats::Counts), which grows with the distinct values.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arrow::array::{Array, ArrayRef, Int64Array, UInt32Array};
 use arrow::compute::{cast, take};
@@ -192,6 +192,7 @@ impl ColumnState for Fitting {
             handle_unknown: self.step.handle_unknown,
             dtype: self.step.dtype.as_ref().map(|t| t.to_string().to_lowercase()),
             vocabulary,
+            typed_codes: OnceLock::new(),
         }))
     }
 }
@@ -206,6 +207,24 @@ pub(super) struct Ordinal {
     missing: Option<i64>,
     handle_unknown: HandleUnknown,
     dtype: Option<String>,
+    /// All codes in the type of the output, made by the first batch.
+    #[serde(skip)]
+    typed_codes: OnceLock<ArrayRef>,
+}
+
+impl Ordinal {
+    /// The codes of the categories, then that of missing and that of the unknown, as `data_type`.
+    fn codes_as(&self, data_type: &DataType, unknown: Option<i64>) -> Result<ArrayRef, Error> {
+        if let Some(codes) = self.typed_codes.get().filter(|codes| codes.data_type() == data_type) {
+            return Ok(Arc::clone(codes));
+        }
+        let codes = self.codes.iter().copied().map(Some).chain([self.missing, unknown]);
+        let codes: ArrayRef = Arc::new(Int64Array::from_iter(codes));
+        let codes = cast(&codes, data_type)?;
+        // A pipeline bound twice, narrow and wide, keeps the codes of one.
+        self.typed_codes.get_or_init(|| Arc::clone(&codes));
+        Ok(codes)
+    }
 }
 
 impl FittedColumn for Ordinal {
@@ -240,16 +259,13 @@ impl FittedColumn for Ordinal {
                 None => None,
             },
         };
-        // Behind the codes of the categories come that of missing and that of the unknown.
-        let codes = self.codes.iter().copied().map(Some).chain([self.missing, unknown]);
-        let codes: ArrayRef = Arc::new(Int64Array::from_iter(codes));
-        let data_type = outputs.first().map_or(DataType::Int64, |c| c.data_type.clone());
+        let codes = self.codes_as(outputs.first().map_or(&DataType::Int64, |c| &c.data_type), unknown)?;
         let last = self.codes.len() as u32 + 1;
         let places = places.into_iter().map(|place| place.min(last));
-        Ok(vec![take(&cast(&codes, &data_type)?, &UInt32Array::from_iter_values(places), None)?])
+        Ok(vec![take(&codes, &UInt32Array::from_iter_values(places), None)?])
     }
 
     fn heap_bytes(&self) -> usize {
-        self.vocabulary.heap_bytes() + self.codes.capacity() * size_of::<i64>()
+        self.vocabulary.heap_bytes() + 2 * self.codes.capacity() * size_of::<i64>()
     }
 }

@@ -88,7 +88,7 @@ impl ColumnState for Fitting {
     fn finish(self) -> Result<Progress<Self>, Error> {
         let mean = self.step.with_mean.then(|| self.moments.mean()).flatten();
         let scale = self.step.with_std.then(|| self.moments.std_dev()).flatten();
-        // A deviation of zero is a constant column's; one that rounds to zero has no use as a divisor.
+        // A deviation of zero is a constant column's, which is centred and left unscaled.
         let scale = scale.map(|s| if s == 0.0 { 1.0 } else { s });
         let is_empty = self.moments.count() == 0 && (self.step.with_mean || self.step.with_std);
         Ok(Progress::Done(Standardized { mean, scale, is_empty }))

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::args::Bench;
 use crate::failure::Failure;
-use crate::job::Job;
+use crate::job::{Beside, Job};
 use crate::settings;
 use crate::summary::cpu_seconds;
 
@@ -61,7 +61,7 @@ fn single_run(args: &Bench, rows: &str) -> Result<(), Failure> {
     let mut run = Job::open(
         &args.input,
         &crate::args::Run { batch_rows: Some(rows.to_owned()), ..copied(&args.run) },
-        None,
+        &Beside::default(),
     )?;
     let scan = run.scan()?;
     let all: Vec<usize> = (0..scan.columns().len()).collect();

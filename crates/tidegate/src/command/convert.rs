@@ -3,12 +3,13 @@
 use crate::args::Convert;
 use crate::command::report;
 use crate::failure::Failure;
-use crate::job::Job;
+use crate::job::{Beside, Job};
 use crate::output::Target;
 
 pub(super) fn run(args: &Convert) -> Result<(), Failure> {
     let target = Target::check(&args.output)?;
-    let mut job = Job::open(&args.input, &args.run, Some(&args.output.output))?;
+    let beside = Beside { output: Some(&args.output.output), ..Beside::default() };
+    let mut job = Job::open(&args.input, &args.run, &beside)?;
     let scan = job.scan()?;
     let is_stdout = target.is_stdout();
     let mut output = target.open(scan.schema(), &job.monitor, |_| false)?;

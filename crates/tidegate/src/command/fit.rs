@@ -11,8 +11,9 @@ use tempfile::NamedTempFile;
 use crate::args::Fit;
 use crate::command::report;
 use crate::failure::Failure;
-use crate::job::{self, Job};
+use crate::job::{self, Beside, Job};
 use crate::summary::BatchSizes;
+use crate::written_files;
 
 pub(super) fn run(args: &Fit) -> Result<(), Failure> {
     if args.shard.is_some() {
@@ -20,7 +21,9 @@ pub(super) fn run(args: &Fit) -> Result<(), Failure> {
     }
     sink::check_target(&args.output, args.overwrite)?;
     let recipe = read_recipe(&args.recipe)?;
-    let mut job = Job::open(&args.input, &args.run, Some(&args.output))?;
+    written_files::check_folder("-o", &args.output)?;
+    let beside = Beside { output: Some(&args.output), read: Some(&args.recipe), ..Beside::default() };
+    let mut job = Job::open(&args.input, &args.run, &beside)?;
     job.demand(Vec::new(), Downcast::Safe);
     let scan = job.scan()?;
     let (pipeline, sizes) = fit(&mut job, &scan, recipe, &args.recipe)?;
@@ -68,10 +71,11 @@ pub(super) fn fit(
     let mut fitting = Fitting::new(recipe, &job::columns(scan), &job.monitor);
     while let Some(mut pass) = fitting.next_pass().map_err(in_recipe)? {
         let projection = pass.projection().to_vec();
-        sizes = job.pass("fit", scan, &projection, 0, |batch| {
+        let passed = job.pass("fit", scan, &projection, 0, |batch| {
             let updated = pass.update(batch.columns(), batch.first_row());
             updated.map_err(|error| Failure::Incremental { file: Some(name.clone()), error, remark: None })
-        })?;
+        });
+        sizes = passed.map_err(|failure| job.locate(scan, failure))?;
         fitting.finish_pass(pass).map_err(in_recipe)?;
     }
     let pipeline = fitting.finish().map_err(in_recipe)?;

@@ -12,26 +12,31 @@ use crate::args::Inspect;
 use crate::column_statistics::{ColumnStatistics, Figures};
 use crate::command::report;
 use crate::failure::Failure;
-use crate::job::Job;
+use crate::job::{Beside, Job};
 
 /// Different values that are counted exactly, over all columns together, and for one of them.
 const DISTINCT_VALUES: usize = 1 << 20;
-const DISTINCT_VALUES_A_COLUMN: (usize, usize) = (1 << 10, 1 << 16);
+const DISTINCT_VALUES_A_COLUMN: (usize, usize) = (1 << 8, 1 << 16);
+/// What a remembered value takes: twice the bound is kept at times, in a table that doubles.
+const DISTINCT_BYTES: usize = 2 * 2 * (size_of::<u64>() + 1);
+/// The statistics may take this share of what is free when they begin.
+const FREE_SHARE: usize = 4;
 
 pub(super) fn run(args: &Inspect) -> Result<(), Failure> {
-    let mut job = Job::open(&args.input, &args.run, None)?;
+    let mut job = Job::open(&args.input, &args.run, &Beside::default())?;
     let scan = job.scan()?;
+    let consumer = job.monitor.budget().consumer("statistics");
     let (least, most) = DISTINCT_VALUES_A_COLUMN;
-    let bound = (DISTINCT_VALUES / scan.columns().len().max(1)).clamp(least, most);
+    let free = job.monitor.budget().available().get() as usize / FREE_SHARE / DISTINCT_BYTES;
+    let bound = (free.min(DISTINCT_VALUES) / scan.columns().len().max(1)).clamp(least, most);
     let mut statistics: Vec<_> =
         scan.columns().iter().map(|facts| ColumnStatistics::new(facts, bound)).collect();
-    // Twice the bound of hashes at the most, in tables that double.
-    let most_held = Bytes::from(statistics.len() * bound.min(scan.rows() as usize + 1) * 2 * 16);
-    let held = job.monitor.budget().consumer("statistics").try_reserve(most_held)?;
+    let mut held = consumer.try_reserve(Bytes::ZERO)?;
     let all: Vec<usize> = (0..statistics.len()).collect();
     let sizes = job.pass("statistics", &scan, &all, 0, |batch| {
         let columns = statistics.iter_mut().zip(batch.columns().columns());
-        columns.into_iter().try_for_each(|(state, column)| state.update(column))
+        columns.into_iter().try_for_each(|(state, column)| state.update(column))?;
+        Ok(held.try_resize(Bytes(statistics.iter().map(ColumnStatistics::heap_bytes).sum()))?)
     })?;
     let figures: Vec<Figures> =
         statistics.iter().zip(scan.columns()).map(|(s, facts)| s.figures(facts)).collect();

@@ -6,17 +6,22 @@ use incremental::{Pipeline, ValueKind};
 use crate::args::Transform;
 use crate::command::report;
 use crate::failure::Failure;
-use crate::job::{self, Job};
+use crate::job::{self, Beside, Job};
 use crate::output::Target;
+use crate::settings;
 
 pub(super) fn run(args: &Transform) -> Result<(), Failure> {
     let target = Target::check(&args.output)?;
     let path = &args.pipeline;
     let bytes = std::fs::read(path).map_err(|e| Failure::io(path, "read", e))?;
     let pipeline = Pipeline::from_bytes(&bytes).map_err(|e| Failure::in_file(path, e))?;
-    let mut job = Job::open(&args.input, &args.run, Some(&args.output.output))?;
+    let beside = Beside { output: Some(&args.output.output), read: Some(path), ..Beside::default() };
+    let mut job = Job::open(&args.input, &args.run, &beside)?;
     // What was text in the fit is text here, even if every value looks like a number.
-    let texts = pipeline.input().iter().filter(|column| column.kind == ValueKind::Text);
+    // A type that the user has fixed stands: if it is another, binding says so.
+    let fixed = settings::type_hints(&args.input)?;
+    let is_free = |name: &str| fixed.iter().all(|(fixed, _)| fixed != name);
+    let texts = pipeline.input().iter().filter(|c| c.kind == ValueKind::Text && is_free(&c.name));
     let hints = texts.map(|column| (column.name.clone(), TypeHint::Text)).collect();
     job.demand(hints, pipeline_downcast(job.settings.downcast));
     let name = job.input_name();
@@ -51,8 +56,11 @@ pub(super) fn apply(job: &mut Job, scan: &Scan, pipeline: &Pipeline, target: Tar
     let (name, files) = (job.input_name(), job.files());
     let narrow = job.settings.downcast != Downcast::None;
     let aggressive = job.settings.downcast == Downcast::Aggressive;
-    let _held =
-        job.monitor.budget().consumer("pipeline").try_reserve(monitor::Bytes::from(pipeline.heap_bytes()))?;
+    let _held = job
+        .monitor
+        .budget()
+        .consumer("pipeline")
+        .try_reserve(monitor::Bytes::from(pipeline.heap_bytes() + pipeline.bound_bytes()))?;
     let about_rows = |error: incremental::Error| Failure::Incremental {
         remark: job::remark(&error, scan, &files),
         file: Some(name.clone()),
@@ -66,8 +74,9 @@ pub(super) fn apply(job: &mut Job, scan: &Scan, pipeline: &Pipeline, target: Tar
     let float32: Vec<bool> =
         lineage.map(|l| aggressive && (!l.steps.is_empty() || holds(&l.source))).collect();
     let mut output = target.open(bound.schema(), &job.monitor, |place| float32[place])?;
-    let sizes = job.pass("transform", scan, bound.projection(), bound.made_row_bytes(), |batch| {
+    let passed = job.pass("transform", scan, bound.projection(), bound.made_row_bytes(), |batch| {
         output.write(&bound.transform(batch.columns(), batch.first_row()).map_err(about_rows)?)
-    })?;
+    });
+    let sizes = passed.map_err(|failure| job.locate(scan, failure))?;
     report::finish(job, scan, output, &sizes, &path, is_stdout)
 }

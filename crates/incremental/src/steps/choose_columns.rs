@@ -89,6 +89,10 @@ impl FittedStep for Dropped {
         Ok(serde_json::Value::Null)
     }
 
+    fn width(&self) -> usize {
+        0
+    }
+
     fn heap_bytes(&self) -> usize {
         0
     }

@@ -11,7 +11,7 @@ use monitor::{Bytes, Monitor, Reservation};
 
 use crate::column::Column;
 use crate::error::Error;
-use crate::graph::{Graph, Plan};
+use crate::graph::{COLUMN_BYTES, Graph, Plan};
 use crate::pipeline::{Pipeline, PipelineStep};
 use crate::recipe::Recipe;
 use crate::selection::Selected;
@@ -66,7 +66,8 @@ enum Stage {
 /// [merged](Pass::merge) in any order.
 pub struct Pass {
     number: usize,
-    graph: Arc<Graph>,
+    /// The columns so far, and what they hold of the budget.
+    graph: Arc<(Graph, Reservation)>,
     /// Computes the inputs of the states, all behind one another.
     plan: Arc<Plan>,
     fits: Vec<StepFit>,
@@ -97,6 +98,12 @@ impl Fitting {
     /// # Errors
     /// A selection that matches nothing, a column that its step cannot take, or a refusal of the budget.
     pub fn next_pass(&mut self) -> Result<Option<Pass>, Error> {
+        let fitted = self.stages.iter().filter_map(|stage| match stage {
+            Stage::Fitted { fitted, .. } => Some(fitted.width()),
+            _ => None,
+        });
+        let made = Bytes::from((self.input.len() + fitted.sum::<usize>()) * COLUMN_BYTES);
+        let columns = self.monitor.budget().consumer("columns made").try_reserve(made)?;
         let mut graph = Graph::new(&self.input, true);
         let mut is_final = true;
         let mut fits: Vec<(StepFit, Vec<usize>)> = Vec::new();
@@ -140,7 +147,8 @@ impl Fitting {
         let plan = Arc::new(graph.plan(wanted));
         let held = Bytes::from(held_by(&fits));
         let reservation = self.monitor.budget().consumer("fit state").try_reserve(held)?;
-        Ok(Some(Pass { number: self.passes, graph: Arc::new(graph), plan, fits, reservation }))
+        let graph = Arc::new((graph, columns));
+        Ok(Some(Pass { number: self.passes, graph, plan, fits, reservation }))
     }
 
     /// The places of the columns that a step takes; `None`: not known before others are fitted.
@@ -167,7 +175,9 @@ impl Fitting {
     ///
     /// # Errors
     /// What the rows together make impossible, such as a parameter that contradicts them.
-    pub fn finish_pass(&mut self, pass: Pass) -> Result<(), Error> {
+    pub fn finish_pass(&mut self, mut pass: Pass) -> Result<(), Error> {
+        // What is learnt is about as large as the state that it is made from, and for a moment both are there.
+        pass.reservation.try_grow(pass.reservation.bytes())?;
         for StepFit { step, name, inputs, state } in pass.fits {
             self.stages[step] = match state.finish().map_err(|e| e.in_step(step, name))? {
                 Fit::Done(fitted) => Stage::Fitted { fitted: fitted.into(), inputs },
@@ -216,7 +226,7 @@ impl Pass {
     /// # Panics
     /// If the batch has fewer columns than the projection.
     pub fn update(&mut self, batch: &RecordBatch, first_row: u64) -> Result<(), Error> {
-        let arrays = self.graph.run(&self.plan, batch.columns(), first_row)?;
+        let arrays = self.graph.0.run(&self.plan, batch.columns(), first_row)?;
         let mut rest: &[ArrayRef] = &arrays;
         for fit in &mut self.fits {
             let (inputs, tail) = rest.split_at(fit.inputs.len());

@@ -8,7 +8,7 @@ use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 
 use crate::column::{Column, Lineage, ValueKind};
 use crate::error::{Error, ErrorKind};
-use crate::graph::{Graph, Plan};
+use crate::graph::{COLUMN_BYTES, Graph, Plan};
 use crate::step::FittedStep;
 
 /// Steps that have learnt what they need, for inputs with the columns of the one they were fitted on.
@@ -96,10 +96,8 @@ impl Pipeline {
     /// Bytes that binding takes: what is noted of each column that a step makes. A caller with a budget
     /// reserves them before it binds, since an encoder of many categories makes as many columns.
     pub fn bound_bytes(&self) -> usize {
-        /// Names, lineage and type, held by the graph, the schema and who writes: measured as 0.9 KiB.
-        const COLUMN: usize = 1 << 10;
         let made: usize = self.steps.iter().map(|step| step.fitted.width()).sum();
-        (self.input.len() + made) * COLUMN
+        (self.input.len() + made) * COLUMN_BYTES
     }
 
     /// Bytes on the heap of what the steps have learnt.

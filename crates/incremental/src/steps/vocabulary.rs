@@ -276,9 +276,14 @@ impl Vocabulary {
     }
 
     pub(super) fn heap_bytes(&self) -> usize {
-        let text = |c: &Category| if let Category::Text(text) = c { text.len() } else { 0 };
-        let bytes: usize = self.categories.iter().map(|c| size_of::<Category>() + text(c)).sum();
-        // The lookup holds each category a second time.
-        2 * bytes
+        // Allocators round a text up to 16 bytes and keep some for themselves.
+        let text = |c: &Category| {
+            if let Category::Text(text) = c { text.len().next_multiple_of(16) + 16 } else { 0 }
+        };
+        let texts: usize = self.categories.iter().map(text).sum();
+        // The lookup holds each category a second time, in a table of a power of two, at most 7 of 8 in use.
+        let buckets = (self.categories.len() * 8 / 7).next_power_of_two();
+        let entry = size_of::<(Category, u32)>() + 1;
+        self.categories.capacity() * size_of::<Category>() + buckets * entry + 2 * texts
     }
 }

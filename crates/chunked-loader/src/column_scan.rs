@@ -105,7 +105,12 @@ pub(crate) struct ColumnScan {
     /// Whether the column was text before its first value, so that its texts are all counted.
     pub(crate) text_is_complete: bool,
     pub(crate) witness: Option<TextWitness>,
+    /// Values whose texts were counted while the column was no text; one more than [`REMEMBERED`]: given up.
+    remembered: usize,
 }
+
+/// Values of a column that is no text whose texts are counted all the same.
+const REMEMBERED: usize = 4096;
 
 impl ColumnScan {
     /// `dictionary_bytes` bounds the different texts that are remembered.
@@ -134,6 +139,7 @@ impl ColumnScan {
             candidates: (limit > 0).then(|| Candidates::new(limit)),
             text_is_complete: text,
             witness: None,
+            remembered: 0,
         }
     }
 
@@ -200,13 +206,15 @@ impl ColumnScan {
             Kind::Null | Kind::Text => None,
         };
         if seen == Some(self.kind) {
+            self.remember(text);
             return self.fits();
         }
         if let Some(kind) = seen.or_else(|| self.classify(text)) {
             let joined = self.kind.join(kind);
             if joined == Kind::Text {
-                self.become_text(text, place)?;
+                return self.become_text(text, nulls, place);
             }
+            self.remember(text);
             self.kind = joined;
             return self.fits();
         }
@@ -214,22 +222,48 @@ impl ColumnScan {
             self.count_token(token, nulls);
             return Ok(());
         }
-        let is_first = self.kind == Kind::Null && self.tokens.is_empty() && self.empty_quoted == 0;
-        self.become_text(text, place)?;
-        self.text_is_complete = is_first;
-        self.kind = Kind::Text;
-        if is_first {
-            self.push_text(text);
-        }
-        Ok(())
+        self.become_text(text, nulls, place)
     }
 
-    fn become_text(&mut self, text: &[u8], place: impl FnOnce() -> (usize, Position)) -> Result<(), Unfit> {
+    /// Counts the text of a value that is no text so far, as long as these are few: a column like `501`, `00501`
+    /// turns out to be text soon or never, and then its texts need no second scan.
+    fn remember(&mut self, text: &[u8]) {
+        if self.remembered < REMEMBERED {
+            self.remembered += 1;
+            self.push_text(text);
+        } else if self.remembered == REMEMBERED {
+            self.remembered += 1;
+            self.text_bytes = 0;
+            self.candidates = None;
+        }
+    }
+
+    /// Takes the value that makes the column text.
+    fn become_text(
+        &mut self,
+        text: &[u8],
+        nulls: &NullRule,
+        place: impl FnOnce() -> (usize, Position),
+    ) -> Result<(), Unfit> {
         if matches!(self.hint, TypeHint::Fixed(_)) {
             return Err(Unfit);
         }
         let (file, position) = place();
         self.witness = Some(TextWitness { position, file, excerpt: excerpt(text) });
+        self.kind = Kind::Text;
+        self.text_is_complete = self.remembered <= REMEMBERED;
+        if self.text_is_complete {
+            // What was null beside numbers is a text beside texts, unless the user listed it.
+            let tokens = if nulls.is_auto() { std::mem::take(&mut self.tokens) } else { Vec::new() };
+            for (token, count) in nulls.tokens().iter().zip(tokens).filter(|(_, count)| *count > 0) {
+                self.push_text(token.as_bytes());
+                self.text_bytes += token.len() as u64 * (count - 1);
+            }
+            if self.empty_quoted > 0 {
+                self.push_text(b"");
+            }
+            self.push_text(text);
+        }
         Ok(())
     }
 
@@ -329,5 +363,49 @@ pub(crate) fn fixed_type_holds(
         }
         int => int::parse(text)
             .is_some_and(|value| int.int_range().is_some_and(|(low, high)| low <= value && value <= high)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialect::NullValues;
+    use crate::downcast;
+
+    /// Scans fields, an empty quoted one written as `""`.
+    fn scanned(hint: TypeHint, fields: &[&str]) -> ColumnScan {
+        let nulls = NullRule::new(&NullValues::Auto);
+        let mut column = ColumnScan::new(hint, 1 << 20);
+        for field in fields {
+            let quoted = *field == "\"\"";
+            let text = if quoted { b"" } else { field.as_bytes() };
+            column.push(Field { text, quoted }, &nulls, || (0, Position::START)).unwrap();
+        }
+        column
+    }
+
+    #[test]
+    fn a_column_that_soon_turns_out_to_be_text_is_counted_as_if_it_was_known_to_be() {
+        let mut fields = vec!["501", "NA", "\"\"", "", "NA", "10001", "501", "00501", "NA", "7"];
+        for repeats in [1, 500] {
+            fields = fields.repeat(repeats);
+            let (found, told) = (scanned(TypeHint::Inferred, &fields), scanned(TypeHint::Text, &fields));
+            assert!(found.text_is_complete);
+            assert_eq!((found.kind, found.text_bytes), (Kind::Text, told.text_bytes));
+            assert_eq!(
+                found.candidates.as_ref().map(|c| &c.texts),
+                told.candidates.as_ref().map(|c| &c.texts)
+            );
+            assert_eq!(downcast::nulls(&found, Kind::Text), downcast::nulls(&told, Kind::Text));
+        }
+    }
+
+    #[test]
+    fn late_text_is_left_to_a_second_scan() {
+        let mut fields = vec!["1"; REMEMBERED + 1];
+        fields.push("A");
+        assert!(!scanned(TypeHint::Inferred, &fields).text_is_complete);
+        fields.remove(0);
+        assert!(scanned(TypeHint::Inferred, &fields).text_is_complete);
     }
 }

@@ -39,6 +39,11 @@ impl NullRule {
         &self.tokens
     }
 
+    /// Whether the tokens hold only in columns that are no text without them.
+    pub(crate) fn is_auto(&self) -> bool {
+        self.auto
+    }
+
     #[inline]
     fn find(&self, field: Field<'_>) -> Option<usize> {
         if field.quoted || field.text.len() > self.longest {

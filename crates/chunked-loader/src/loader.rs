@@ -37,10 +37,9 @@ type OnProgress = Arc<dyn Fn(Progress) -> ControlFlow<()> + Send + Sync>;
 ///
 /// ```
 /// use chunked_loader::{FixedRows, Loader, Source};
-/// use std::path::Path;
 ///
 /// let csv = "id,zip\n1,00501\n200,NA\n";
-/// let source = Source::spool("orders", csv.as_bytes(), Path::new("/tmp"), &mut || false)?;
+/// let source = Source::spool("orders", csv.as_bytes(), &std::env::temp_dir(), &mut || false)?;
 /// let loader = Loader::new(source);
 /// let scan = loader.scan()?;
 /// let rows: usize = loader

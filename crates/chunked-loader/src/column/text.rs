@@ -36,7 +36,8 @@ impl ColumnBuilder for TextColumn {
                 self.nulls.append_non_null();
             }
         }
-        // A batch closes long before: its bytes are bounded by the budget and by `max_batch_bytes`.
+        // 32-bit offsets end at 2 GiB of text in one batch. Automatic sizes stay far below it; exact rows of long
+        // texts need not, and end the run here.
         self.offsets.push(i32::try_from(self.bytes.len()).map_err(|_| Unfit)?);
         Ok(())
     }

@@ -46,15 +46,18 @@
 //! How records are cut is written down in `record_reader.rs`.
 
 mod batch;
+mod block;
 mod column;
 mod column_scan;
 mod decoder;
 mod dialect;
 mod downcast;
 mod error;
+mod field_rules;
 mod header;
 mod loader;
 mod nulls;
+mod number_marks;
 mod position;
 mod prefetch;
 mod record;

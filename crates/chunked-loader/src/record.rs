@@ -46,14 +46,19 @@ impl<'a> Record<'a> {
         if !span.escaped {
             return Field { text: raw, quoted: span.quoted };
         }
-        scratch.clear();
-        let mut bytes = raw.iter();
-        while let Some(&b) = bytes.next() {
-            // The parser has made sure that a quote or an escape in here has a partner.
-            let partner = if b == self.quote || Some(b) == self.escape { bytes.next() } else { None };
-            scratch.push(*partner.unwrap_or(&b));
-        }
+        undo_quotes(raw, self.quote, self.escape, scratch);
         Field { text: scratch, quoted: true }
+    }
+}
+
+/// Writes what a quoted field means to `scratch`: its doubled quotes and escapes undone.
+pub(crate) fn undo_quotes(inner: &[u8], quote: u8, escape: Option<u8>, scratch: &mut Vec<u8>) {
+    scratch.clear();
+    let mut bytes = inner.iter();
+    while let Some(&b) = bytes.next() {
+        // The parser has made sure that a quote or an escape in here has a partner.
+        let partner = if b == quote || Some(b) == escape { bytes.next() } else { None };
+        scratch.push(*partner.unwrap_or(&b));
     }
 }
 

@@ -1,0 +1,220 @@
+//! Whole records of one shape, and where their fields end: what the index makes and the columns read.
+//!
+//! A block is only made of records that are as they should be: all of one width, quotes in their places, one kind
+//! of line end, valid UTF-8. Everything else is left to [`RecordReader`](crate::record_reader::RecordReader), so
+//! that the loops over a block need no other case than a quoted field.
+#![allow(unsafe_code)] // Loads without bounds checks; each rests on an invariant of `Block`, stated there.
+
+use crate::record::{Field, undo_quotes};
+
+/// Bytes that may be read behind a block's last record, so that a kernel can load whole words.
+pub(crate) const PADDING: usize = 64;
+
+/// Records of one width, indexed.
+///
+/// Invariants: `ends` has a whole number of rows of `columns` entries, is ascending, starts at or behind `start`,
+/// and no entry is above `padded.len() - PADDING`.
+#[derive(Clone, Copy)]
+pub(crate) struct Block<'a> {
+    padded: &'a [u8],
+    /// First byte of the first record.
+    start: u32,
+    /// Where each field ends, row by row: at its delimiter, or at the LF of its line end.
+    ends: &'a [u32],
+    columns: usize,
+    /// Bytes of a line end: 1 for LF, 2 for CR LF.
+    line_end: u32,
+    quote: Option<u8>,
+}
+
+impl<'a> Block<'a> {
+    /// A block of the records that begin at `start`.
+    ///
+    /// # Panics
+    /// If the invariants of the type are broken at the ends of the index; that it ascends is the caller's part.
+    pub(crate) fn new(
+        padded: &'a [u8],
+        start: usize,
+        ends: &'a [u32],
+        columns: usize,
+        line_end: u32,
+        quote: Option<u8>,
+    ) -> Self {
+        assert!(columns > 0 && ends.len().is_multiple_of(columns));
+        assert!(ends.last().is_none_or(|last| *last as usize + PADDING <= padded.len()));
+        assert!(start + PADDING <= padded.len() && ends.first().is_none_or(|first| start <= *first as usize));
+        debug_assert!(ends.is_sorted());
+        Block { padded, start: start as u32, ends, columns, line_end, quote }
+    }
+
+    /// Records.
+    pub(crate) fn rows(&self) -> usize {
+        self.ends.len() / self.columns
+    }
+
+    /// Fields of each record.
+    pub(crate) fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// Where record `row` begins, or where the last one ends with its line end if `row` is their number.
+    pub(crate) fn row_start(&self, row: usize) -> usize {
+        if row == 0 { self.start as usize } else { self.ends[row * self.columns - 1] as usize + 1 }
+    }
+
+    /// The records `from..to`.
+    pub(crate) fn slice(&self, from: usize, to: usize) -> Block<'a> {
+        let ends = &self.ends[from * self.columns..to * self.columns];
+        Block { start: self.row_start(from) as u32, ends, ..*self }
+    }
+
+    /// Record `row` without its line end.
+    pub(crate) fn raw(&self, row: usize) -> &'a [u8] {
+        &self.padded[self.row_start(row)..self.row_start(row + 1) - self.line_end as usize]
+    }
+
+    /// One column.
+    ///
+    /// # Panics
+    /// If there is no such column.
+    pub(crate) fn column(&self, column: usize) -> Fields<'a> {
+        assert!(column < self.columns);
+        Fields { block: *self, column, cut: if column + 1 == self.columns { self.line_end - 1 } else { 0 } }
+    }
+}
+
+/// The fields of one column of a block.
+#[derive(Clone, Copy)]
+pub(crate) struct Fields<'a> {
+    block: Block<'a>,
+    column: usize,
+    /// Bytes before each end that belong to the line end.
+    cut: u32,
+}
+
+impl<'a> Fields<'a> {
+    /// Fields, one for each record.
+    pub(crate) fn len(&self) -> usize {
+        self.block.rows()
+    }
+
+    /// The bytes of field `row` as they stand in the file, quotes included.
+    ///
+    /// # Panics
+    /// If there is no such record.
+    #[inline(always)]
+    pub(crate) fn raw(&self, row: usize) -> Padded<'a> {
+        let at = row * self.block.columns + self.column;
+        let end = self.block.ends[at] - self.cut;
+        let start = if at == 0 {
+            self.block.start
+        } else {
+            // SAFETY: `at` is in bounds, as the index above has shown, and so is what lies before it.
+            unsafe { *self.block.ends.get_unchecked(at - 1) + 1 }
+        };
+        debug_assert!(start <= end && end as usize + PADDING <= self.block.padded.len());
+        // SAFETY: ends ascend and the last one is PADDING before the end of `padded`, by the block's invariants;
+        // a field that is cut ends in CR LF, so that its end lies behind its start.
+        let bytes = unsafe { self.block.padded.get_unchecked(start as usize..end as usize) };
+        Padded { bytes }
+    }
+
+    /// Whether the field begins with a quote, so that its text is not its bytes.
+    #[inline(always)]
+    pub(crate) fn is_quoted(&self, raw: Padded<'_>) -> bool {
+        // An empty field is followed by its separator, which is no quote.
+        Some(raw.first_or_separator()) == self.block.quote
+    }
+
+    /// The text of field `row`, quotes undone.
+    #[inline]
+    pub(crate) fn field<'s>(&self, row: usize, scratch: &'s mut Vec<u8>) -> Field<'s>
+    where
+        'a: 's,
+    {
+        let raw = self.raw(row);
+        let Some(quote) = self.block.quote.filter(|_| self.is_quoted(raw)) else {
+            return Field { text: raw.bytes, quoted: false };
+        };
+        // In a block each quoted field is closed, and closed before its separator.
+        let inner = &raw.bytes[1..raw.bytes.len() - 1];
+        if memchr::memchr(quote, inner).is_none() {
+            return Field { text: inner, quoted: true };
+        }
+        undo_quotes(inner, quote, None, scratch);
+        Field { text: scratch, quoted: true }
+    }
+}
+
+/// Bytes behind which [`PADDING`] more may be read.
+#[derive(Clone, Copy)]
+pub(crate) struct Padded<'a> {
+    bytes: &'a [u8],
+}
+
+impl<'a> Padded<'a> {
+    #[inline(always)]
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// The bytes alone.
+    #[inline(always)]
+    pub(crate) fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// The first byte, or the one behind an empty field.
+    #[inline(always)]
+    pub(crate) fn first_or_separator(&self) -> u8 {
+        // SAFETY: PADDING bytes behind the field are readable, whoever made this.
+        unsafe { *self.bytes.as_ptr() }
+    }
+
+    /// The bytes `8 * WORD..8 * WORD + 8`, the first in the lowest place, whatever the length.
+    #[inline(always)]
+    pub(crate) fn word<const WORD: usize>(&self) -> u64 {
+        const { assert!(8 * WORD + 8 <= PADDING) };
+        // SAFETY: PADDING bytes behind the field's end are readable, so that many from its start are.
+        let word = unsafe { self.bytes.as_ptr().add(8 * WORD).cast::<u64>().read_unaligned() };
+        u64::from_le(word)
+    }
+
+    /// The `BYTES` bytes from the start, whatever the length.
+    #[inline(always)]
+    pub(crate) fn array<const BYTES: usize>(&self) -> &'a [u8; BYTES] {
+        const { assert!(BYTES <= PADDING) };
+        // SAFETY: as for `word`; an array of bytes has no alignment to keep.
+        unsafe { &*self.bytes.as_ptr().cast::<[u8; BYTES]>() }
+    }
+
+    /// Gives a test the field that stands before `separator` in a padded buffer.
+    #[cfg(test)]
+    pub(crate) fn of_test(padded: &'a [u8], len: usize) -> Self {
+        assert!(len + PADDING <= padded.len());
+        Padded { bytes: &padded[..len] }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_lie_between_separators_and_line_ends_are_cut_off() {
+        let mut bytes = b"xx1,ab\r\n,\"c\"\"d\"\r\n".to_vec();
+        let ends = [3, 7, 8, 17];
+        bytes.resize(bytes.len() + PADDING, 0);
+        let block = Block::new(&bytes, 2, &ends, 2, 2, Some(b'"'));
+        assert_eq!((block.rows(), block.row_start(1), block.row_start(2)), (2, 8, 18));
+        assert_eq!(block.raw(0), b"1,ab");
+        assert_eq!(block.raw(1), b",\"c\"\"d\"");
+        let mut scratch = Vec::new();
+        let (first, second) = (block.column(0), block.slice(1, 2).column(1));
+        assert_eq!(first.field(0, &mut scratch), Field { text: b"1", quoted: false });
+        assert_eq!(first.field(1, &mut scratch), Field { text: b"", quoted: false });
+        assert_eq!(second.field(0, &mut scratch), Field { text: b"c\"d", quoted: true });
+        assert_eq!(block.column(1).field(0, &mut scratch), Field { text: b"ab", quoted: false });
+        assert_eq!(first.raw(0).word::<0>().to_le_bytes(), *b"1,ab\r\n,\"");
+    }
+}

@@ -102,6 +102,21 @@ impl RecordReader {
         }
     }
 
+    /// A reader in the middle of a file, in front of the record behind `before`.
+    pub(crate) fn resume(
+        dialect: &Dialect,
+        max_record_bytes: usize,
+        before: Position,
+        columns: usize,
+    ) -> Self {
+        let mut reader = RecordReader::new(dialect, max_record_bytes);
+        reader.position = before;
+        reader.expected_fields = Some(columns);
+        reader.has_begun = true;
+        reader.skip_lines = 0;
+        reader
+    }
+
     /// Counts `bytes` before the first record as read, as for a byte-order mark.
     pub(crate) fn skip_bytes(&mut self, bytes: u64) {
         self.position.byte += bytes;

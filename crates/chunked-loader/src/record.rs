@@ -13,6 +13,13 @@ pub(crate) struct FieldSpan {
     pub(crate) escaped: bool,
 }
 
+impl FieldSpan {
+    /// Bytes of the field as they stand there.
+    pub(crate) fn len(&self) -> usize {
+        (self.end - self.start) as usize
+    }
+}
+
 /// A record in the bytes of the input, before any typing.
 pub(crate) struct Record<'a> {
     pub(crate) position: Position,
@@ -68,6 +75,8 @@ pub(crate) enum Flow {
     Continue,
     /// Return to the caller behind this record.
     Stop,
+    /// Return to the caller, who has to hand this record over again.
+    Decline,
 }
 
 /// What receives the records.

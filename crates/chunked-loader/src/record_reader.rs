@@ -102,18 +102,22 @@ impl RecordReader {
         }
     }
 
-    /// A reader in the middle of a file, in front of the record behind `before`.
+    /// A reader in the middle of a file, in front of the record behind `before`, or in a comment there.
     pub(crate) fn resume(
         dialect: &Dialect,
         max_record_bytes: usize,
         before: Position,
         columns: usize,
+        is_in_comment: bool,
     ) -> Self {
         let mut reader = RecordReader::new(dialect, max_record_bytes);
         reader.position = before;
         reader.expected_fields = Some(columns);
         reader.has_begun = true;
         reader.skip_lines = 0;
+        if is_in_comment {
+            reader.state = State::Comment;
+        }
         reader
     }
 
@@ -136,6 +140,11 @@ impl RecordReader {
     /// Start of the next record that will be handed over.
     pub(crate) fn position(&self) -> Position {
         self.position
+    }
+
+    /// Whether [`position`](Self::position) lies in front of a record, and not within a comment that was passed over.
+    pub(crate) fn is_between_records(&self) -> bool {
+        self.state != State::Comment
     }
 
     /// Bytes held of a record that is not complete yet.
@@ -176,7 +185,7 @@ impl RecordReader {
             }
             carry.clear();
             self.carry = carry;
-            if flow == Flow::Stop {
+            if flow != Flow::Continue {
                 return Ok(used);
             }
         }
@@ -197,7 +206,7 @@ impl RecordReader {
                 found => {
                     let length = self.scanned;
                     used += length;
-                    if self.hand_over(found, &rest[..length], sink)? == Flow::Stop {
+                    if self.hand_over(found, &rest[..length], sink)? != Flow::Continue {
                         return Ok(used);
                     }
                 }

@@ -12,7 +12,7 @@
 use crate::block::Block;
 use crate::dialect::Dialect;
 use crate::error::{Error, Malformed};
-use crate::index::{Index, IndexKernel, Indexed, Records, count_lines};
+use crate::index::{Index, IndexKernel, Indexed, Records, Survey, count_lines};
 use crate::position::Position;
 use crate::record::{Flow, Record, RecordSink};
 use crate::record_reader::RecordReader;
@@ -44,7 +44,7 @@ impl Gait {
 }
 
 /// Bytes behind the end that are read with what lies before it: as a rule the rest of the last record.
-const REST: usize = 4 << 10;
+pub(crate) const REST: usize = 4 << 10;
 
 /// What comes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,8 +73,8 @@ pub(crate) struct Walker {
     current: Option<(Records, usize)>,
     /// Bytes that are indexed at a time.
     reach: usize,
-    /// The state machine, where it reads all.
-    states: Option<RecordReader>,
+    /// A comment has begun and not ended.
+    is_in_comment: bool,
     is_irregular: bool,
     has_line_end_added: bool,
 }
@@ -98,7 +98,7 @@ impl Walker {
             end: u64::MAX,
             current: None,
             reach: sub_block,
-            states: None,
+            is_in_comment: false,
             is_irregular: false,
             has_line_end_added: false,
         })
@@ -121,14 +121,7 @@ impl Walker {
         self.reach = self.gait.sub_block.max(1);
         self.is_irregular = false;
         self.has_line_end_added = false;
-        self.states = None;
-        if !self.gait.has_index() {
-            self.states = Some(self.resumed());
-        }
-    }
-
-    fn resumed(&self) -> RecordReader {
-        RecordReader::resume(&self.gait.dialect, self.gait.max_record_bytes, self.before, self.columns)
+        self.is_in_comment = false;
     }
 
     /// In front of the next record: its byte and line, and the number of the record before it. In the middle of a
@@ -142,9 +135,19 @@ impl Walker {
         &mut self.window
     }
 
-    /// The index, to survey with.
-    pub(crate) fn index(&self) -> &Index {
-        &self.index
+    /// Surveys the first `bytes` bytes of the window. `before` and `behind` are the bytes around them.
+    pub(crate) fn survey(&self, bytes: usize, before: Option<u8>, behind: Option<u8>) -> Survey {
+        self.index.survey(self.window.padded(bytes), before, behind)
+    }
+
+    /// Surveys the bytes `from..to` of the window, which begin with a record.
+    pub(crate) fn survey_record(&self, from: usize, to: usize, behind: Option<u8>) -> Survey {
+        self.index.survey(&self.window.padded(to)[from..], Some(b'\n'), behind)
+    }
+
+    /// Whether [`before`](Self::before) is a place to begin at: not in the middle of a comment.
+    pub(crate) fn is_between_records(&self) -> bool {
+        !self.is_in_comment
     }
 
     /// What comes next; the same again until it is taken or read.
@@ -173,10 +176,10 @@ impl Walker {
             } else {
                 left.saturating_add(REST).min(self.reach)
             })?;
-            if self.window.len() == 0 && self.states.is_none() {
+            if self.window.len() == 0 {
                 return Ok(Step::End);
             }
-            if self.states.is_some() {
+            if !self.gait.has_index() {
                 return Ok(self.leave_to_states());
             }
             let mut bytes = self.window.len().min(self.reach);
@@ -304,31 +307,17 @@ impl Walker {
             self.window.remove_last_byte();
         }
         let mut until = Until { sink, end: self.end, overrun: None, is_stopped: false };
-        if let Some(states) = &mut self.states {
-            let bytes = self.window.len();
-            let used = if bytes == 0 {
-                states.finish(&mut until)?;
-                0
-            } else {
-                states.push(self.window.bytes(bytes), &mut until)?
-            };
-            self.before = states.position();
-            self.window.advance(used);
-            if bytes == 0 {
-                self.states = None;
-            }
-            return Ok(());
-        }
         let bytes = self.window.len().min(self.reach);
         let is_end = self.window.is_last() && bytes == self.window.len();
-        let mut states = self.resumed();
-        let mut until = until;
+        let (dialect, limit) = (&self.gait.dialect, self.gait.max_record_bytes);
+        let mut states = RecordReader::resume(dialect, limit, self.before, self.columns, self.is_in_comment);
         states.push(self.window.bytes(bytes), &mut until)?;
         if is_end && !until.is_stopped {
             states.finish(&mut until)?;
         }
+        self.is_in_comment = !states.is_between_records() && until.overrun.is_none();
         let next = until.overrun.unwrap_or_else(|| states.position());
-        let used = (next.byte - self.before.byte) as usize;
+        let used = ((next.byte - self.before.byte) as usize).min(bytes);
         if used == 0 && !until.is_stopped {
             self.grow_reach(bytes);
         } else {
@@ -344,41 +333,32 @@ impl Walker {
 struct Until<'a, S> {
     sink: &'a mut S,
     end: u64,
-    /// In front of the first record that does not.
+    /// In front of the first record that does not, or that the sink has declined.
     overrun: Option<Position>,
     is_stopped: bool,
 }
 
-impl<S> Until<'_, S> {
-    fn overruns(&mut self, position: Position) -> bool {
-        if position.byte < self.end {
-            return false;
+impl<S: RecordSink> Until<'_, S> {
+    fn pass(
+        &mut self,
+        position: Position,
+        to: impl FnOnce(&mut S) -> Result<Flow, Error>,
+    ) -> Result<Flow, Error> {
+        let flow = if position.byte < self.end { to(self.sink)? } else { Flow::Decline };
+        self.is_stopped = flow != Flow::Continue;
+        if flow == Flow::Decline {
+            self.overrun = Some(Position { record: position.record.saturating_sub(1), ..position });
         }
-        self.overrun = Some(Position { record: position.record.saturating_sub(1), ..position });
-        self.is_stopped = true;
-        true
-    }
-
-    fn passed(&mut self, flow: Flow) -> Flow {
-        self.is_stopped = flow == Flow::Stop;
-        flow
+        Ok(flow)
     }
 }
 
 impl<S: RecordSink> RecordSink for Until<'_, S> {
     fn record(&mut self, record: &Record<'_>) -> Result<Flow, Error> {
-        if self.overruns(record.position) {
-            return Ok(Flow::Stop);
-        }
-        let flow = self.sink.record(record)?;
-        Ok(self.passed(flow))
+        self.pass(record.position, |sink| sink.record(record))
     }
 
     fn malformed(&mut self, malformed: Malformed, position: Position, raw: &[u8]) -> Result<Flow, Error> {
-        if self.overruns(position) {
-            return Ok(Flow::Stop);
-        }
-        let flow = self.sink.malformed(malformed, position, raw)?;
-        Ok(self.passed(flow))
+        self.pass(position, |sink| sink.malformed(malformed, position, raw))
     }
 }

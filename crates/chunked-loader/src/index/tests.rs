@@ -86,7 +86,7 @@ fn agrees_with_the_states(kernel: IndexKernel, bytes: &[u8], columns: usize) -> 
     let Indexed::Records(records) = index.index(&padded, columns, false) else { return false };
     let dialect = Dialect::default().with_delimiter(b',');
     let mut states = States::default();
-    let mut reader = RecordReader::resume(&dialect, usize::MAX, Position::START, columns);
+    let mut reader = RecordReader::resume(&dialect, usize::MAX, Position::START, columns, false);
     reader.push(&bytes[..records.bytes], &mut states).unwrap();
     assert!(!states.has_malformed);
     assert_eq!(reader.position().byte, records.bytes as u64);

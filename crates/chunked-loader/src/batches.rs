@@ -1,0 +1,252 @@
+//! The rows of a scanned input as an iterator of batches, made by the caller's thread or by several.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+use arrow::datatypes::SchemaRef;
+use monitor::Reservation;
+
+use crate::batch::Batch;
+use crate::batch_builder::BatchPlan;
+use crate::delivery::{Claim, Delivery, Sizes};
+use crate::error::Error;
+use crate::progress::Meter;
+use crate::row_reader::{Outcome, Reading, RowReader};
+
+/// An iterator over the batches of an input. After an error it is at its end.
+///
+/// With one thread, or an input that can only be read from front to back and is not compressed, the caller's own
+/// makes them. Dropping it stops the threads and waits for them.
+pub struct Batches {
+    plan: Arc<BatchPlan>,
+    maker: Maker,
+    meter: Meter,
+    is_done: bool,
+}
+
+enum Maker {
+    Caller(Box<Caller>),
+    Threads(Threads),
+}
+
+/// Batches made when they are asked for.
+struct Caller {
+    sizes: Sizes,
+    reading: Arc<Reading>,
+    reader: Option<RowReader>,
+}
+
+/// Batches made ahead.
+struct Threads {
+    delivery: Arc<Delivery>,
+    /// Threads that are not started yet: nothing runs before the first batch is asked for.
+    to_start: usize,
+    reading: Arc<Reading>,
+    running: Vec<JoinHandle<()>>,
+    has_panicked: Arc<AtomicBool>,
+}
+
+impl Batches {
+    pub(crate) fn new(reading: Reading, sizes: Sizes, threads: usize, meter: Meter) -> Batches {
+        let plan = Arc::clone(&reading.plan);
+        let reading = Arc::new(reading);
+        let maker = if threads < 2 {
+            Maker::Caller(Box::new(Caller { sizes, reading, reader: None }))
+        } else {
+            let most_lines = lines(threads);
+            // What can only be read from front to back is made by one thread, which runs ahead.
+            let to_start = if plan.scan.is_seekable { threads } else { 1 };
+            Maker::Threads(Threads {
+                delivery: Arc::new(Delivery::new(sizes, most_lines)),
+                to_start,
+                reading,
+                running: Vec::new(),
+                has_panicked: Arc::default(),
+            })
+        };
+        Batches { plan, maker, meter, is_done: false }
+    }
+
+    /// The schema of every batch.
+    pub fn schema(&self) -> &SchemaRef {
+        &self.plan.schema
+    }
+
+    fn next_batch(&mut self) -> Result<Option<Batch>, Error> {
+        let batch = match &mut self.maker {
+            Maker::Caller(caller) => caller.next()?,
+            Maker::Threads(threads) => threads.next()?,
+        };
+        if let Some(batch) = &batch {
+            self.meter.count(batch.raw_bytes())?;
+        }
+        Ok(batch)
+    }
+}
+
+/// Batches in the making and waiting at a time, where `threads` threads make them.
+fn lines(threads: usize) -> usize {
+    threads + 1
+}
+
+/// Batches alive at a time, the caller's own included, where `threads` threads make them.
+pub(crate) fn in_flight(threads: usize) -> usize {
+    if threads < 2 { 1 } else { lines(threads) + 1 }
+}
+
+impl Iterator for Batches {
+    type Item = Result<Batch, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.is_done {
+            return None;
+        }
+        let next = self.next_batch().transpose();
+        self.is_done = !matches!(next, Some(Ok(_)));
+        if self.is_done {
+            self.stop();
+        }
+        next
+    }
+}
+
+impl Batches {
+    fn stop(&mut self) {
+        if let Maker::Threads(threads) = &mut self.maker {
+            threads.stop();
+        }
+    }
+}
+
+impl Drop for Batches {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl Caller {
+    fn next(&mut self) -> Result<Option<Batch>, Error> {
+        let reader = match &mut self.reader {
+            Some(reader) => reader,
+            None if self.sizes.rows_left() == 0 => return Ok(None),
+            None => {
+                let mut reader = RowReader::new(&self.reading)?;
+                reader.begin(self.sizes.next_row(), self.sizes.rows_left())?;
+                self.reader.insert(reader)
+            }
+        };
+        if reader.rows_left() == 0 {
+            return Ok(None);
+        }
+        let limit = self.sizes.limit(&self.reading.plan);
+        let rows = reader.rows_left().min(limit.rows as u64);
+        match reader.read(limit, reader.reserve(rows)?)? {
+            Outcome::Done(batch) => {
+                if let Some(batch) = &batch {
+                    self.sizes.finished(batch);
+                }
+                Ok(batch)
+            }
+            Outcome::Refused(refusal) => Err(refusal),
+        }
+    }
+}
+
+impl Threads {
+    fn next(&mut self) -> Result<Option<Batch>, Error> {
+        for _ in 0..std::mem::take(&mut self.to_start) {
+            let reader = match RowReader::new(&self.reading) {
+                Ok(reader) => reader,
+                // One thread is enough; the others are for speed.
+                Err(_) if !self.running.is_empty() => break,
+                Err(error) => return Err(error),
+            };
+            let (delivery, reading) = (Arc::clone(&self.delivery), Arc::clone(&self.reading));
+            let has_panicked = Arc::clone(&self.has_panicked);
+            let work = move || {
+                let _guard = StopOnPanic(&delivery, &has_panicked);
+                work(reader, &delivery, &reading.plan);
+            };
+            let thread = std::thread::Builder::new().name("tidegate-load".to_owned()).spawn(work);
+            self.running.push(thread.map_err(Error::io)?);
+        }
+        let next = self.delivery.next().transpose();
+        if self.has_panicked.load(Ordering::Relaxed) {
+            self.stop();
+        }
+        next
+    }
+
+    fn stop(&mut self) {
+        self.delivery.stop();
+        for thread in self.running.drain(..) {
+            if let Err(panic) = thread.join()
+                && !std::thread::panicking()
+            {
+                std::panic::resume_unwind(panic);
+            }
+        }
+    }
+}
+
+/// Makes the batches of one range after the other.
+fn work(mut reader: RowReader, delivery: &Delivery, plan: &BatchPlan) {
+    while let Some((claim, reservation)) = delivery.claim(plan) {
+        match make(&mut reader, delivery, &claim, reservation) {
+            Ok(true) => delivery.done(&claim),
+            Ok(false) => return,
+            Err(error) => {
+                delivery.hand_over(&claim, Err(error));
+                return;
+            }
+        }
+    }
+}
+
+/// Makes the batches of a range; `false` if nobody wants them any more.
+fn make(
+    reader: &mut RowReader,
+    delivery: &Delivery,
+    claim: &Claim,
+    first: Reservation,
+) -> Result<bool, Error> {
+    reader.begin(claim.first_row, claim.rows)?;
+    let mut reservation = Some(first);
+    while reader.rows_left() > 0 {
+        let rows = reader.rows_left().min(claim.limit.rows as u64);
+        let granted = match reservation.take() {
+            Some(granted) => granted,
+            None => reader.reserve(rows)?,
+        };
+        let mut outcome = reader.read(claim.limit, granted)?;
+        while let Outcome::Refused(refusal) = outcome {
+            // At the head of the line, all that came before is given back, or in the caller's hands.
+            if !delivery.wait_for_head(claim) {
+                return Ok(false);
+            }
+            outcome = reader.go_on()?;
+            if matches!(outcome, Outcome::Refused(_)) {
+                return Err(refusal);
+            }
+        }
+        if let Outcome::Done(Some(batch)) = outcome
+            && !delivery.hand_over(claim, Ok(batch))
+        {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Stops the line when its thread panics, so that nobody waits for a batch that never comes.
+struct StopOnPanic<'a>(&'a Delivery, &'a AtomicBool);
+
+impl Drop for StopOnPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.1.store(true, Ordering::Relaxed);
+            self.0.stop();
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! Batches made by several threads, handed over in the order of their rows.
+//!
+//! Each thread claims the next range of rows and makes its batches. Claims are granted in order, memory with them, so
+//! that the range at the head of the line always has what it needs; those behind it wait, bounded in number, until
+//! it is delivered. What a range holds never depends on who makes it, or when.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use monitor::{Budget, Bytes, Consumer, Reservation};
+
+use crate::batch::Batch;
+use crate::batch_builder::BatchPlan;
+use crate::error::Error;
+use crate::sizing::{BatchLimit, LastBatch, Observation, Sizing};
+
+/// Bytes of input that a range has at the least, so that claiming is seldom.
+const RANGE_BYTES: f64 = (256 << 10) as f64;
+
+/// Cuts rows into ranges, and decides the size of their batches.
+pub(crate) struct Sizes {
+    sizing: Box<dyn Sizing>,
+    budget: Budget,
+    in_flight: usize,
+    columns: usize,
+    /// The batch that was finished last.
+    last: Option<LastBatch>,
+    next_row: u64,
+    end_row: u64,
+    raw_row_bytes: f64,
+}
+
+impl Sizes {
+    pub(crate) fn new(
+        sizing: Box<dyn Sizing>,
+        budget: &Budget,
+        in_flight: usize,
+        plan: &BatchPlan,
+        rows: std::ops::Range<u64>,
+    ) -> Sizes {
+        Sizes {
+            sizing,
+            budget: budget.clone(),
+            in_flight,
+            columns: plan.projection.len(),
+            last: None,
+            next_row: rows.start,
+            end_row: rows.end.min(plan.scan.rows).max(rows.start),
+            raw_row_bytes: plan.scan.bytes as f64 / plan.scan.rows.max(1) as f64,
+        }
+    }
+
+    /// Rows that are not given out.
+    pub(crate) fn rows_left(&self) -> u64 {
+        self.end_row - self.next_row
+    }
+
+    /// The row that is given out next.
+    pub(crate) fn next_row(&self) -> u64 {
+        self.next_row
+    }
+
+    /// Where the next batch ends.
+    pub(crate) fn limit(&mut self, plan: &BatchPlan) -> BatchLimit {
+        let mut limit = self.sizing.next(&Observation {
+            budget: self.budget.limit(),
+            reserved: self.budget.reserved(),
+            in_flight: self.in_flight,
+            columns: self.columns,
+            last: self.last,
+        });
+        limit.rows = limit.rows.max(1);
+        if limit.may_be_cut {
+            limit.rows = limit.rows.min(plan.rows_in(limit.bytes));
+        }
+        limit
+    }
+
+    /// Rows of a range of batches like this one: so many whole batches that a claim is worth its while.
+    fn range_rows(&self, limit: BatchLimit) -> u64 {
+        let rows = limit.rows as u64;
+        let whole = (RANGE_BYTES / (self.raw_row_bytes.max(1.0) * rows as f64)).ceil().max(1.0) as u64;
+        rows.saturating_mul(whole).min(self.rows_left())
+    }
+
+    pub(crate) fn finished(&mut self, batch: &Batch) {
+        self.last = Some(LastBatch {
+            rows: batch.num_rows(),
+            bytes: batch.reserved(),
+            raw_bytes: batch.raw_bytes(),
+        });
+    }
+}
+
+/// A range of rows, given to one thread.
+pub(crate) struct Claim {
+    number: u64,
+    pub(crate) first_row: u64,
+    pub(crate) rows: u64,
+    pub(crate) limit: BatchLimit,
+}
+
+/// What a claimed range has come to so far.
+#[derive(Default)]
+struct Line {
+    ready: VecDeque<Result<Batch, Error>>,
+    is_done: bool,
+}
+
+struct State {
+    sizes: Sizes,
+    /// Ranges that are claimed and not delivered; the first is the head of the line.
+    lines: VecDeque<Line>,
+    /// Number of the head.
+    head: u64,
+    /// A limit that was asked for, and whose batch found no room yet.
+    refused: Option<BatchLimit>,
+    is_stopped: bool,
+}
+
+/// The line that batches stand in.
+pub(crate) struct Delivery {
+    state: Mutex<State>,
+    changed: Condvar,
+    most_lines: usize,
+    consumer: Consumer,
+}
+
+/// Batches that a range may have waiting.
+const MOST_READY: usize = 2;
+
+impl Delivery {
+    /// A line with room for `most_lines` ranges.
+    pub(crate) fn new(sizes: Sizes, most_lines: usize) -> Delivery {
+        let consumer = sizes.budget.consumer("batch");
+        let state = State { sizes, lines: VecDeque::new(), head: 0, refused: None, is_stopped: false };
+        Delivery { state: Mutex::new(state), changed: Condvar::new(), most_lines, consumer }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // A thread that panicked stops the line; what the others see is whole.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next range, once there is room for it, and what its first batch may take; `None` if there is none, or
+    /// nobody wants it.
+    pub(crate) fn claim(&self, plan: &BatchPlan) -> Option<(Claim, Reservation)> {
+        let mut state = self.lock();
+        loop {
+            if state.is_stopped || state.sizes.rows_left() == 0 {
+                return None;
+            }
+            if state.lines.len() >= self.most_lines {
+                state = self.wait(state);
+                continue;
+            }
+            let mut limit = match state.refused.take() {
+                Some(limit) => limit,
+                None => state.sizes.limit(plan),
+            };
+            let rows = (limit.rows as u64).min(state.sizes.rows_left());
+            let reservation = match self.consumer.try_reserve(plan.room(rows)) {
+                Ok(reservation) => reservation,
+                // Those before give back what they have when they are delivered.
+                Err(_) if !state.lines.is_empty() => {
+                    state.refused = Some(limit);
+                    state = self.wait(state);
+                    continue;
+                }
+                // At the head of an empty line: what there is has to do.
+                Err(_) => {
+                    if limit.may_be_cut {
+                        limit.rows = plan.rows_in(state.sizes.budget.available()).min(limit.rows);
+                    }
+                    self.consumer.try_reserve(Bytes::ZERO).ok()?
+                }
+            };
+            let rows = state.sizes.range_rows(limit);
+            let first_row = state.sizes.next_row;
+            state.sizes.next_row += rows;
+            let number = state.head + state.lines.len() as u64;
+            state.lines.push_back(Line::default());
+            return Some((Claim { number, first_row, rows, limit }, reservation));
+        }
+    }
+
+    /// Hands a batch of a claimed range over; waits while too many of them wait. `false`: nobody wants it any more.
+    pub(crate) fn hand_over(&self, claim: &Claim, batch: Result<Batch, Error>) -> bool {
+        let mut state = self.lock();
+        loop {
+            if state.is_stopped {
+                return false;
+            }
+            let place = (claim.number - state.head) as usize;
+            let most = MOST_READY.max(claim.rows.div_ceil(claim.limit.rows as u64) as usize);
+            if batch.is_err() || state.lines[place].ready.len() < most {
+                if let Ok(batch) = &batch {
+                    state.sizes.finished(batch);
+                }
+                state.lines[place].ready.push_back(batch);
+                self.changed.notify_all();
+                return true;
+            }
+            state = self.wait(state);
+        }
+    }
+
+    /// Ends a claimed range.
+    pub(crate) fn done(&self, claim: &Claim) {
+        let mut state = self.lock();
+        if !state.is_stopped {
+            let place = (claim.number - state.head) as usize;
+            state.lines[place].is_done = true;
+        }
+        self.changed.notify_all();
+    }
+
+    /// Waits until the range is at the head of the line and everything before it is taken; `false`: nobody wants it
+    /// any more.
+    pub(crate) fn wait_for_head(&self, claim: &Claim) -> bool {
+        let mut state = self.lock();
+        while !state.is_stopped {
+            if state.head == claim.number && state.lines[0].ready.is_empty() {
+                return true;
+            }
+            state = self.wait(state);
+        }
+        false
+    }
+
+    /// The next batch in the order of rows; `None` behind the last one.
+    pub(crate) fn next(&self) -> Option<Result<Batch, Error>> {
+        let mut state = self.lock();
+        loop {
+            match state.lines.front_mut() {
+                Some(line) => {
+                    if let Some(batch) = line.ready.pop_front() {
+                        if batch.is_err() {
+                            state.is_stopped = true;
+                        }
+                        self.changed.notify_all();
+                        return Some(batch);
+                    }
+                    if line.is_done {
+                        state.lines.pop_front();
+                        state.head += 1;
+                        self.changed.notify_all();
+                        continue;
+                    }
+                }
+                None if state.sizes.rows_left() == 0 => return None,
+                None => {}
+            }
+            if state.is_stopped {
+                return None;
+            }
+            // What the caller has let go of since may be what a claim waits for.
+            self.changed.notify_all();
+            state = self.wait(state);
+        }
+    }
+
+    /// Ends all: nobody wants batches any more, or a thread panicked.
+    pub(crate) fn stop(&self) {
+        let mut state = self.lock();
+        state.is_stopped = true;
+        state.lines.clear();
+        self.changed.notify_all();
+    }
+}

@@ -1,0 +1,188 @@
+//! Reads ranges of rows into batches: the work of one thread of a pass.
+
+use std::sync::Arc;
+
+use monitor::{Budget, Bytes, Consumer, Reservation};
+
+use crate::batch::Batch;
+use crate::batch_builder::{BatchBuilder, BatchPlan};
+use crate::error::{Error, ErrorKind};
+use crate::preface;
+use crate::sizing::BatchLimit;
+use crate::source::{Input, OpenFile, SourceFile};
+use crate::walker::{Gait, Walker};
+
+/// What all threads of a pass read from.
+pub(crate) struct Reading {
+    pub(crate) plan: Arc<BatchPlan>,
+    pub(crate) files: Vec<SourceFile>,
+    pub(crate) gait: Gait,
+    pub(crate) budget: Budget,
+    /// Whether streams are unpacked by a thread of their own.
+    pub(crate) is_ahead: bool,
+}
+
+/// Reads rows, one range behind the other.
+pub(crate) struct RowReader {
+    reading: Arc<Reading>,
+    walker: Walker,
+    builder: BatchBuilder,
+    open: Option<OpenFile>,
+    /// The file that is open, or the next one.
+    file: usize,
+    /// The row that the next range begins with, if it is the one behind the last.
+    next_row: Option<u64>,
+    /// First row of the batch in the making.
+    first_row: u64,
+    batches: Consumer,
+}
+
+/// What a batch came to.
+pub(crate) enum Outcome {
+    /// It is complete.
+    Done(Option<Batch>),
+    /// The budget has no room for the next row; whatever is done about it, [`RowReader::go_on`] tries again.
+    Refused(Error),
+}
+
+impl RowReader {
+    /// # Errors
+    /// If the budget has no room for a window.
+    pub(crate) fn new(reading: &Arc<Reading>) -> Result<RowReader, Error> {
+        let walker = Walker::new(&reading.gait, &reading.budget.consumer("block"))?;
+        Ok(RowReader {
+            walker,
+            builder: BatchBuilder::new(&reading.plan),
+            reading: Arc::clone(reading),
+            open: None,
+            file: 0,
+            next_row: None,
+            first_row: 0,
+            batches: reading.budget.consumer("batch"),
+        })
+    }
+
+    /// Turns to the rows `first..first + rows`.
+    ///
+    /// # Errors
+    /// If a file cannot be opened, or is not the one that was scanned.
+    pub(crate) fn begin(&mut self, first: u64, rows: u64) -> Result<(), Error> {
+        if self.next_row == Some(first) {
+            self.builder.begin_rows(0, rows);
+        } else {
+            let checkpoint = self.reading.plan.scan.checkpoints.before_row(first);
+            let (file, row) = checkpoint.map_or((0, 0), |checkpoint| (checkpoint.file, checkpoint.row));
+            self.open_file(file)?;
+            let layout = self.reading.plan.scan.layouts.get(file).and_then(Option::as_ref);
+            if let (Some(OpenFile { input: Input::Plain(file), .. }), Some(checkpoint), Some(layout)) =
+                (&self.open, checkpoint, layout)
+            {
+                let input = Input::Plain(Arc::clone(file));
+                self.walker.begin(input, layout.columns.len(), checkpoint.before, u64::MAX);
+                self.builder.begin_rows(first - row, rows);
+            } else {
+                // A stream is read from its beginning, whatever is wanted of it.
+                let before = self.reading.plan.scan.rows_before_file(file);
+                self.builder.begin_rows(first - before, rows);
+            }
+        }
+        self.first_row = first;
+        self.next_row = Some(first + rows);
+        Ok(())
+    }
+
+    /// Opens file `file`, or the first one behind it that has a record, in front of its records.
+    fn open_file(&mut self, mut file: usize) -> Result<(), Error> {
+        let scan = &self.reading.plan.scan;
+        while file < self.reading.files.len() && scan.layouts[file].is_none() {
+            file += 1;
+        }
+        self.open = None;
+        self.file = file;
+        let (Some(source), Some(Some(layout))) = (self.reading.files.get(file), scan.layouts.get(file)) else {
+            return Ok(());
+        };
+        let mut open = source.open(scan.encodings[file], &self.reading.budget, self.reading.is_ahead)?;
+        if scan.prints.get(file) != Some(&open.fingerprint) {
+            return Err(Error::new(ErrorKind::Changed).in_file(&source.name));
+        }
+        match open.take_input() {
+            Input::Plain(file) => {
+                let input = Input::Plain(file);
+                self.walker.begin(input, layout.columns.len(), layout.before, u64::MAX);
+            }
+            stream => {
+                let gait = &self.reading.gait;
+                let window = self.walker.window();
+                window.begin(stream, open.mark);
+                let preface = preface::read(window, open.mark, &gait.dialect, gait.max_record_bytes);
+                let preface = preface.map_err(|e| e.in_file(&source.name))?;
+                if preface.is_none_or(|preface| preface.before != layout.before) {
+                    return Err(Error::new(ErrorKind::Changed).in_file(&source.name));
+                }
+                self.walker.reset(layout.columns.len(), layout.before, u64::MAX);
+            }
+        }
+        self.builder.begin_file(file, layout);
+        self.open = Some(open);
+        Ok(())
+    }
+
+    /// Begins a batch in `reservation`, and reads it.
+    ///
+    /// # Errors
+    /// As [`go_on`](Self::go_on).
+    pub(crate) fn read(&mut self, limit: BatchLimit, reservation: Reservation) -> Result<Outcome, Error> {
+        self.builder.begin_batch(limit, reservation);
+        self.go_on()
+    }
+
+    /// Goes on with the batch that was begun.
+    ///
+    /// # Errors
+    /// If the input cannot be read, a record is bad and bad records fail, or the input is not what was scanned.
+    pub(crate) fn go_on(&mut self) -> Result<Outcome, Error> {
+        while !self.builder.is_full() {
+            let Some(open) = &self.open else { break };
+            let name = Arc::clone(&self.reading.files[self.file].name);
+            let is_more = self.builder.step(&mut self.walker).map_err(|e| e.in_file(&name))?;
+            if let Some(refusal) = self.builder.take_refusal() {
+                if self.builder.may_be_cut() {
+                    break;
+                }
+                return Ok(Outcome::Refused(refusal.in_file(&name)));
+            }
+            if !is_more {
+                if open.print_now()? != open.fingerprint {
+                    return Err(Error::new(ErrorKind::Changed).in_file(&name));
+                }
+                self.open_file(self.file + 1)?;
+            }
+        }
+        if self.open.is_none() && self.builder.rows_left() > 0 {
+            // The scan has seen more rows than there are now.
+            let name = self.reading.files.last().map(|file| Arc::clone(&file.name));
+            let error = Error::new(ErrorKind::Changed);
+            return Err(name.map_or_else(|| Error::new(ErrorKind::Changed), |name| error.in_file(&name)));
+        }
+        let batch = self.builder.finish(self.first_row)?;
+        self.first_row += batch.as_ref().map_or(0, |batch| batch.num_rows() as u64);
+        Ok(Outcome::Done(batch))
+    }
+
+    /// Rows of the range that are still to come.
+    pub(crate) fn rows_left(&self) -> u64 {
+        self.builder.rows_left()
+    }
+
+    /// Reserves what `rows` rows take as a rule, or nothing if that is not to be had: then the batch reserves piece by
+    /// piece.
+    ///
+    /// # Errors
+    /// If the budget has no room even for the reservation's bookkeeping, which it always has.
+    pub(crate) fn reserve(&self, rows: u64) -> Result<Reservation, Error> {
+        let room = self.reading.plan.room(rows);
+        let reservation = self.batches.try_reserve(room).or_else(|_| self.batches.try_reserve(Bytes::ZERO));
+        Ok(reservation?)
+    }
+}

@@ -2,11 +2,13 @@
 
 use std::fmt;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use monitor::BudgetExceeded;
 
 use crate::position::Position;
+use crate::source::Encoding;
 
 /// An error with its kind, the file and place it is about, and its cause.
 #[derive(Debug)]
@@ -38,6 +40,29 @@ pub enum ErrorKind {
         what: &'static str,
         /// What the user can do about it.
         remedy: &'static str,
+    },
+    /// Compressed data that break off or break their format.
+    Damaged {
+        /// The format's name.
+        format: &'static str,
+        /// Offset in the stored file up to which it was read.
+        byte: u64,
+        /// What the decoder says; `None` if the file ends too early.
+        cause: Option<Box<dyn std::error::Error + Send + Sync>>,
+    },
+    /// Bytes that the encoding has no character for.
+    Undecodable {
+        /// The encoding that was found or told.
+        encoding: Encoding,
+        /// Offset of the first such byte from the start of the text, inside any compression and with its mark.
+        byte: u64,
+    },
+    /// The copy of what cannot be read twice could not be written.
+    Spool {
+        /// Where it was to be.
+        folder: PathBuf,
+        /// The system's reason.
+        error: io::Error,
     },
     /// The header of a later file is not that of the first.
     HeaderDiffers {
@@ -106,8 +131,9 @@ impl Error {
         Error::new(ErrorKind::Malformed(malformed)).at(position)
     }
 
+    /// An error of the system, or the one of ours that came through a reader.
     pub(crate) fn io(error: io::Error) -> Self {
-        Error::new(ErrorKind::Io(error))
+        error.downcast::<Error>().unwrap_or_else(|error| Error::new(ErrorKind::Io(error)))
     }
 
     pub(crate) fn at(mut self, position: Position) -> Self {
@@ -143,6 +169,13 @@ impl Error {
     /// The column it is about, if it is about one.
     pub fn column(&self) -> Option<&str> {
         self.0.column.as_deref()
+    }
+}
+
+/// For what is a reader; [`Error::io`] takes it out again.
+impl From<Error> for io::Error {
+    fn from(error: Error) -> Self {
+        io::Error::new(io::ErrorKind::InvalidData, error)
     }
 }
 
@@ -186,6 +219,32 @@ impl fmt::Display for Error {
             ErrorKind::Unsupported { what, remedy } => {
                 write!(f, "is {what}, which is not read yet; {remedy}")
             }
+            ErrorKind::Damaged { format, byte, cause: None } => write!(
+                f,
+                "ends at byte {byte} in the middle of its {format} data, expected their end; it was cut off, so fetch \
+                 or make it again"
+            ),
+            ErrorKind::Damaged { format, byte, cause: Some(cause) } => write!(
+                f,
+                "its {format} data are damaged at or before byte {byte}: {cause}; fetch or make the file again"
+            ),
+            ErrorKind::Undecodable { encoding, byte } => write!(
+                f,
+                "found bytes at byte {byte} that {encoding} has no character for, expected {encoding} text; name the \
+                 file's true encoding, or mend the file"
+            ),
+            ErrorKind::Spool { folder, error } if error.kind() == io::ErrorKind::StorageFull => write!(
+                f,
+                "spool folder {} is full; free space in it, or name another, for example by the environment \
+                 variable TMPDIR",
+                folder.display()
+            ),
+            ErrorKind::Spool { folder, error } => write!(
+                f,
+                "spool folder {} cannot be written to: {error}; name a folder that can, for example by the \
+                 environment variable TMPDIR",
+                folder.display()
+            ),
             ErrorKind::HeaderDiffers { expected, found } => {
                 let differs = expected.iter().zip(found).position(|(a, b)| a != b);
                 match differs {
@@ -260,7 +319,8 @@ impl fmt::Display for Malformed {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.0.kind {
-            ErrorKind::Io(e) => Some(e),
+            ErrorKind::Io(e) | ErrorKind::Spool { error: e, .. } => Some(e),
+            ErrorKind::Damaged { cause: Some(cause), .. } => Some(cause.as_ref()),
             ErrorKind::Budget(e) => Some(e),
             ErrorKind::Arrow(e) => Some(e),
             _ => None,

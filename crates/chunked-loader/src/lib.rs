@@ -85,5 +85,5 @@ pub use prefetch::Prefetch;
 pub use rejects::{OnBadRecord, Reject};
 pub use scan::{ColumnFacts, Scan};
 pub use sizing::{BatchLimit, FixedRows, LastBatch, Observation, Sizing};
-pub use source::Source;
+pub use source::{Encoding, LegacyEncoding, Source, UnknownEncoding};
 pub use types::{FixedType, Kind, UnknownType, Zone, type_name};

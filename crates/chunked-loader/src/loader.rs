@@ -1,7 +1,7 @@
 //! The pull side: a builder, the scan, and an iterator of batches over the push decoder.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use crate::rejects::{OnBadRecord, Reject};
 use crate::scan::{Scan, Scanner};
 use crate::sizing::Sizing;
 use crate::sniff;
-use crate::source::{Fingerprint, OpenFile, Source};
+use crate::source::{Encoding, Fingerprint, Input, OpenFile, Source, SourceFile};
 
 /// How far a pass has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -182,7 +182,7 @@ impl Loader {
         let mut dialect = self.dialect.clone();
         if dialect.delimiter.is_none() {
             let Some(first) = self.source.files.first() else { return Err(Error::new(ErrorKind::Empty)) };
-            dialect.delimiter = Some(sniff::delimiter(&first.open()?.head, &dialect));
+            dialect.delimiter = Some(sniff::delimiter(&Reading::open(first, self)?.head, &dialect));
             dialect.validate()?;
         }
         Ok(dialect)
@@ -194,10 +194,10 @@ impl Loader {
         let mut fields = None;
         let mut blocks = Blocks::new(self)?;
         for (index, file) in self.source.files.iter().enumerate() {
-            let mut open = file.open()?;
+            let mut open = Reading::open(file, self)?;
             scanner.file = index;
             let mut records = RecordReader::new(dialect, self.max_record_bytes);
-            records.skip_bytes(open.mark);
+            records.skip_bytes(open.file.mark);
             if !dialect.header {
                 records.expect_fields(fields);
             }
@@ -205,8 +205,8 @@ impl Loader {
                 for piece in open.head.chunks(self.block_bytes) {
                     records.push(piece, scanner)?;
                 }
-                blocks.count(open.head.len() + open.mark as usize)?;
-                while let n @ 1.. = blocks.read(&mut open.file)? {
+                blocks.count(&mut open)?;
+                while let n @ 1.. = blocks.read(&mut open)? {
                     records.push(&blocks.block[..n], scanner)?;
                     held.try_resize(Bytes::from(scanner.heap_bytes() + records.heap_bytes()))?;
                 }
@@ -214,7 +214,7 @@ impl Loader {
             };
             pass().map_err(|e| e.in_file(&file.name))?;
             fields = records.expected_fields();
-            prints.push(open.fingerprint);
+            prints.push(open.file.fingerprint);
         }
         Ok(prints)
     }
@@ -266,11 +266,11 @@ impl Blocks {
     }
 
     /// Fills the block; 0 at the end of the file.
-    fn read(&mut self, file: &mut File) -> Result<usize, Error> {
+    fn read(&mut self, reading: &mut Reading) -> Result<usize, Error> {
         loop {
-            match file.read(&mut self.block) {
+            match reading.read(&mut self.block) {
                 Ok(n) => {
-                    self.count(n)?;
+                    self.count(reading)?;
                     return Ok(n);
                 }
                 Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
@@ -279,8 +279,12 @@ impl Blocks {
         }
     }
 
-    fn count(&mut self, bytes: usize) -> Result<(), Error> {
-        self.progress.bytes += bytes as u64;
+    fn count(&mut self, reading: &mut Reading) -> Result<(), Error> {
+        let taken = match reading.file.input {
+            Input::Plain(_) => reading.offset,
+            Input::Stream(_) => reading.file.consumed.load(std::sync::atomic::Ordering::Relaxed),
+        };
+        self.progress.bytes += taken - std::mem::replace(&mut reading.counted, taken);
         match self.on_progress.as_ref().map(|call| call(self.progress)) {
             Some(ControlFlow::Break(())) => Err(Error::new(ErrorKind::Cancelled)),
             _ => Ok(()),
@@ -302,9 +306,45 @@ pub struct Batches {
 /// A file in the middle of being read.
 struct Reading {
     file: OpenFile,
+    /// Bytes that were looked at and belong to the data.
+    head: Vec<u8>,
+    /// Where a plain file is read next.
+    offset: u64,
+    /// Bytes of the stored file that progress has counted.
+    counted: u64,
     /// Bytes of `head`, or of the block, that are not decoded yet.
     pending: std::ops::Range<usize>,
     in_head: bool,
+}
+
+/// The first part of a file, which decides how it is read.
+const HEAD_BYTES: u64 = 64 << 10;
+
+impl Reading {
+    fn open(source: &SourceFile, loader: &Loader) -> Result<Reading, Error> {
+        let file = source.open(Encoding::Auto, loader.monitor.budget(), true)?;
+        let offset = file.mark;
+        let mut reading = Reading { file, head: Vec::new(), offset, counted: 0, pending: 0..0, in_head: true };
+        let mut head = Vec::new();
+        Read::by_ref(&mut reading)
+            .take(HEAD_BYTES)
+            .read_to_end(&mut head)
+            .map_err(|e| Error::io(e).in_file(&source.name))?;
+        reading.pending = 0..head.len();
+        reading.head = head;
+        Ok(reading)
+    }
+}
+
+impl Read for Reading {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let n = match &mut self.file.input {
+            Input::Plain(file) => std::os::unix::fs::FileExt::read_at(file as &File, out, self.offset)?,
+            Input::Stream(stream) => stream.read(out)?,
+        };
+        self.offset += n as u64;
+        Ok(n)
+    }
 }
 
 impl Batches {
@@ -329,16 +369,15 @@ impl Batches {
     /// Opens the next file; `false` if there is none.
     fn open_next(&mut self) -> Result<bool, Error> {
         let Some(source) = self.loader.source.files.get(self.next_file) else { return Ok(false) };
-        let file = source.open()?;
-        if self.scan.prints.get(self.next_file) != Some(&file.fingerprint) {
+        let reading = Reading::open(source, &self.loader)?;
+        if self.scan.prints.get(self.next_file) != Some(&reading.file.fingerprint) {
             return Err(Error::new(ErrorKind::Changed).in_file(&source.name));
         }
-        self.decoder.begin_file(self.next_file, file.mark);
+        self.decoder.begin_file(self.next_file, reading.file.mark);
         if self.blocks.is_none() {
             self.blocks = Some(Blocks::new(&self.loader)?);
         }
-        let pending = 0..file.head.len();
-        self.open = Some(Reading { file, pending, in_head: true });
+        self.open = Some(reading);
         self.next_file += 1;
         Ok(true)
     }
@@ -347,7 +386,7 @@ impl Batches {
     fn step(&mut self) -> Result<(), Error> {
         let (Some(reading), Some(blocks)) = (&mut self.open, &mut self.blocks) else { return Ok(()) };
         if !reading.pending.is_empty() {
-            let bytes = if reading.in_head { &reading.file.head } else { &blocks.block };
+            let bytes = if reading.in_head { &reading.head } else { &blocks.block };
             let end = reading.pending.end.min(reading.pending.start + self.loader.block_bytes);
             reading.pending.start += self.decoder.decode(&bytes[reading.pending.start..end])?;
             let carried = self.decoder.heap_bytes();
@@ -355,16 +394,15 @@ impl Batches {
             return Ok(());
         }
         if reading.in_head {
-            blocks.count(reading.file.head.len() + reading.file.mark as usize)?;
+            blocks.count(reading)?;
             reading.in_head = false;
-            reading.file.head = Vec::new();
+            reading.head = Vec::new();
         }
-        let n = blocks.read(&mut reading.file.file)?;
+        let n = blocks.read(reading)?;
         reading.pending = 0..n;
         if n == 0 {
             self.decoder.finish_file()?;
-            let is_unchanged =
-                Fingerprint::of(&reading.file.file).map_err(Error::io)? == reading.file.fingerprint;
+            let is_unchanged = reading.file.is_unchanged()?;
             self.open = None;
             if !is_unchanged {
                 return Err(Error::new(ErrorKind::Changed));

@@ -30,8 +30,7 @@ enum Pending {
 }
 
 /// By name, with the reason.
-const PENDING: [(&str, Pending, &str); 20] = [
-    ("arrow-testing-aggregate-test-100-gz", Pending::Format("gzip"), "gzip-input"),
+const PENDING: [(&str, Pending, &str); 13] = [
     ("clevercsv-airedale", Pending::Text, "thousands"),
     ("cp1252-by-option", Pending::NotUtf8, "encoding"),
     ("decimal-comma", Pending::Text, "decimal"),
@@ -42,15 +41,9 @@ const PENDING: [(&str, Pending, &str); 20] = [
     ("rust-csv-uspop-latin1", Pending::NotUtf8, "encoding"),
     ("thousands-comma-quoted", Pending::Text, "thousands"),
     ("thousands-in-the-wrong-place", Pending::Text, "thousands"),
-    ("utf16be-bom", Pending::Format("UTF-16"), "encoding-found"),
-    ("utf16le-bom", Pending::Format("UTF-16"), "encoding-found"),
-    ("utf16le-bytes-like-ascii", Pending::Format("UTF-16"), "encoding-found"),
     ("utf16le-without-bom", Pending::NotUtf8, "encoding"),
     ("vroom-latin1", Pending::NotUtf8, "encoding"),
-    ("vroom-utf16-be-bom", Pending::Format("UTF-16"), "encoding-found"),
     ("vroom-utf16-be-no-bom", Pending::Malformed, "encoding"),
-    ("vroom-utf16-le-bom", Pending::Format("UTF-16"), "encoding-found"),
-    ("w3c-test-utf16-bom", Pending::Format("UTF-16"), "encoding-found"),
 ];
 
 /// Cases that are read in one of the other ways that their file lets pass.

@@ -141,6 +141,15 @@ impl Error {
         self
     }
 
+    /// Adds what lies before the part of a file that the error's lines and records were counted in.
+    pub(crate) fn counted_from(mut self, before: Position) -> Self {
+        if let Some(position) = &mut self.0.position {
+            position.line += before.line;
+            position.record += before.record;
+        }
+        self
+    }
+
     pub(crate) fn in_file(mut self, file: &Arc<str>) -> Self {
         self.0.file.get_or_insert_with(|| Arc::clone(file));
         self

@@ -1,36 +1,25 @@
-//! The pull side: a builder, the scan, and an iterator of batches over the push decoder.
+//! The pull side: a builder, the scan, and the batches of its rows.
 
-use std::fs::File;
-use std::io::{self, Read};
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
-use monitor::{Bytes, Monitor, Reservation};
+use monitor::Monitor;
 
-use crate::batch::Batch;
+use crate::batch_builder::BatchPlan;
+use crate::batches::{Batches, in_flight};
 use crate::column_scan::TypeHint;
-use crate::decoder::Decoder;
+use crate::delivery::Sizes;
 use crate::dialect::Dialect;
 use crate::downcast::Downcast;
-use crate::error::{Error, ErrorKind};
-use crate::record_reader::RecordReader;
+use crate::error::Error;
+use crate::index::IndexKernel;
+use crate::progress::{Meter, OnProgress, Progress};
 use crate::rejects::{OnBadRecord, Reject};
-use crate::scan::{Scan, Scanner};
+use crate::row_reader::Reading;
+use crate::scan::{RANGE, Request, Scan};
 use crate::sizing::Sizing;
-use crate::sniff;
-use crate::source::{Encoding, Fingerprint, Input, OpenFile, Source, SourceFile};
-
-/// How far a pass has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Progress {
-    /// Bytes of the input read in this pass.
-    pub bytes: u64,
-    /// Bytes of the whole input.
-    pub total_bytes: u64,
-}
-
-type OnProgress = Arc<dyn Fn(Progress) -> ControlFlow<()> + Send + Sync>;
+use crate::source::{Encoding, Source};
+use crate::walker::{Gait, SUB_BLOCK};
 
 /// Reads CSV in two steps: [`scan`](Loader::scan) finds the exact types of the whole input,
 /// [`batches`](Loader::batches) gives its rows in narrow columns.
@@ -57,9 +46,13 @@ pub struct Loader {
     hints: Vec<(String, TypeHint)>,
     downcast: Downcast,
     on_bad_record: OnBadRecord,
-    block_bytes: usize,
+    encoding: Encoding,
+    kernel: IndexKernel,
+    only_states: bool,
+    threads: usize,
+    rows: Range<u64>,
+    block_bytes: Option<usize>,
     max_record_bytes: usize,
-    in_flight: usize,
     monitor: Monitor,
     on_progress: Option<OnProgress>,
 }
@@ -73,9 +66,13 @@ impl Loader {
             hints: Vec::new(),
             downcast: Downcast::default(),
             on_bad_record: OnBadRecord::default(),
-            block_bytes: 256 << 10,
+            encoding: Encoding::Auto,
+            kernel: IndexKernel::best(),
+            only_states: false,
+            threads: 1,
+            rows: 0..u64::MAX,
+            block_bytes: None,
             max_record_bytes: 16 << 20,
-            in_flight: 1,
             monitor: Monitor::unbounded(),
             on_progress: None,
         }
@@ -105,9 +102,46 @@ impl Loader {
         self
     }
 
-    /// Sets how many bytes are read at a time; at least 1. It never changes what comes out.
+    /// Sets how the text is encoded. By default a mark at its start decides; without one it is UTF-8 if all of it
+    /// is valid, else Windows-1252.
+    pub fn with_encoding(mut self, encoding: Encoding) -> Self {
+        self.encoding = encoding;
+        self
+    }
+
+    /// Sets how many threads scan and make batches. Default 1: the caller's own. It never changes what comes out.
+    pub fn with_threads(mut self, threads: usize) -> Self {
+        self.threads = threads.max(1);
+        self
+    }
+
+    /// Gives only the rows of this range, counted from 0 over the whole input; types are those of the whole input
+    /// all the same. Where the input can be read at any place, little before the range is read.
+    pub fn with_rows(mut self, rows: Range<u64>) -> Self {
+        self.rows = rows;
+        self
+    }
+
+    /// Sets how many bytes are indexed at a time; at least 1. It never changes what comes out, and is for tests.
     pub fn with_block_bytes(mut self, bytes: usize) -> Self {
-        self.block_bytes = bytes.max(1);
+        self.block_bytes = Some(bytes.max(1));
+        self
+    }
+
+    /// Sets the kernel of the index. It never changes what comes out, and is for tests and benches.
+    ///
+    /// # Panics
+    /// If this processor does not have what the kernel needs.
+    pub fn with_index_kernel(mut self, kernel: IndexKernel) -> Self {
+        assert!(kernel.is_available(), "{kernel} needs another processor");
+        self.kernel = kernel;
+        self
+    }
+
+    /// Leaves all to the state machine that defines what records are, and to fields one by one. It never changes
+    /// what comes out: it is the slow twin that tests hold the fast way against.
+    pub fn without_index(mut self) -> Self {
+        self.only_states = true;
         self
     }
 
@@ -117,19 +151,13 @@ impl Loader {
         self
     }
 
-    /// Says how many batches the caller keeps alive at a time, which a [`Sizing`] takes into account.
-    pub fn with_batches_in_flight(mut self, batches: usize) -> Self {
-        self.in_flight = batches.max(1);
-        self
-    }
-
     /// Sets the monitor whose budget blocks, scans and batches are reserved from.
     pub fn with_monitor(mut self, monitor: Monitor) -> Self {
         self.monitor = monitor;
         self
     }
 
-    /// Calls `on_progress` after each block; [`ControlFlow::Break`] ends the pass with [`ErrorKind::Cancelled`].
+    /// Calls `on_progress` every now and then; [`ControlFlow::Break`] ends the pass with [`ErrorKind::Cancelled`].
     pub fn with_progress(
         mut self,
         on_progress: impl Fn(Progress) -> ControlFlow<()> + Send + Sync + 'static,
@@ -159,64 +187,31 @@ impl Loader {
         &self,
         on_reject: &mut dyn FnMut(&Reject<'_>) -> std::io::Result<()>,
     ) -> Result<Scan, Error> {
-        self.dialect.validate()?;
-        let dialect = self.settled_dialect()?;
-        let names = self.source.names();
-        let mut scanner = Scanner::new(&dialect, &self.hints, &names, self.on_bad_record, on_reject);
-        let prints = self.scan_pass(&dialect, &mut scanner)?;
-        if let Some(first) = scanner.begin_again_for_late_texts() {
-            if self.scan_pass(&dialect, &mut scanner)? != prints {
-                return Err(Error::new(ErrorKind::Changed));
-            }
-            scanner.merge_late_texts(first);
-        }
-        let first_file = names.first().cloned().unwrap_or_else(|| "".into());
-        let mut scan = scanner
-            .finish(&dialect, self.downcast, self.source.bytes())
-            .map_err(|e| e.in_file(&first_file))?;
-        scan.prints = prints;
-        Ok(scan)
+        let request = Request {
+            files: &self.source.files,
+            bytes: self.source.bytes(),
+            encoding: self.encoding,
+            gait: self.gait(&self.dialect),
+            hints: &self.hints,
+            downcast: self.downcast,
+            on_bad_record: self.on_bad_record,
+            threads: self.threads,
+            // In tests, ranges are cut as small as blocks are.
+            range: self.block_bytes.map_or(RANGE, |bytes| bytes as u64),
+            budget: self.monitor.budget(),
+            on_progress: self.on_progress.clone(),
+        };
+        request.scan(on_reject)
     }
 
-    fn settled_dialect(&self) -> Result<Dialect, Error> {
-        let mut dialect = self.dialect.clone();
-        if dialect.delimiter.is_none() {
-            let Some(first) = self.source.files.first() else { return Err(Error::new(ErrorKind::Empty)) };
-            dialect.delimiter = Some(sniff::delimiter(&Reading::open(first, self)?.head, &dialect));
-            dialect.validate()?;
+    fn gait(&self, dialect: &Dialect) -> Gait {
+        Gait {
+            dialect: dialect.clone(),
+            kernel: self.kernel,
+            max_record_bytes: self.max_record_bytes,
+            sub_block: self.block_bytes.unwrap_or(SUB_BLOCK),
+            only_states: self.only_states,
         }
-        Ok(dialect)
-    }
-
-    fn scan_pass(&self, dialect: &Dialect, scanner: &mut Scanner<'_>) -> Result<Vec<Fingerprint>, Error> {
-        let mut held = self.monitor.budget().consumer("scan").try_reserve(Bytes::ZERO)?;
-        let mut prints = Vec::new();
-        let mut fields = None;
-        let mut blocks = Blocks::new(self)?;
-        for (index, file) in self.source.files.iter().enumerate() {
-            let mut open = Reading::open(file, self)?;
-            scanner.file = index;
-            let mut records = RecordReader::new(dialect, self.max_record_bytes);
-            records.skip_bytes(open.file.mark);
-            if !dialect.header {
-                records.expect_fields(fields);
-            }
-            let mut pass = || -> Result<(), Error> {
-                for piece in open.head.chunks(self.block_bytes) {
-                    records.push(piece, scanner)?;
-                }
-                blocks.count(&mut open)?;
-                while let n @ 1.. = blocks.read(&mut open)? {
-                    records.push(&blocks.block[..n], scanner)?;
-                    held.try_resize(Bytes::from(scanner.heap_bytes() + records.heap_bytes()))?;
-                }
-                records.finish(scanner)
-            };
-            pass().map_err(|e| e.in_file(&file.name))?;
-            fields = records.expected_fields();
-            prints.push(open.file.fingerprint);
-        }
-        Ok(prints)
     }
 
     /// The rows of a scanned input, in file order, as batches of the columns `projection`.
@@ -225,202 +220,19 @@ impl Loader {
     /// If `projection` names a column that the scan does not have.
     pub fn batches(&self, scan: &Scan, projection: &[usize], sizing: Box<dyn Sizing>) -> Batches {
         let scan = Arc::new(scan.clone());
-        let decoder = Decoder::new(
-            Arc::clone(&scan),
-            projection,
-            sizing,
-            self.monitor.budget(),
-            self.in_flight,
-            self.on_bad_record,
-            self.max_record_bytes,
-        );
-        Batches {
-            loader: self.clone(),
-            scan,
-            decoder,
-            blocks: None,
-            open: None,
-            next_file: 0,
-            is_done: false,
-        }
-    }
-}
-
-/// The buffer that blocks are read into, and how far the pass has come.
-struct Blocks {
-    block: Vec<u8>,
-    progress: Progress,
-    on_progress: Option<OnProgress>,
-    held: Reservation,
-}
-
-impl Blocks {
-    fn new(loader: &Loader) -> Result<Blocks, Error> {
-        let held = loader.monitor.budget().consumer("block").try_reserve(Bytes::from(loader.block_bytes))?;
-        Ok(Blocks {
-            block: vec![0; loader.block_bytes],
-            progress: Progress { bytes: 0, total_bytes: loader.source.bytes() },
-            on_progress: loader.on_progress.clone(),
-            held,
-        })
-    }
-
-    /// Fills the block; 0 at the end of the file.
-    fn read(&mut self, reading: &mut Reading) -> Result<usize, Error> {
-        loop {
-            match reading.read(&mut self.block) {
-                Ok(n) => {
-                    self.count(reading)?;
-                    return Ok(n);
-                }
-                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(Error::io(e)),
-            }
-        }
-    }
-
-    fn count(&mut self, reading: &mut Reading) -> Result<(), Error> {
-        let taken = match reading.file.input {
-            Input::Plain(_) => reading.offset,
-            Input::Stream(_) => reading.file.consumed.load(std::sync::atomic::Ordering::Relaxed),
+        let gait = self.gait(&scan.dialect);
+        let plan = Arc::new(BatchPlan::new(scan, projection, self.on_bad_record));
+        let budget = self.monitor.budget();
+        let in_flight = in_flight(self.threads);
+        let sizes = Sizes::new(sizing, budget, in_flight, &plan, self.rows.clone());
+        let reading = Reading {
+            plan,
+            files: self.source.files.clone(),
+            gait,
+            budget: budget.clone(),
+            is_ahead: self.threads > 1,
         };
-        self.progress.bytes += taken - std::mem::replace(&mut reading.counted, taken);
-        match self.on_progress.as_ref().map(|call| call(self.progress)) {
-            Some(ControlFlow::Break(())) => Err(Error::new(ErrorKind::Cancelled)),
-            _ => Ok(()),
-        }
-    }
-}
-
-/// An iterator over the batches of an input. After an error it is at its end.
-pub struct Batches {
-    loader: Loader,
-    scan: Arc<Scan>,
-    decoder: Decoder,
-    blocks: Option<Blocks>,
-    open: Option<Reading>,
-    next_file: usize,
-    is_done: bool,
-}
-
-/// A file in the middle of being read.
-struct Reading {
-    file: OpenFile,
-    /// Bytes that were looked at and belong to the data.
-    head: Vec<u8>,
-    /// Where a plain file is read next.
-    offset: u64,
-    /// Bytes of the stored file that progress has counted.
-    counted: u64,
-    /// Bytes of `head`, or of the block, that are not decoded yet.
-    pending: std::ops::Range<usize>,
-    in_head: bool,
-}
-
-/// The first part of a file, which decides how it is read.
-const HEAD_BYTES: u64 = 64 << 10;
-
-impl Reading {
-    fn open(source: &SourceFile, loader: &Loader) -> Result<Reading, Error> {
-        let file = source.open(Encoding::Auto, loader.monitor.budget(), true)?;
-        let offset = file.mark;
-        let mut reading = Reading { file, head: Vec::new(), offset, counted: 0, pending: 0..0, in_head: true };
-        let mut head = Vec::new();
-        Read::by_ref(&mut reading)
-            .take(HEAD_BYTES)
-            .read_to_end(&mut head)
-            .map_err(|e| Error::io(e).in_file(&source.name))?;
-        reading.pending = 0..head.len();
-        reading.head = head;
-        Ok(reading)
-    }
-}
-
-impl Read for Reading {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let n = match &mut self.file.input {
-            Input::Plain(file) => std::os::unix::fs::FileExt::read_at(file as &File, out, self.offset)?,
-            Input::Stream(stream) => stream.read(out)?,
-        };
-        self.offset += n as u64;
-        Ok(n)
-    }
-}
-
-impl Batches {
-    /// The schema of every batch.
-    pub fn schema(&self) -> &SchemaRef {
-        self.decoder.schema()
-    }
-
-    fn next_batch(&mut self) -> Result<Option<Batch>, Error> {
-        loop {
-            if self.decoder.is_full() {
-                return self.decoder.flush();
-            }
-            if self.open.is_none() && !self.open_next()? {
-                return self.decoder.flush();
-            }
-            let name = Arc::clone(&self.loader.source.files[self.next_file - 1].name);
-            self.step().map_err(|e| e.in_file(&name))?;
-        }
-    }
-
-    /// Opens the next file; `false` if there is none.
-    fn open_next(&mut self) -> Result<bool, Error> {
-        let Some(source) = self.loader.source.files.get(self.next_file) else { return Ok(false) };
-        let reading = Reading::open(source, &self.loader)?;
-        if self.scan.prints.get(self.next_file) != Some(&reading.file.fingerprint) {
-            return Err(Error::new(ErrorKind::Changed).in_file(&source.name));
-        }
-        self.decoder.begin_file(self.next_file, reading.file.mark);
-        if self.blocks.is_none() {
-            self.blocks = Some(Blocks::new(&self.loader)?);
-        }
-        self.open = Some(reading);
-        self.next_file += 1;
-        Ok(true)
-    }
-
-    /// Decodes what is pending, or reads the next block.
-    fn step(&mut self) -> Result<(), Error> {
-        let (Some(reading), Some(blocks)) = (&mut self.open, &mut self.blocks) else { return Ok(()) };
-        if !reading.pending.is_empty() {
-            let bytes = if reading.in_head { &reading.head } else { &blocks.block };
-            let end = reading.pending.end.min(reading.pending.start + self.loader.block_bytes);
-            reading.pending.start += self.decoder.decode(&bytes[reading.pending.start..end])?;
-            let carried = self.decoder.heap_bytes();
-            blocks.held.try_resize(Bytes::from(blocks.block.capacity() + carried))?;
-            return Ok(());
-        }
-        if reading.in_head {
-            blocks.count(reading)?;
-            reading.in_head = false;
-            reading.head = Vec::new();
-        }
-        let n = blocks.read(reading)?;
-        reading.pending = 0..n;
-        if n == 0 {
-            self.decoder.finish_file()?;
-            let is_unchanged = reading.file.is_unchanged()?;
-            self.open = None;
-            if !is_unchanged {
-                return Err(Error::new(ErrorKind::Changed));
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Iterator for Batches {
-    type Item = Result<Batch, Error>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.is_done {
-            return None;
-        }
-        let next = self.next_batch().transpose();
-        self.is_done = !matches!(next, Some(Ok(_)));
-        next
+        let meter = Meter::new(self.source.bytes(), self.on_progress.clone());
+        Batches::new(reading, sizes, self.threads, meter)
     }
 }

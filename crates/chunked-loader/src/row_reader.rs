@@ -82,7 +82,7 @@ impl RowReader {
                 self.builder.begin_rows(first - row, rows);
             } else {
                 // A stream is read from its beginning, whatever is wanted of it.
-                let before = self.reading.plan.scan.rows_before_file(file);
+                let before = self.reading.plan.scan.first_rows.get(file).copied().unwrap_or(0);
                 self.builder.begin_rows(first - before, rows);
             }
         }
@@ -153,7 +153,7 @@ impl RowReader {
                 return Ok(Outcome::Refused(refusal.in_file(&name)));
             }
             if !is_more {
-                if open.print_now()? != open.fingerprint {
+                if !open.is_unchanged().map_err(|e| e.in_file(&name))? {
                     return Err(Error::new(ErrorKind::Changed).in_file(&name));
                 }
                 self.open_file(self.file + 1)?;

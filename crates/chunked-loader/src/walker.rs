@@ -16,7 +16,8 @@ use crate::index::{Index, IndexKernel, Indexed, Records, Survey, count_lines};
 use crate::position::Position;
 use crate::record::{Flow, Record, RecordSink};
 use crate::record_reader::RecordReader;
-use crate::window::{Input, Window};
+use crate::source::Input;
+use crate::window::Window;
 use monitor::{Bytes, Consumer, Reservation};
 
 /// Bytes that are indexed at a time, so that they and their index stay in the nearest caches.

@@ -1,22 +1,13 @@
 //! The part of an input that is in memory: a stretch of bytes that moves forward.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::fs::FileExt;
-use std::sync::Arc;
 
 use monitor::{Bytes, Reservation};
 
 use crate::block::PADDING;
 use crate::error::Error;
-
-/// Where bytes are read from.
-pub(crate) enum Input {
-    /// A file that can be read at any place.
-    Plain(Arc<File>),
-    /// What can only be read from front to back.
-    Stream(Box<dyn Read + Send>),
-}
+use crate::source::Input;
 
 /// A stretch of the input, with [`PADDING`] bytes behind it.
 pub(crate) struct Window {

@@ -1,21 +1,33 @@
 //! The exact scan: every record of the whole input is typed, nothing is kept of it but what its columns are.
+//!
+//! ```text
+//!  prefaces ──► layout ──► pass over all records ──► (pass over late texts) ──► facts, schema
+//!  of all files  columns    types, rejects,            texts of columns that
+//!                by name    checkpoints                became text late
+//! ```
+
+mod chain;
+mod exact;
+mod pass;
+mod ranges;
+mod scanner;
 
 use std::sync::Arc;
 
 use arrow::array::StringArray;
-use arrow::datatypes::{DataType, Field as ArrowField, Schema, SchemaRef};
+use arrow::datatypes::{DataType, SchemaRef};
 
-use crate::column_scan::{ColumnScan, TextWitness, TypeHint, fixed_type_holds};
+use crate::batch_builder::RowWidth;
+use crate::checkpoints::Checkpoints;
+use crate::column_scan::{TextWitness, TypeHint};
 use crate::dialect::Dialect;
-use crate::downcast::{self, Downcast};
-use crate::error::{Error, ErrorKind, Malformed, excerpt};
-use crate::header;
-use crate::nulls::NullRule;
-use crate::position::Position;
-use crate::record::{Field, Flow, Record, RecordSink};
-use crate::rejects::{OnBadRecord, Reject};
-use crate::source::Fingerprint;
-use crate::types::{FixedType, Kind, Zone};
+use crate::layout::Layout;
+use crate::source::{Encoding, Fingerprint};
+use crate::types::Kind;
+
+pub(crate) use exact::Request;
+pub(crate) use pass::OnReject;
+pub(crate) use ranges::RANGE;
 
 /// What the scan found out about one column.
 #[derive(Clone, Debug)]
@@ -59,8 +71,32 @@ pub struct Scan {
     pub(crate) rejected: u64,
     pub(crate) bytes: u64,
     pub(crate) schema: SchemaRef,
-    pub(crate) prints: Vec<Fingerprint>,
     pub(crate) passes: usize,
+    pub(crate) prints: Vec<Fingerprint>,
+    pub(crate) encodings: Vec<Encoding>,
+    pub(crate) layouts: Vec<Option<Arc<Layout>>>,
+    pub(crate) checkpoints: Checkpoints,
+    /// Rows before each file.
+    pub(crate) first_rows: Vec<u64>,
+    /// Every file can be read at any place.
+    pub(crate) is_seekable: bool,
+}
+
+impl ColumnFacts {
+    /// Bytes that a row takes in [`data_type`](Self::data_type), a dictionary's values left aside.
+    pub(crate) fn row_width(&self, rows: u64) -> RowWidth {
+        let validity = if self.nulls > 0 { 0.125 } else { 0.0 };
+        let (values, text) = match &self.data_type {
+            DataType::Boolean => (0.125, 0.0),
+            DataType::Utf8 => {
+                let fixed = 4 * (rows + 1) + if self.nulls > 0 { rows.div_ceil(8) } else { 0 };
+                (4.0, self.bytes_narrow.saturating_sub(fixed) as f64 / rows.max(1) as f64)
+            }
+            DataType::Dictionary(key, _) => (key.primitive_width().unwrap_or(4) as f64, 0.0),
+            other => (other.primitive_width().unwrap_or(8) as f64, 0.0),
+        };
+        RowWidth { fixed: values + validity, text }
+    }
 }
 
 impl Scan {
@@ -94,282 +130,19 @@ impl Scan {
         self.passes
     }
 
+    /// How the text of each file is encoded, in the order of the files.
+    pub fn encodings(&self) -> &[Encoding] {
+        &self.encodings
+    }
+
+    /// Columns that a file lacks, by index; they are null in its rows. `file` counts from 0.
+    pub fn missing_columns(&self, file: usize) -> &[usize] {
+        self.layouts.get(file).and_then(Option::as_ref).map_or(&[], |layout| &layout.missing)
+    }
+
     /// The schema of the batches, all columns included.
     pub fn schema(&self) -> &SchemaRef {
         &self.schema
     }
 }
 
-/// Called for each rejected record.
-pub(crate) type OnReject<'a> = &'a mut dyn FnMut(&Reject<'_>) -> std::io::Result<()>;
-
-/// Receives records and types them.
-pub(crate) struct Scanner<'a> {
-    hints: &'a [(String, TypeHint)],
-    pub(crate) nulls: NullRule,
-    has_header: bool,
-    on_bad_record: OnBadRecord,
-    on_reject: OnReject<'a>,
-    pub(crate) files: &'a [Arc<str>],
-    pub(crate) file: usize,
-    pub(crate) names: Option<Vec<String>>,
-    /// `None` for columns that this scan leaves out.
-    pub(crate) columns: Vec<Option<ColumnScan>>,
-    pub(crate) rows: u64,
-    pub(crate) rejected: u64,
-    scratch: Vec<u8>,
-    /// Rejected records were reported by an earlier scan.
-    is_repeated: bool,
-}
-
-/// Whether a column came to text when values of it had already been seen as something else.
-fn is_late_text(column: &ColumnScan) -> bool {
-    downcast::kind(column) == Kind::Text && !column.text_is_complete
-}
-
-/// Bytes that the different texts of all columns may take together, so that the choice of dictionaries
-/// depends on the input alone and never on the budget.
-const DICTIONARY_BYTES: usize = 8 << 20;
-/// What one column may take of it, at the least and at the most.
-const DICTIONARY_BYTES_A_COLUMN: (usize, usize) = (2 << 10, 1 << 20);
-
-impl<'a> Scanner<'a> {
-    pub(crate) fn new(
-        dialect: &Dialect,
-        hints: &'a [(String, TypeHint)],
-        files: &'a [Arc<str>],
-        on_bad_record: OnBadRecord,
-        on_reject: OnReject<'a>,
-    ) -> Self {
-        Scanner {
-            hints,
-            nulls: NullRule::new(&dialect.null_values),
-            has_header: dialect.header,
-            on_bad_record,
-            on_reject,
-            files,
-            file: 0,
-            names: None,
-            columns: Vec::new(),
-            rows: 0,
-            rejected: 0,
-            scratch: Vec::new(),
-            is_repeated: false,
-        }
-    }
-
-    pub(crate) fn heap_bytes(&self) -> usize {
-        self.columns.capacity() * size_of::<Option<ColumnScan>>()
-            + self.columns.iter().flatten().map(ColumnScan::heap_bytes).sum::<usize>()
-    }
-
-    /// Sets up the columns once their names are known.
-    fn begin(&mut self, names: Vec<String>) -> Result<(), Error> {
-        let (least, most) = DICTIONARY_BYTES_A_COLUMN;
-        let share = (DICTIONARY_BYTES / names.len().max(1)).clamp(least, most);
-        for (name, _) in self.hints {
-            if !names.contains(name) {
-                return Err(Error::new(ErrorKind::UnknownColumn { known: names }).in_column(name));
-            }
-        }
-        self.columns = names
-            .iter()
-            .map(|name| {
-                let hint =
-                    self.hints.iter().rev().find(|(n, _)| n == name).map_or(TypeHint::Inferred, |(_, h)| *h);
-                Some(ColumnScan::new(hint, share))
-            })
-            .collect();
-        self.names = Some(names);
-        Ok(())
-    }
-
-    /// Prepares another scan of the same input for the columns that became text too late to count their
-    /// texts, and gives the columns of the first one. `None`: there are no such columns.
-    pub(crate) fn begin_again_for_late_texts(&mut self) -> Option<Vec<Option<ColumnScan>>> {
-        if !self.columns.iter().flatten().any(is_late_text) {
-            return None;
-        }
-        let (least, most) = DICTIONARY_BYTES_A_COLUMN;
-        let share = (DICTIONARY_BYTES / self.columns.len().max(1)).clamp(least, most);
-        let again = self.columns.iter_mut().map(|column| match column {
-            Some(c) if is_late_text(c) => {
-                let mut next = ColumnScan::new(TypeHint::Text, share);
-                next.witness = c.witness.take();
-                Some(next)
-            }
-            // Kept, so that the same records are rejected.
-            Some(c) if matches!(c.hint, TypeHint::Fixed(_)) => Some(ColumnScan::new(c.hint, share)),
-            _ => None,
-        });
-        let again = again.collect();
-        let first = std::mem::replace(&mut self.columns, again);
-        self.rows = 0;
-        self.rejected = 0;
-        self.file = 0;
-        self.is_repeated = true;
-        Some(first)
-    }
-
-    /// Puts the columns of both scans together.
-    pub(crate) fn merge_late_texts(&mut self, first: Vec<Option<ColumnScan>>) {
-        for (column, first) in self.columns.iter_mut().zip(first) {
-            let (Some(first), hint) = (first, column.as_ref().map(|c| c.hint)) else { continue };
-            if !(hint == Some(TypeHint::Text) && is_late_text(&first)) {
-                *column = Some(first);
-            } else if let Some(column) = column {
-                column.hint = first.hint;
-            }
-        }
-    }
-
-    fn reject(
-        &mut self,
-        malformed: Malformed,
-        position: Position,
-        column: Option<&str>,
-        raw: &[u8],
-    ) -> Result<Flow, Error> {
-        let file = &self.files[self.file];
-        match self.on_bad_record {
-            OnBadRecord::Fail => {
-                let error = Error::malformed(malformed, position).in_file(file);
-                Err(if let Some(column) = column { error.in_column(column) } else { error })
-            }
-            OnBadRecord::Skip => {
-                self.rejected += 1;
-                if self.is_repeated {
-                    return Ok(Flow::Continue);
-                }
-                let reject = Reject { file, position, column, reason: &malformed, raw };
-                (self.on_reject)(&reject).map_err(Error::io)?;
-                Ok(Flow::Continue)
-            }
-        }
-    }
-
-    /// The first fixed column whose type does not hold its field.
-    fn unfit_column(&mut self, record: &Record<'_>) -> Option<usize> {
-        if self.hints.is_empty() {
-            return None;
-        }
-        for index in 0..self.columns.len() {
-            let Some(column) = &self.columns[index] else { continue };
-            let TypeHint::Fixed(fixed) = column.hint else { continue };
-            let zone = zone_of(column);
-            if !fixed_type_holds(fixed, zone, record.field(index, &mut self.scratch), &self.nulls) {
-                return Some(index);
-            }
-        }
-        None
-    }
-
-    /// The facts of all columns, and the schema.
-    pub(crate) fn finish(self, dialect: &Dialect, downcast: Downcast, bytes: u64) -> Result<Scan, Error> {
-        let Some(names) = self.names else { return Err(Error::new(ErrorKind::Empty)) };
-        for (name, column) in names.iter().zip(self.columns.iter().flatten()) {
-            if column.hint == TypeHint::Fixed(FixedType::Timestamp) && downcast::kind(column) == Kind::Text {
-                let message = "no unit of 64 bits holds both its fractions and its years; read it as string";
-                return Err(Error::new(ErrorKind::Option(message.to_owned())).in_column(name));
-            }
-        }
-        let facts = names.into_iter().zip(self.columns.iter().flatten()).map(|(name, column)| {
-            let resolved = downcast::resolve(column, self.rows, downcast);
-            let text = resolved.kind == Kind::Text;
-            let tokens = self.nulls.tokens().iter().zip(&column.tokens).filter(|(_, n)| **n > 0);
-            let extent = match resolved.kind {
-                Kind::Date => column.dates.as_ref().map(|e| (e.min_text.clone(), e.max_text.clone())),
-                Kind::Timestamp(_) => {
-                    column.stamps.as_ref().map(|e| (e.min_text.clone(), e.max_text.clone()))
-                }
-                _ => None,
-            };
-            ColumnFacts {
-                name,
-                kind: resolved.kind,
-                data_type: resolved.narrow,
-                wide_type: resolved.wide,
-                nulls: downcast::nulls(column, resolved.kind),
-                null_tokens: tokens.map(|(token, n)| (token.clone(), *n)).collect(),
-                int_range: column.int_range.filter(|_| resolved.kind == Kind::Int),
-                may_be_float32: column.hint == TypeHint::Inferred && column.magnitude <= f64::from(f32::MAX),
-                extent,
-                text_witness: column.witness.clone().filter(|_| text),
-                bytes_wide: resolved.bytes_wide,
-                bytes_narrow: resolved.bytes_narrow,
-                dictionary: resolved.dictionary,
-                hint: column.hint,
-            }
-        });
-        let columns: Vec<ColumnFacts> = facts.collect();
-        let fields = columns.iter().map(|c| ArrowField::new(&c.name, c.data_type.clone(), true));
-        let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-        Ok(Scan {
-            dialect: dialect.clone(),
-            columns,
-            rows: self.rows,
-            rejected: self.rejected,
-            bytes,
-            schema,
-            prints: Vec::new(),
-            passes: 1 + usize::from(self.is_repeated),
-        })
-    }
-}
-
-/// The zone of a fixed timestamp column, once a value has set it.
-fn zone_of(column: &ColumnScan) -> Option<Zone> {
-    match column.kind {
-        Kind::Timestamp(zone) => Some(zone),
-        _ => None,
-    }
-}
-
-impl RecordSink for Scanner<'_> {
-    fn record(&mut self, record: &Record<'_>) -> Result<Flow, Error> {
-        if self.has_header && record.position.record == 0 {
-            let names = header::names(record);
-            match &self.names {
-                None => self.begin(names)?,
-                Some(expected) => header::check_same(expected, names)?,
-            }
-            return Ok(Flow::Continue);
-        }
-        if self.names.is_none() {
-            self.begin(header::numbered(record.len()))?;
-        }
-        if let Some(index) = self.unfit_column(record) {
-            let Some(TypeHint::Fixed(fixed)) = self.columns[index].as_ref().map(|c| c.hint) else {
-                return Ok(Flow::Continue);
-            };
-            let excerpt = excerpt(record.field(index, &mut self.scratch).text);
-            let name = self.names.as_ref().map_or(String::new(), |names| names[index].clone());
-            let malformed = Malformed::Value { expected: fixed.to_string(), excerpt };
-            return self.reject(malformed, record.position, Some(&name), record.raw);
-        }
-        let file = self.file;
-        for (index, column) in self.columns.iter_mut().enumerate() {
-            let Some(column) = column else { continue };
-            let field: Field<'_> = record.field(index, &mut self.scratch);
-            let unfit = column.push(field, &self.nulls, || (file, record.position));
-            debug_assert!(unfit.is_ok(), "fixed types were asked before");
-        }
-        self.rows += 1;
-        Ok(Flow::Continue)
-    }
-
-    fn malformed(&mut self, malformed: Malformed, position: Position, raw: &[u8]) -> Result<Flow, Error> {
-        if self.has_header && position.record == 0 {
-            // Without its names no record has a meaning, and the next record must not be taken for them.
-            return Err(Error::malformed(malformed, position));
-        }
-        self.reject(malformed, position, None, raw)
-    }
-}
-
-/// Whether any hint fixes a type, so that a record can break it.
-pub(crate) fn has_fixed_types(columns: &[ColumnFacts]) -> bool {
-    columns
-        .iter()
-        .any(|c| matches!(c.hint, TypeHint::Fixed(f) if f != FixedType::String && f != FixedType::Dictionary))
-}

@@ -18,7 +18,7 @@ use super::scanner::{Rejected, Scanner};
 use crate::error::Error;
 use crate::position::Position;
 use crate::walker::{REST, Walker};
-use crate::window::Input;
+use crate::source::Input;
 
 /// Bytes of a range: few enough to stay in a core's own cache between the survey and the index.
 pub(crate) const RANGE: u64 = 256 << 10;

@@ -18,9 +18,6 @@ pub(crate) struct ScanPlan {
     pub(crate) hints: Vec<TypeHint>,
     pub(crate) rules: FieldRules,
     pub(crate) on_bad_record: OnBadRecord,
-    /// An invalid UTF-8 sequence ends the scan whatever becomes of bad records: the file is to be read in another
-    /// encoding.
-    pub(crate) must_be_utf8: bool,
 }
 
 /// A record that is left out, with what there is to tell about it.
@@ -37,6 +34,9 @@ pub(crate) struct Scanner {
     plan: Arc<ScanPlan>,
     layout: Arc<Layout>,
     file: usize,
+    /// Bytes that are not UTF-8 end the scan whatever becomes of bad records: the file is then read in another
+    /// encoding.
+    must_be_utf8: bool,
     /// `None` for columns that this scan leaves out.
     pub(crate) columns: Vec<Option<ColumnScan>>,
     /// Columns with a fixed type, and the field that holds each.
@@ -52,6 +52,7 @@ impl Scanner {
         columns: Vec<Option<ColumnScan>>,
         file: usize,
         layout: &Arc<Layout>,
+        must_be_utf8: bool,
     ) -> Scanner {
         let fixed = layout.columns.iter().enumerate().filter_map(|(field, column)| {
             match columns[*column].as_ref()?.hint {
@@ -64,6 +65,7 @@ impl Scanner {
             plan: Arc::clone(plan),
             layout: Arc::clone(layout),
             file,
+            must_be_utf8,
             columns,
             fixed,
             rows: 0,
@@ -133,7 +135,7 @@ impl Scanner {
         column: Option<usize>,
         raw: &[u8],
     ) -> Result<Flow, Error> {
-        let is_encoding = self.plan.must_be_utf8 && matches!(reason, Malformed::InvalidUtf8 { .. });
+        let is_encoding = self.must_be_utf8 && matches!(reason, Malformed::InvalidUtf8 { .. });
         if self.plan.on_bad_record == OnBadRecord::Fail || is_encoding {
             let error = Error::malformed(reason, position);
             return Err(match column {

@@ -60,6 +60,11 @@ const UTF_16BE_MARK: &[u8] = b"\xfe\xff";
 const GB18030_MARK: &[u8] = b"\x84\x31\x95\x33";
 
 impl Encoding {
+    /// This one, or `found` where it is left open.
+    pub(crate) fn unless_auto(self, found: Encoding) -> Encoding {
+        if self == Encoding::Auto { found } else { self }
+    }
+
     /// What the text is in that begins with `head`, and how many bytes of a mark stand before it.
     ///
     /// A name that was told holds against any mark; a mark of the told encoding is still none of the text.

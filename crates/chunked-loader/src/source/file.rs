@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Cursor, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use monitor::Budget;
@@ -61,7 +61,7 @@ pub(crate) struct OpenFile {
 /// How the text can be read.
 pub(crate) enum Input {
     /// UTF-8 in a file of its own, which can be read at any offset. The data begin at [`OpenFile::mark`].
-    Plain(File),
+    Plain(Arc<File>),
     /// Text that can only be read from front to back: decompressed, transcoded to UTF-8, without its mark. Its
     /// errors carry an [`Error`], which [`Error::io`] takes out again.
     Stream(Box<dyn Read + Send>),
@@ -112,7 +112,7 @@ impl SourceFile {
         let is_plain = packed.is_none() && compression.is_none();
         if is_plain && let (Encoding::Utf8, mark) = resolve(encoding, &head)? {
             return Ok(OpenFile {
-                input: Input::Plain(file),
+                input: Input::Plain(Arc::new(file)),
                 fingerprint,
                 mark,
                 encoding: Encoding::Utf8,
@@ -179,6 +179,19 @@ fn resolve(told: Encoding, head: &[u8]) -> Result<(Encoding, u64), Error> {
 }
 
 impl OpenFile {
+    /// The input, to be read. A plain file can be taken again.
+    pub(crate) fn take_input(&mut self) -> Input {
+        match &self.input {
+            Input::Plain(file) => Input::Plain(Arc::clone(file)),
+            Input::Stream(_) => std::mem::replace(&mut self.input, Input::Stream(Box::new(io::empty()))),
+        }
+    }
+
+    /// Bytes of the stored file that were taken so far, where the input is a stream.
+    pub(crate) fn consumed_bytes(&self) -> u64 {
+        self.consumed.load(Ordering::Relaxed)
+    }
+
     /// Whether the stored file is still what it was when it was opened.
     pub(crate) fn is_unchanged(&self) -> Result<bool, Error> {
         Ok(Fingerprint::of(&self.stored).map_err(Error::io)? == self.fingerprint)

@@ -1,0 +1,329 @@
+//! The scan from its first look at the files to the facts.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{Field as ArrowField, Schema};
+use monitor::{Budget, Bytes};
+
+use super::pass::{OnReject, Pass, PassError, Passed};
+use super::scanner::ScanPlan;
+use super::{ColumnFacts, Scan};
+use crate::column_scan::{ColumnScan, TypeHint};
+use crate::dialect::Dialect;
+use crate::downcast::{self, Downcast};
+use crate::error::{Error, ErrorKind, Malformed};
+use crate::field_rules::FieldRules;
+use crate::layout::{Layout, lay_out};
+use crate::position::Position;
+use crate::preface::{self, Preface};
+use crate::progress::{Meter, OnProgress};
+use crate::record::{Flow, Record, RecordSink};
+use crate::rejects::OnBadRecord;
+use crate::sniff;
+use crate::source::{Encoding, Fingerprint, Input, SourceFile};
+use crate::types::{FixedType, Kind};
+use crate::walker::{Gait, Step, Walker};
+use crate::window::Window;
+
+/// What is to be scanned, and how.
+pub(crate) struct Request<'a> {
+    pub(crate) files: &'a [SourceFile],
+    pub(crate) bytes: u64,
+    pub(crate) encoding: Encoding,
+    /// How records are gone through; what is open in its dialect is found by looking.
+    pub(crate) gait: Gait,
+    pub(crate) hints: &'a [(String, TypeHint)],
+    pub(crate) downcast: Downcast,
+    pub(crate) on_bad_record: OnBadRecord,
+    pub(crate) threads: usize,
+    pub(crate) range: u64,
+    pub(crate) budget: &'a Budget,
+    pub(crate) on_progress: Option<OnProgress>,
+}
+
+/// Bytes that the different texts of all columns may take together, so that the choice of dictionaries
+/// depends on the input alone and never on the budget.
+const DICTIONARY_BYTES: usize = 8 << 20;
+/// What one column may take of it, at the least and at the most.
+const DICTIONARY_BYTES_A_COLUMN: (usize, usize) = (2 << 10, 1 << 20);
+
+/// What the first look at the files has found.
+struct Opened {
+    dialect: Dialect,
+    names: Vec<String>,
+    layouts: Vec<Option<Arc<Layout>>>,
+    prints: Vec<Fingerprint>,
+    /// What each file says of its encoding by a mark, or the user.
+    encodings: Vec<Encoding>,
+}
+
+impl Request<'_> {
+    /// Scans, and hands rejected records to `on_reject`.
+    ///
+    /// # Errors
+    /// See [`ErrorKind`].
+    pub(crate) fn scan(&self, on_reject: OnReject<'_>) -> Result<Scan, Error> {
+        self.gait.dialect.validate()?;
+        let mut encodings = vec![self.encoding; self.files.len()];
+        let mut reported = 0;
+        loop {
+            // What was handed over before the encoding turned out is not handed over again.
+            let mut seen = 0u64;
+            let result = self.scan_in(&encodings, &mut |reject| {
+                seen += 1;
+                if seen > reported { on_reject(reject) } else { Ok(()) }
+            });
+            match result {
+                Err(failed) if failed.is_another_encoding() => {
+                    encodings[failed.file] = Encoding::Windows1252;
+                    reported = reported.max(seen);
+                }
+                Err(failed) => return Err(failed.error),
+                Ok(scan) => return Ok(scan),
+            }
+        }
+    }
+
+    fn scan_in(&self, encodings: &[Encoding], on_reject: OnReject<'_>) -> Result<Scan, PassError> {
+        let opened = self.look(encodings)?;
+        let gait = Gait { dialect: opened.dialect.clone(), ..self.gait.clone() };
+        let first = |error: Error| PassError::of_file(0, self.files.first(), error);
+        let hints = self.hints_of(&opened.names).map_err(first)?;
+        let plan = ScanPlan {
+            names: opened.names.clone(),
+            rules: FieldRules::new(&opened.dialect),
+            on_bad_record: self.on_bad_record,
+            hints,
+        };
+        let (least, most) = DICTIONARY_BYTES_A_COLUMN;
+        let share = (DICTIONARY_BYTES / opened.names.len().max(1)).clamp(least, most);
+        let columns = plan.hints.iter().map(|hint| Some(ColumnScan::new(*hint, share))).collect();
+        // The zone of a timestamp column that is told to be one is that of its first value, so order matters.
+        let ordered = plan.hints.contains(&TypeHint::Fixed(FixedType::Timestamp));
+        let pass = Pass {
+            plan: Arc::new(plan),
+            files: self.files,
+            encodings: &opened.encodings,
+            prints: &opened.prints,
+            layouts: &opened.layouts,
+            gait: &gait,
+            threads: if ordered { 1 } else { self.threads },
+            range: self.range,
+            budget: self.budget,
+        };
+        let mut meter = Meter::new(self.bytes, self.on_progress.clone());
+        let mut passed = pass.run(columns, &mut meter, on_reject)?;
+        let late: Vec<bool> = passed.columns.iter().map(|c| c.as_ref().is_some_and(is_late_text)).collect();
+        let is_repeated = late.contains(&true);
+        if is_repeated {
+            let again = passed.columns.iter().zip(&late).map(|(column, is_late)| {
+                let hint = column.as_ref()?.hint;
+                // Fixed columns stay, so that the same records are rejected.
+                match hint {
+                    _ if *is_late => Some(ColumnScan::new(TypeHint::Text, share)),
+                    TypeHint::Fixed(_) => Some(ColumnScan::new(hint, share)),
+                    _ => None,
+                }
+            });
+            let mut meter = Meter::new(self.bytes, self.on_progress.clone());
+            let again = pass.run(again.collect(), &mut meter, &mut |_| Ok(()))?;
+            for ((column, again), is_late) in passed.columns.iter_mut().zip(again.columns).zip(&late) {
+                if let (Some(column), Some(again), true) = (column, again, is_late) {
+                    column.take_texts(again);
+                }
+            }
+        }
+        let scan = self.facts(&pass, &opened, passed, is_repeated).map_err(first)?;
+        Ok(scan)
+    }
+
+    /// Looks at the beginning of all files.
+    fn look(&self, told: &[Encoding]) -> Result<Opened, PassError> {
+        let mut dialect = self.gait.dialect.clone();
+        let (mut prefaces, mut prints, mut encodings) = (Vec::new(), Vec::new(), Vec::new());
+        for (index, file) in self.files.iter().enumerate() {
+            let mut look = || -> Result<Option<Preface>, Error> {
+                let mut open = file.open(told[index], self.budget, false)?;
+                let held = self.budget.consumer("block").try_reserve(Bytes::ZERO)?;
+                let mut window = Window::new(held);
+                prints.push(open.fingerprint.clone());
+                // Without a mark, only the whole file can tell.
+                let is_open = told[index] == Encoding::Auto
+                    && open.encoding == Encoding::Utf8
+                    && open.mark == 0;
+                encodings.push(if is_open { Encoding::Auto } else { open.encoding });
+                window.begin(open.take_input(), open.mark);
+                if index == 0 {
+                    window.want(preface::HEAD_BYTES)?;
+                    // One byte more tells whether that was all.
+                    window.want(window.len() + 1)?;
+                    let is_whole = window.is_last();
+                    let head = window.bytes(window.len().min(preface::HEAD_BYTES));
+                    dialect = sniff::settle(head, is_whole, &dialect);
+                    dialect.validate()?;
+                }
+                preface::read(&mut window, open.mark, &dialect, self.gait.max_record_bytes)
+            };
+            let preface = look().map_err(|error| PassError {
+                is_open: told[index] == Encoding::Auto,
+                ..PassError::of_file(index, Some(file), error)
+            })?;
+            prefaces.push(preface);
+        }
+        let (names, layouts) = lay_out(&prefaces, dialect.header())
+            .map_err(|(file, error)| PassError::of_file(file, self.files.get(file), error))?;
+        if names.is_empty() {
+            return Err(PassError::of_file(0, self.files.first(), Error::new(ErrorKind::Empty)));
+        }
+        let layouts = layouts.into_iter().map(|layout| layout.map(Arc::new)).collect();
+        Ok(Opened { dialect, names, layouts, prints, encodings })
+    }
+
+    /// The hint of each column; the last one for a name holds.
+    fn hints_of(&self, names: &[String]) -> Result<Vec<TypeHint>, Error> {
+        for (name, _) in self.hints {
+            if !names.contains(name) {
+                return Err(Error::new(ErrorKind::UnknownColumn { known: names.to_vec() }).in_column(name));
+            }
+        }
+        let hints: std::collections::HashMap<&str, TypeHint> =
+            self.hints.iter().map(|(name, hint)| (name.as_str(), *hint)).collect();
+        Ok(names.iter().map(|name| hints.get(name.as_str()).copied().unwrap_or_default()).collect())
+    }
+
+    /// The facts of all columns, and the schema.
+    fn facts(
+        &self,
+        pass: &Pass<'_>,
+        opened: &Opened,
+        passed: Passed,
+        is_repeated: bool,
+    ) -> Result<Scan, Error> {
+        for (name, column) in opened.names.iter().zip(passed.columns.iter().flatten()) {
+            if column.hint == TypeHint::Fixed(FixedType::Timestamp) && downcast::kind(column) == Kind::Text {
+                let message = "no unit of 64 bits holds both its fractions and its years; read it as string";
+                return Err(Error::new(ErrorKind::Option(message.to_owned())).in_column(name));
+            }
+        }
+        let mut columns = Vec::with_capacity(opened.names.len());
+        for (name, column) in opened.names.iter().zip(passed.columns.iter().flatten()) {
+            let resolved = downcast::resolve(column, passed.rows, self.downcast);
+            let tokens = pass.plan.rules.nulls.tokens().iter().zip(&column.tokens).filter(|(_, n)| **n > 0);
+            let mut witness = column.witness().filter(|_| resolved.kind == Kind::Text);
+            if let Some(witness) = &mut witness {
+                witness.position = locate(pass, &passed, witness.file, witness.position)?;
+            }
+            columns.push(ColumnFacts {
+                name: name.clone(),
+                kind: resolved.kind,
+                nulls: downcast::nulls(column, resolved.kind),
+                null_tokens: tokens.map(|(token, n)| (token.clone(), *n)).collect(),
+                int_range: column.int_range.filter(|_| resolved.kind == Kind::Int),
+                may_be_float32: column.hint == TypeHint::Inferred && column.fits_float32_range,
+                extent: column.extent(resolved.kind),
+                text_witness: witness,
+                data_type: resolved.narrow,
+                wide_type: resolved.wide,
+                bytes_wide: resolved.bytes_wide,
+                bytes_narrow: resolved.bytes_narrow,
+                dictionary: resolved.dictionary,
+                hint: column.hint,
+            });
+        }
+        let fields = columns.iter().map(|c| ArrowField::new(&c.name, c.data_type.clone(), true));
+        let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+        Ok(Scan {
+            dialect: opened.dialect.clone(),
+            columns,
+            rows: passed.rows,
+            rejected: passed.rejected,
+            bytes: self.bytes,
+            schema,
+            passes: 1 + usize::from(is_repeated),
+            prints: opened.prints.clone(),
+            // What has been read to its end without a bad byte is UTF-8.
+            encodings: opened.encodings.iter().map(|e| e.unless_auto(Encoding::Utf8)).collect(),
+            first_rows: passed.first_rows,
+            layouts: opened.layouts.clone(),
+            checkpoints: passed.checkpoints,
+            is_seekable: passed.is_seekable,
+        })
+    }
+}
+
+impl PassError {
+    fn of_file(file: usize, source: Option<&SourceFile>, error: Error) -> PassError {
+        let error = match source {
+            Some(source) => error.in_file(&source.name),
+            None => error,
+        };
+        PassError { file, error, is_open: false }
+    }
+
+    /// Whether a file that says nothing of its encoding has turned out not to be UTF-8.
+    fn is_another_encoding(&self) -> bool {
+        let kind = self.error.kind();
+        self.is_open && matches!(kind, ErrorKind::Malformed(Malformed::InvalidUtf8 { .. }))
+    }
+}
+
+/// Whether a column came to text when values of it had already been seen as something else.
+fn is_late_text(column: &ColumnScan) -> bool {
+    downcast::kind(column) == Kind::Text && !column.text_is_complete()
+}
+
+/// The line and record of a record that begins at a byte: what several threads have scanned knows its byte only.
+fn locate(pass: &Pass<'_>, passed: &Passed, file: usize, found: Position) -> Result<Position, Error> {
+    let Some(layout) = &pass.layouts[file] else { return Ok(found) };
+    let mut open = pass.files[file].open(pass.encodings[file], pass.budget, false)?;
+    let Input::Plain(input) = open.take_input() else { return Ok(found) };
+    if pass.threads < 2 {
+        return Ok(found);
+    }
+    let before = passed.checkpoints.before_byte(file, found.byte).map_or(layout.before, |c| c.before);
+    let mut walker = Walker::new(pass.gait, &pass.budget.consumer("block"))?;
+    walker.begin(Input::Plain(input), layout.columns.len(), before, u64::MAX);
+    let mut search = Search { byte: found.byte, found: None };
+    while search.found.is_none() {
+        match walker.step()? {
+            Step::End => break,
+            Step::Irregular => walker.read_irregular(&mut search)?,
+            Step::Block => {
+                let rows = walker.block().rows();
+                let last = walker.place(rows - 1);
+                if last.byte < found.byte {
+                    walker.take(rows);
+                } else {
+                    walker.distrust();
+                }
+            }
+        }
+    }
+    Ok(search.found.unwrap_or(found))
+}
+
+/// Looks for the record that begins at a byte.
+struct Search {
+    byte: u64,
+    found: Option<Position>,
+}
+
+impl Search {
+    fn look(&mut self, position: Position) -> Result<Flow, Error> {
+        if position.byte < self.byte {
+            return Ok(Flow::Continue);
+        }
+        self.found = Some(position);
+        Ok(Flow::Stop)
+    }
+}
+
+impl RecordSink for Search {
+    fn record(&mut self, record: &Record<'_>) -> Result<Flow, Error> {
+        self.look(record.position)
+    }
+
+    fn malformed(&mut self, _: Malformed, position: Position, _: &[u8]) -> Result<Flow, Error> {
+        self.look(position)
+    }
+}

@@ -324,7 +324,8 @@ impl Reading {
     fn open(source: &SourceFile, loader: &Loader) -> Result<Reading, Error> {
         let file = source.open(Encoding::Auto, loader.monitor.budget(), true)?;
         let offset = file.mark;
-        let mut reading = Reading { file, head: Vec::new(), offset, counted: 0, pending: 0..0, in_head: true };
+        let mut reading =
+            Reading { file, head: Vec::new(), offset, counted: 0, pending: 0..0, in_head: true };
         let mut head = Vec::new();
         Read::by_ref(&mut reading)
             .take(HEAD_BYTES)

@@ -242,16 +242,12 @@ impl fmt::Display for Error {
                 "found bytes at byte {byte} that {encoding} has no character for, expected {encoding} text; name the \
                  file's true encoding, or mend the file"
             ),
-            ErrorKind::Spool { folder, error } if error.kind() == io::ErrorKind::StorageFull => write!(
-                f,
-                "spool folder {} is full; free space in it, or name another, for example by the environment \
-                 variable TMPDIR",
-                folder.display()
-            ),
+            ErrorKind::Spool { folder, error } if error.kind() == io::ErrorKind::StorageFull => {
+                write!(f, "spool folder {} is full; free space in it, or choose another", folder.display())
+            }
             ErrorKind::Spool { folder, error } => write!(
                 f,
-                "spool folder {} cannot be written to: {error}; name a folder that can, for example by the \
-                 environment variable TMPDIR",
+                "spool folder {} cannot be written to: {error}; choose a folder that can",
                 folder.display()
             ),
             ErrorKind::HeaderDiffers { expected, found } => {

@@ -2,7 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
-use std::sync::{Arc, Mutex};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use chunked_loader::{
     Batch, BatchLimit, ErrorKind, FixedRows, LastBatch, Loader, Observation, Prefetch, Sizing, Source,
@@ -11,11 +12,16 @@ use monitor::{Budget, Bytes, Monitor};
 
 const ROWS: usize = 200_000;
 
-/// A column of whole numbers of 32 bits.
+/// A column of whole numbers of 32 bits, in a plain file, which takes no memory of its own to be read.
 fn numbers(budget: Bytes) -> (Loader, Budget) {
-    let csv: String =
-        std::iter::once("n\n".to_owned()).chain((0..ROWS).map(|n| format!("{}\n", n + 100_000))).collect();
-    let source = Source::spool("numbers", csv.as_bytes(), &std::env::temp_dir(), &mut || false).unwrap();
+    static FILE: OnceLock<PathBuf> = OnceLock::new();
+    let path = FILE.get_or_init(|| {
+        let rows = (0..ROWS).map(|n| format!("{}\n", n + 100_000));
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("numbers.csv");
+        std::fs::write(&path, std::iter::once("n\n".to_owned()).chain(rows).collect::<String>()).unwrap();
+        path
+    });
+    let source = Source::open(std::slice::from_ref(path), &std::env::temp_dir()).unwrap();
     let budget = Budget::new(budget);
     let monitor = Monitor::builder().with_budget(budget.clone()).build().unwrap();
     (Loader::new(source).with_block_bytes(16 << 10).with_monitor(monitor), budget)
@@ -79,7 +85,7 @@ fn exact_rows_are_never_cut_but_refused() {
     let error = batches.next().unwrap().unwrap_err();
     let message = error.to_string();
     assert!(
-        message.starts_with("numbers: the memory budget of 256.0 KiB cannot give ")
+        message.contains("numbers.csv: the memory budget of 256.0 KiB cannot give ")
             && message.contains("`batch`"),
         "{message}"
     );

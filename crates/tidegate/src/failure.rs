@@ -73,6 +73,9 @@ impl Failure {
     fn remedy(&self) -> &'static str {
         match self {
             Failure::BudgetTooSmall { .. } => "",
+            Failure::Loader(error) if matches!(error.kind(), chunked_loader::ErrorKind::Spool { .. }) => {
+                ", by the environment variable TMPDIR"
+            }
             _ if self.exit_code() == 4 => "; give --memory more, or --batch-rows less",
             _ => "",
         }

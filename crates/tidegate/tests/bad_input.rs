@@ -67,13 +67,38 @@ fn files_that_are_no_input() {
 }
 
 #[test]
-fn compressed_input() {
+fn compressed_input_that_is_cut_off_or_damaged() {
     let folder = Folder::with(&["nycflights13-planes.csv.gz"]);
+    let whole = fs::read(folder.path("nycflights13-planes.csv.gz")).unwrap();
+    folder.write("cut.csv.gz", &whole[..10_000]);
     failed_saying(
         &folder,
-        &folder.run("convert nycflights13-planes.csv.gz -o out/x.parquet"),
-        2,
-        "nycflights13-planes.csv.gz: is gzip, which is not read yet; unpack it first, for example with `gzip -dk`",
+        &folder.run("convert cut.csv.gz -o out/x.parquet"),
+        3,
+        "cut.csv.gz: ends at byte 10000 in the middle of its gzip data, expected their end; it was cut off, so fetch \
+         or make it again",
+    );
+    let mut flipped = whole;
+    flipped[10_000] ^= 0xff;
+    folder.write("flipped.csv.gz", &flipped);
+    failed(
+        &folder,
+        &folder.run("convert flipped.csv.gz -o out/x.parquet"),
+        3,
+        &["its gzip data are damaged"],
+    );
+}
+
+#[test]
+fn text_that_is_not_in_its_encoding() {
+    let folder = folder();
+    folder.write("odd.csv", b"\xff\xfea\0\n\x001");
+    failed_saying(
+        &folder,
+        &folder.run("convert odd.csv -o out/x.parquet"),
+        3,
+        "odd.csv: found bytes at byte 6 that utf-16le has no character for, expected utf-16le text; name the file's \
+         true encoding, or mend the file",
     );
 }
 

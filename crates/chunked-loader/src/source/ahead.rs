@@ -115,7 +115,7 @@ impl Ahead {
 fn read_ahead(reader: &mut dyn Read, empty: &Receiver<Vec<u8>>, full: &SyncSender<Piece>) {
     // An error of either channel means that nobody waits any more.
     while let Ok(mut bytes) = empty.recv() {
-        // Of the full length once, so that a recycled buffer is not cleared again.
+        // Clears nothing but what a recycled buffer had not in use.
         bytes.resize(BUFFER, 0);
         let mut len = 0;
         let mut end = None;

@@ -147,14 +147,20 @@ impl fmt::Display for Encoding {
             Encoding::Utf16Be => "utf-16be",
             Encoding::Latin1 => "iso-8859-1",
             Encoding::Windows1252 => "windows-1252",
-            Encoding::Legacy(LegacyEncoding(table)) => return f.write_str(&table.name().to_ascii_lowercase()),
+            Encoding::Legacy(LegacyEncoding(table)) => {
+                return f.write_str(&table.name().to_ascii_lowercase());
+            }
         })
     }
 }
 
 impl fmt::Display for UnknownEncoding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "unknown encoding \"{}\"; common ones are {COMMON}", crate::error::excerpt(self.0.as_bytes()))
+        write!(
+            f,
+            "unknown encoding \"{}\"; common ones are {COMMON}",
+            crate::error::excerpt(self.0.as_bytes())
+        )
     }
 }
 
@@ -195,7 +201,9 @@ mod tests {
     fn a_name_that_nobody_knows_is_told_with_common_ones() {
         for name in ["", "utf-5", "utf-32", "replacement", "iso-2022-kr", "latin1\u{e9}"] {
             let message = name.parse::<Encoding>().unwrap_err().to_string();
-            assert!(message.starts_with(&format!("unknown encoding \"{name}\"; common ones are auto, utf-8, ")));
+            assert!(
+                message.starts_with(&format!("unknown encoding \"{name}\"; common ones are auto, utf-8, "))
+            );
         }
     }
 
@@ -222,6 +230,8 @@ mod tests {
         assert_eq!(named("gb18030").resolve(b"\x84\x31\x95\x33"), (named("gb18030"), 4));
         assert!(Encoding::Utf16Be.is_contradicted(b"\xff\xfe"));
         assert!(Encoding::Utf16Le.is_contradicted(b"\xfe\xff"));
-        assert!(!Encoding::Utf16Le.is_contradicted(b"\xff\xfe") && !Encoding::Utf8.is_contradicted(b"\xff\xfe"));
+        assert!(
+            !Encoding::Utf16Le.is_contradicted(b"\xff\xfe") && !Encoding::Utf8.is_contradicted(b"\xff\xfe")
+        );
     }
 }

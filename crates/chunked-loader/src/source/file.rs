@@ -49,8 +49,10 @@ pub(crate) struct OpenFile {
     /// them; in a plain file the data begin behind them.
     pub(crate) mark: u64,
     /// What the text was found or told to be.
+    #[allow(dead_code, reason = "no report shows it yet")]
     pub(crate) encoding: Encoding,
     /// The compression that was found, for reports.
+    #[allow(dead_code, reason = "no report shows it yet")]
     pub(crate) compression: Option<&'static str>,
     /// Bytes of the stored file that a stream has taken. A plain file leaves it alone.
     pub(crate) consumed: Arc<AtomicU64>,
@@ -166,8 +168,8 @@ fn read_head(reader: &mut dyn Read) -> Result<Vec<u8>, Error> {
 
 /// What uncompressed text is in, and the bytes of its mark.
 fn resolve(told: Encoding, head: &[u8]) -> Result<(Encoding, u64), Error> {
-    let unread =
-        if told == Encoding::Auto { format::other_encoding(head) } else { None }.or(format::other_format(head));
+    let unread = if told == Encoding::Auto { format::other_encoding(head) } else { None }
+        .or(format::other_format(head));
     if let Some((what, remedy)) = unread {
         return Err(Error::new(ErrorKind::Unsupported { what, remedy }));
     }

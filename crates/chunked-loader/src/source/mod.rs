@@ -6,7 +6,7 @@
 //!           count      bzip2, xz
 //!
 //!  a file of plain UTF-8 ──► Input::Plain, read at any offset
-//!  pipe ──► Spooled: a file as above, packed to LZ4
+//!  pipe ──► Spooled: a file as above, or packed to LZ4
 //! ```
 //!
 //! What a file is, its first bytes say, never its name. Every stage is left out where it has nothing to do, holds
@@ -69,7 +69,8 @@ impl Source {
     }
 
     /// What a reader gives, copied to `spool_dir`, and named `name` in messages. `stop` is asked between
-    /// two pieces. The copy is compressed, takes less than 2 MiB of memory to make, and is deleted with the source.
+    /// two pieces. The copy is compressed if it is large, takes less than 1 MiB of memory to make, and
+    /// is deleted with the source.
     ///
     /// # Errors
     /// [`ErrorKind::Io`] if the reader fails, [`ErrorKind::Spool`] if `spool_dir` cannot be written to,

@@ -49,8 +49,8 @@ const INPUT: usize = 32 << 10;
 const ROOM: usize = 32;
 
 impl Transcoder {
-    /// What `reader` gives in `encoding`, whose mark, of `mark` bytes, is passed over already. `None` for UTF-8,
-    /// which is not decoded.
+    /// What `reader` gives in `encoding`, which is any but UTF-8, and whose mark, of `mark` bytes, is passed over
+    /// already.
     pub(crate) fn new(
         reader: Box<dyn Read + Send>,
         encoding: Encoding,
@@ -58,6 +58,7 @@ impl Transcoder {
         budget: &Budget,
     ) -> Result<Transcoder, Error> {
         let _held = budget.consumer("transcode").try_reserve(Bytes::from(INPUT))?;
+        debug_assert!(!matches!(encoding, Encoding::Auto | Encoding::Utf8), "{encoding} is not transcoded");
         let table = match encoding.table() {
             Some(table) => Table::Other(Box::new(table.new_decoder_without_bom_handling())),
             None => Table::Latin1,
@@ -105,9 +106,13 @@ impl Transcoder {
             let input = &self.input[self.start..self.end];
             let (result, read, written) = match &mut self.table {
                 Table::Latin1 => {
-                    let (read, written) = latin1(input, out);
+                    let (read, written) = convert_latin1_to_utf8_partial(input, out);
                     let is_all = read == input.len();
-                    (if is_all { DecoderResult::InputEmpty } else { DecoderResult::OutputFull }, read, written)
+                    (
+                        if is_all { DecoderResult::InputEmpty } else { DecoderResult::OutputFull },
+                        read,
+                        written,
+                    )
                 }
                 Table::Other(decoder) => decoder.decode_to_utf8_without_replacement(input, out, is_last),
             };
@@ -126,11 +131,6 @@ impl Transcoder {
             }
         }
     }
-}
-
-/// Bytes read and written. `out` has room for one character at least.
-fn latin1(input: &[u8], out: &mut [u8]) -> (usize, usize) {
-    convert_latin1_to_utf8_partial(input, out)
 }
 
 impl Read for Transcoder {
@@ -161,7 +161,12 @@ mod tests {
     use crate::source::stored::tests::{Trickle, drain};
 
     /// Through any cut: what was decoded, and where it failed.
-    fn transcode(bytes: &[u8], encoding: Encoding, cuts: &[usize], reads: &[usize]) -> (Vec<u8>, Option<u64>) {
+    fn transcode(
+        bytes: &[u8],
+        encoding: Encoding,
+        cuts: &[usize],
+        reads: &[usize],
+    ) -> (Vec<u8>, Option<u64>) {
         let reader = Box::new(Trickle::new(bytes, cuts));
         let mut transcoder = Transcoder::new(reader, encoding, 0, &Budget::unbounded()).unwrap();
         let (text, end) = drain(&mut transcoder, reads);

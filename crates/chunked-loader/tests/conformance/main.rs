@@ -23,8 +23,6 @@ enum Pending {
     NotUtf8,
     /// Refused as malformed: NUL bytes stand where delimiters and line ends are looked for.
     Malformed,
-    /// Refused by its first bytes, with what the message says that it is.
-    Format(&'static str),
     /// Read, and every field is the text that the file holds: no number is guessed, none cut.
     Text,
 }
@@ -66,7 +64,6 @@ fn check(case: &Case, dir: &Path) -> Result<bool, String> {
         match (pending, &first.outcome) {
             (Pending::NotUtf8, Outcome::Refused(e)) if e.is_not_utf8 => {}
             (Pending::Malformed, Outcome::Refused(e)) if e.exit == 3 && e.position.is_some() => {}
-            (Pending::Format(what), Outcome::Refused(e)) if e.unsupported == Some(*what) => {}
             (Pending::Text, Outcome::Read(read)) => compare::rows(&case.main, read)?,
             (_, outcome) => return Err(format!("is no longer refused or read as pending: {outcome:?}")),
         }

@@ -70,7 +70,6 @@ pub(crate) struct Refused {
     pub(crate) is_not_utf8: bool,
     /// Byte of the first invalid sequence.
     pub(crate) bad_byte: Option<u64>,
-    pub(crate) unsupported: Option<&'static str>,
     /// The exit code that the contract gives such an error.
     pub(crate) exit: u64,
 }
@@ -188,6 +187,7 @@ impl Refused {
         };
         let exit = match error.kind() {
             ErrorKind::Malformed(_) | ErrorKind::Empty | ErrorKind::HeaderDiffers { .. } => 3,
+            ErrorKind::Damaged { .. } | ErrorKind::Undecodable { .. } => 3,
             ErrorKind::UnknownColumn { .. } | ErrorKind::Option(_) => 2,
             _ => 1,
         };
@@ -197,10 +197,6 @@ impl Refused {
             column: error.column().map(str::to_owned),
             is_not_utf8: bad_byte.is_some(),
             bad_byte,
-            unsupported: match error.kind() {
-                ErrorKind::Unsupported { what, .. } => Some(what),
-                _ => None,
-            },
             exit,
         }
     }

@@ -30,9 +30,6 @@ const ZSTD: &[u8] = b"\x28\xb5\x2f\xfd";
 const XZ: &[u8] = b"\xfd7zXZ\0";
 
 impl Compression {
-    /// Bytes of a file that are enough for [`found`](Self::found).
-    pub(crate) const HEAD: usize = 10;
-
     /// What the first bytes of a file say; `is_whole` if they are all there is.
     ///
     /// A file that ends inside such a mark was cut off, since no text begins with its first two bytes. Bzip2's is

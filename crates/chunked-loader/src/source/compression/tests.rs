@@ -54,7 +54,12 @@ fn filling(compression: Compression, fill: usize) -> Vec<u8> {
     }
 }
 
-fn unpack(compression: Compression, packed: &[u8], cuts: &[usize], reads: &[usize]) -> (Vec<u8>, io::Result<()>) {
+fn unpack(
+    compression: Compression,
+    packed: &[u8],
+    cuts: &[usize],
+    reads: &[usize],
+) -> (Vec<u8>, io::Result<()>) {
     let consumer = Budget::unbounded().consumer("decompress");
     let mut decoder = compression.decoder(stored(packed, cuts), &consumer).unwrap();
     let (bytes, end) = drain(&mut decoder, reads);
@@ -185,7 +190,8 @@ fn bytes_behind_the_last_member_are_an_error() {
 
 #[test]
 fn large_members_are_cut_off_too() {
-    let text: Vec<u8> = (0..60_000u32).flat_map(|n| (n.wrapping_mul(2_654_435_761) >> 20).to_le_bytes()).collect();
+    let text: Vec<u8> =
+        (0..60_000u32).flat_map(|n| (n.wrapping_mul(2_654_435_761) >> 20).to_le_bytes()).collect();
     for compression in ALL {
         let packed = pack(compression, &text);
         let (bytes, end) = unpack(compression, &packed, &[999, 1 << 16], &[777, 1 << 18]);
@@ -204,18 +210,12 @@ fn what_unpacks_to_very_much_stays_in_bounded_memory() {
         assert!(packed.len() < 100_000, "{}", packed.len());
         let budget = Budget::new(Bytes::mib(3));
         let decoder = compression.decoder(stored(&packed, &[1 << 16]), &budget.consumer("x")).unwrap();
-        let mut all = 0;
-        for (reader, mut buffer) in [(decoder, vec![1; 50_000])] {
-            let mut reader = reader;
-            loop {
-                let n = reader.read(&mut buffer).unwrap();
-                if n == 0 {
-                    break;
-                }
-                assert!(buffer[..n].iter().all(|byte| *byte == 0));
-                all += n;
-            }
+        let (mut decoder, mut buffer, mut all) = (decoder, vec![1; 50_000], 0);
+        while let n @ 1.. = decoder.read(&mut buffer).unwrap() {
+            assert!(buffer[..n].iter().all(|byte| *byte == 0));
+            all += n;
         }
+        drop(decoder);
         assert_eq!(all, 24 << 20, "{compression:?}");
         assert_eq!(budget.reserved(), Bytes::ZERO, "given back");
     }
@@ -233,7 +233,8 @@ fn memory_that_the_budget_lacks_is_refused_before_it_is_taken() {
         let packed = pack(compression, &text);
         let budget = Budget::new(small);
         let read = |budget: &Budget| {
-            let mut decoder = compression.decoder(stored(&packed, &[1 << 16]), &budget.consumer("decompress"))?;
+            let mut decoder =
+                compression.decoder(stored(&packed, &[1 << 16]), &budget.consumer("decompress"))?;
             decoder.read(&mut [0; 10]).map_err(Error::io)
         };
         let error = read(&budget).unwrap_err();
@@ -273,7 +274,7 @@ fn compression_is_found_by_what_a_file_holds() {
         for text in ["", "a,b\n"] {
             let packed = pack(compression, text.as_bytes());
             assert_eq!(Compression::found(&packed, true), Some(compression));
-            assert_eq!(Compression::found(&packed[..Compression::HEAD], false), Some(compression));
+            assert_eq!(Compression::found(&packed[..10], false), Some(compression));
         }
     }
     for text in ["", "B", "BZh", "BZh9", "BZh9,b\n1,2", "BZh91AY", "P*M", "(", "\u{1f}"] {

@@ -112,7 +112,9 @@ mod tests {
         let (step, held) = decode(&Budget::new(Bytes::mib(8)));
         assert!(held == MEMORY, "{held}");
         match step {
-            Err(Failure::Other(error)) => assert!(matches!(error.kind(), crate::ErrorKind::Budget(_)), "{error}"),
+            Err(Failure::Other(error)) => {
+                assert!(matches!(error.kind(), crate::ErrorKind::Budget(_)), "{error}")
+            }
             _ => panic!("not refused"),
         }
     }

@@ -82,7 +82,13 @@ mod tests {
         assert_eq!(window(b"\x28\xb5\x2f\xfd\xa1\xff\x01\0\0\x01"), (1 << 24) + 1);
         assert_eq!(window(b"\x28\xb5\x2f\xfd\xe3\0\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff"), u64::MAX);
         // Cut off, skippable, or nothing of the kind.
-        for head in [&b""[..], b"\x28\xb5\x2f\xfd", b"\x28\xb5\x2f\xfd\x00", b"\x28\xb5\x2f\xfd\x60\x01", b"\x50\x2a\x4d\x18abcdef"] {
+        for head in [
+            &b""[..],
+            b"\x28\xb5\x2f\xfd",
+            b"\x28\xb5\x2f\xfd\x00",
+            b"\x28\xb5\x2f\xfd\x60\x01",
+            b"\x50\x2a\x4d\x18abcdef",
+        ] {
             assert_eq!(window(head), 0, "{head:?}");
         }
     }

@@ -167,7 +167,10 @@ fn text_that_its_encoding_does_not_have_tells_its_place() {
     }
     let odd = open(b"\xff\xfea\0b");
     let error = odd.end.unwrap_err();
-    assert!(matches!(error.kind(), ErrorKind::Undecodable { byte: 4, encoding: Encoding::Utf16Le }), "{error}");
+    assert!(
+        matches!(error.kind(), ErrorKind::Undecodable { byte: 4, encoding: Encoding::Utf16Le }),
+        "{error}"
+    );
     let error = open_as(b"\xfe\xff\0a", Encoding::Utf16Le).err().unwrap();
     assert!(matches!(error.kind(), ErrorKind::Undecodable { byte: 0, .. }), "{error}");
 }
@@ -195,6 +198,32 @@ fn other_formats_are_refused_inside_compression_too() {
 }
 
 #[test]
+fn a_long_pipe_is_packed_and_read_as_the_file_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let text: String = (0..70_000).map(|n| format!("{n},é\n")).collect();
+    let marked = format!("\u{feff}{text}");
+    for (bytes, encoding, mark) in [
+        (text.clone().into_bytes(), Encoding::Utf8, 0),
+        (marked.clone().into_bytes(), Encoding::Utf8, 3),
+        (utf16le(&marked), Encoding::Utf16Le, 2),
+    ] {
+        let pipe = &Source::spool("pipe", &bytes[..], folder.path(), &mut || false).unwrap().files[0];
+        let Location::Spooled(spooled) = &pipe.stored else { panic!("not spooled") };
+        assert_eq!(spooled.packed(), Some(bytes.len() as u64));
+        assert!(std::fs::metadata(spooled.path()).unwrap().len() < bytes.len() as u64);
+        for is_ahead in [false, true] {
+            let opened = read(pipe, Encoding::Auto, is_ahead).unwrap();
+            assert!(opened.end.is_ok() && opened.text == text.as_bytes());
+            assert_eq!((opened.encoding, opened.mark, opened.compression), (encoding, mark, None));
+        }
+        let opened = open(&bytes);
+        assert!(opened.text == text.as_bytes());
+    }
+    let parquet = [&b"PAR1\x15\x04"[..], &[0; 300_000]].concat();
+    assert!(open_as(&parquet, Encoding::Auto).is_err());
+}
+
+#[test]
 fn a_compressed_file_that_is_cut_at_any_byte_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let text = "a,b\n1,2\n3,4\n";
@@ -210,7 +239,10 @@ fn a_compressed_file_that_is_cut_at_any_byte_is_an_error() {
                 Ok(opened) => opened.end.unwrap_err(),
                 Err(error) => error,
             };
-            assert!(matches!(error.kind(), ErrorKind::Damaged { cause: None, .. }), "{compression:?}: {error}");
+            assert!(
+                matches!(error.kind(), ErrorKind::Damaged { cause: None, .. }),
+                "{compression:?}: {error}"
+            );
         }
     }
 }

@@ -10,8 +10,8 @@ use crate::batch::Batch;
 use crate::column::{self, ColumnBuilder};
 use crate::column_scan::{TypeHint, fixed_type_holds};
 use crate::error::{Error, ErrorKind, Malformed};
+use crate::field_rules::FieldRules;
 use crate::header;
-use crate::nulls::NullRule;
 use crate::position::Position;
 use crate::record::{Flow, Record, RecordSink};
 use crate::record_reader::RecordReader;
@@ -37,7 +37,7 @@ struct RowSink {
     schema: SchemaRef,
     /// Columns of the input that are wanted, by index, beside their builders.
     builders: Vec<(usize, Box<dyn ColumnBuilder>)>,
-    nulls: NullRule,
+    rules: FieldRules,
     on_bad_record: OnBadRecord,
     checks_fixed_types: bool,
     sizing: Box<dyn Sizing>,
@@ -82,7 +82,7 @@ impl Decoder {
         let rows = RowSink {
             schema: Arc::new(Schema::new(fields)),
             builders: builders.collect(),
-            nulls: NullRule::new(&scan.dialect.null_values),
+            rules: FieldRules::new(&scan.dialect),
             on_bad_record,
             checks_fixed_types: on_bad_record == OnBadRecord::Skip && has_fixed_types(&scan.columns),
             sizing,
@@ -246,7 +246,7 @@ impl RowSink {
                     _ if fixed == FixedType::Timestamp => Some(Zone::Naive),
                     _ => None,
                 };
-                !fixed_type_holds(fixed, zone, record.field(i, &mut self.scratch), &self.nulls)
+                !fixed_type_holds(fixed, zone, record.field(i, &mut self.scratch), &self.rules)
             })
     }
 
@@ -293,7 +293,7 @@ impl RecordSink for RowSink {
             self.begin_batch(record.position)?;
         }
         for (index, builder) in &mut self.builders {
-            if builder.push(record.field(*index, &mut self.scratch), &self.nulls).is_err() {
+            if builder.push(record.field(*index, &mut self.scratch), &self.rules).is_err() {
                 let column = &self.scan.columns[*index].name;
                 return Err(Error::new(ErrorKind::Changed).at(record.position).in_column(column));
             }

@@ -18,7 +18,6 @@ use crate::record_reader::RecordReader;
 use crate::rejects::{OnBadRecord, Reject};
 use crate::scan::{Scan, Scanner};
 use crate::sizing::Sizing;
-use crate::sniff;
 use crate::source::{Fingerprint, OpenFile, Source};
 
 /// How far a pass has come.
@@ -179,12 +178,10 @@ impl Loader {
     }
 
     fn settled_dialect(&self) -> Result<Dialect, Error> {
-        let mut dialect = self.dialect.clone();
-        if dialect.delimiter.is_none() {
-            let Some(first) = self.source.files.first() else { return Err(Error::new(ErrorKind::Empty)) };
-            dialect.delimiter = Some(sniff::delimiter(&first.open()?.head, &dialect));
-            dialect.validate()?;
-        }
+        let Some(first) = self.source.files.first() else { return Err(Error::new(ErrorKind::Empty)) };
+        let open = first.open()?;
+        let dialect = self.dialect.settled(&open.head, open.is_whole());
+        dialect.validate()?;
         Ok(dialect)
     }
 

@@ -9,8 +9,8 @@ use crate::column_scan::{ColumnScan, TextWitness, TypeHint, fixed_type_holds};
 use crate::dialect::Dialect;
 use crate::downcast::{self, Downcast};
 use crate::error::{Error, ErrorKind, Malformed, excerpt};
+use crate::field_rules::FieldRules;
 use crate::header;
-use crate::nulls::NullRule;
 use crate::position::Position;
 use crate::record::{Field, Flow, Record, RecordSink};
 use crate::rejects::{OnBadRecord, Reject};
@@ -106,7 +106,7 @@ pub(crate) type OnReject<'a> = &'a mut dyn FnMut(&Reject<'_>) -> std::io::Result
 /// Receives records and types them.
 pub(crate) struct Scanner<'a> {
     hints: &'a [(String, TypeHint)],
-    pub(crate) nulls: NullRule,
+    pub(crate) rules: FieldRules,
     has_header: bool,
     on_bad_record: OnBadRecord,
     on_reject: OnReject<'a>,
@@ -143,7 +143,7 @@ impl<'a> Scanner<'a> {
     ) -> Self {
         Scanner {
             hints,
-            nulls: NullRule::new(&dialect.null_values),
+            rules: FieldRules::new(dialect),
             has_header: dialect.header,
             on_bad_record,
             on_reject,
@@ -257,7 +257,7 @@ impl<'a> Scanner<'a> {
             let Some(column) = &self.columns[index] else { continue };
             let TypeHint::Fixed(fixed) = column.hint else { continue };
             let zone = zone_of(column);
-            if !fixed_type_holds(fixed, zone, record.field(index, &mut self.scratch), &self.nulls) {
+            if !fixed_type_holds(fixed, zone, record.field(index, &mut self.scratch), &self.rules) {
                 return Some(index);
             }
         }
@@ -276,7 +276,7 @@ impl<'a> Scanner<'a> {
         let facts = names.into_iter().zip(self.columns.iter().flatten()).map(|(name, column)| {
             let resolved = downcast::resolve(column, self.rows, downcast);
             let text = resolved.kind == Kind::Text;
-            let tokens = self.nulls.tokens().iter().zip(&column.tokens).filter(|(_, n)| **n > 0);
+            let tokens = self.rules.nulls.tokens().iter().zip(&column.tokens).filter(|(_, n)| **n > 0);
             let extent = match resolved.kind {
                 Kind::Date => column.dates.as_ref().map(|e| (e.min_text.clone(), e.max_text.clone())),
                 Kind::Timestamp(_) => {
@@ -351,7 +351,7 @@ impl RecordSink for Scanner<'_> {
         for (index, column) in self.columns.iter_mut().enumerate() {
             let Some(column) = column else { continue };
             let field: Field<'_> = record.field(index, &mut self.scratch);
-            let unfit = column.push(field, &self.nulls, || (file, record.position));
+            let unfit = column.push(field, &self.rules, || (file, record.position));
             debug_assert!(unfit.is_ok(), "fixed types were asked before");
         }
         self.rows += 1;

@@ -148,6 +148,13 @@ fn spool(
     Ok(SourceFile { name: Arc::clone(name), path: path.to_path_buf(), _spooled: Some(Arc::new(path)) })
 }
 
+impl OpenFile {
+    /// Whether nothing follows `head`.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.fingerprint.bytes <= self.head.len() as u64 + self.mark
+    }
+}
+
 impl SourceFile {
     pub(crate) fn open(&self) -> Result<OpenFile, Error> {
         let named = |e: io::Error| Error::io(e).in_file(&self.name);

@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use crate::column::temporal::{self, Stamp};
 use crate::column::{Unfit, boolean, float, int};
 use crate::error::excerpt;
-use crate::nulls::{NullRule, Presence};
+use crate::field_rules::FieldRules;
+use crate::nulls::Presence;
 use crate::position::Position;
 use crate::record::Field;
 use crate::types::{FixedType, Kind, Zone};
@@ -107,6 +108,8 @@ pub(crate) struct ColumnScan {
     pub(crate) witness: Option<TextWitness>,
     /// Values whose texts were counted while the column was no text; one more than [`REMEMBERED`]: given up.
     remembered: usize,
+    /// A number without its marks.
+    scratch: Vec<u8>,
 }
 
 /// Values of a column that is no text whose texts are counted all the same.
@@ -140,6 +143,7 @@ impl ColumnScan {
             text_is_complete: text,
             witness: None,
             remembered: 0,
+            scratch: Vec::new(),
         }
     }
 
@@ -148,19 +152,19 @@ impl ColumnScan {
             .candidates
             .as_ref()
             .map_or(0, |c| c.bytes + c.texts.capacity() * (size_of::<Box<[u8]>>() + 1));
-        candidates + self.tokens.capacity() * size_of::<u64>()
+        candidates + self.tokens.capacity() * size_of::<u64>() + self.scratch.capacity()
     }
 
     /// Takes the next record's field.
     pub(crate) fn push(
         &mut self,
         field: Field<'_>,
-        nulls: &NullRule,
+        rules: &FieldRules,
         place: impl FnOnce() -> (usize, Position),
     ) -> Result<(), Unfit> {
-        match nulls.presence(field) {
+        match rules.nulls.presence(field) {
             Presence::Null => self.empty += 1,
-            Presence::Token(token) => self.count_token(token, nulls),
+            Presence::Token(token) => self.count_token(token, rules),
             Presence::EmptyQuoted => {
                 self.empty_quoted += 1;
                 if self.kind == Kind::Text {
@@ -168,14 +172,14 @@ impl ColumnScan {
                 }
             }
             Presence::Value if self.kind == Kind::Text => self.push_text(field.text),
-            Presence::Value => return self.push_value(field, nulls, place),
+            Presence::Value => return self.push_value(field, rules, place),
         }
         Ok(())
     }
 
-    fn count_token(&mut self, token: usize, nulls: &NullRule) {
+    fn count_token(&mut self, token: usize, rules: &FieldRules) {
         if self.tokens.is_empty() {
-            self.tokens.resize(nulls.tokens().len(), 0);
+            self.tokens.resize(rules.nulls.tokens().len(), 0);
         }
         self.tokens[token] += 1;
     }
@@ -192,14 +196,14 @@ impl ColumnScan {
     fn push_value(
         &mut self,
         field: Field<'_>,
-        nulls: &NullRule,
+        rules: &FieldRules,
         place: impl FnOnce() -> (usize, Position),
     ) -> Result<(), Unfit> {
         let text = field.text;
         // The parser of the column's kind so far comes first: nearly every value is of that kind.
         let seen = match self.kind {
-            Kind::Int => self.int(text),
-            Kind::Float => self.float(text),
+            Kind::Int => self.number(text, rules, Self::int),
+            Kind::Float => self.number(text, rules, Self::float),
             Kind::Date => self.date(text),
             Kind::Timestamp(_) => self.timestamp(text),
             Kind::Bool => boolean::parse(text).map(|_| Kind::Bool),
@@ -209,20 +213,20 @@ impl ColumnScan {
             self.remember(text);
             return self.fits();
         }
-        if let Some(kind) = seen.or_else(|| self.classify(text)) {
+        if let Some(kind) = seen.or_else(|| self.classify(text, rules)) {
             let joined = self.kind.join(kind);
             if joined == Kind::Text {
-                return self.become_text(text, nulls, place);
+                return self.become_text(text, rules, place);
             }
             self.remember(text);
             self.kind = joined;
             return self.fits();
         }
-        if let Some(token) = nulls.auto_token(field) {
-            self.count_token(token, nulls);
+        if let Some(token) = rules.nulls.auto_token(field) {
+            self.count_token(token, rules);
             return Ok(());
         }
-        self.become_text(text, nulls, place)
+        self.become_text(text, rules, place)
     }
 
     /// Counts the text of a value that is no text so far, as long as these are few: a column like `501`, `00501`
@@ -242,7 +246,7 @@ impl ColumnScan {
     fn become_text(
         &mut self,
         text: &[u8],
-        nulls: &NullRule,
+        rules: &FieldRules,
         place: impl FnOnce() -> (usize, Position),
     ) -> Result<(), Unfit> {
         if matches!(self.hint, TypeHint::Fixed(_)) {
@@ -254,8 +258,8 @@ impl ColumnScan {
         self.text_is_complete = self.remembered <= REMEMBERED;
         if self.text_is_complete {
             // What was null beside numbers is a text beside texts, unless the user listed it.
-            let tokens = if nulls.is_auto() { std::mem::take(&mut self.tokens) } else { Vec::new() };
-            for (token, count) in nulls.tokens().iter().zip(tokens).filter(|(_, count)| *count > 0) {
+            let tokens = if rules.nulls.is_auto() { std::mem::take(&mut self.tokens) } else { Vec::new() };
+            for (token, count) in rules.nulls.tokens().iter().zip(tokens).filter(|(_, count)| *count > 0) {
                 self.push_text(token.as_bytes());
                 self.text_bytes += token.len() as u64 * (count - 1);
             }
@@ -268,18 +272,38 @@ impl ColumnScan {
     }
 
     /// The kind of a value that is not of the column's kind so far.
-    fn classify(&mut self, text: &[u8]) -> Option<Kind> {
+    fn classify(&mut self, text: &[u8], rules: &FieldRules) -> Option<Kind> {
         match text[0] {
+            b if b == rules.marks.decimal => self.number(text, rules, Self::float),
             b't' | b'T' | b'f' | b'F' => boolean::parse(text).map(|_| Kind::Bool),
             b'0'..=b'9' | b'-' | b'+' | b'.' | b'n' | b'N' | b'i' | b'I' => {
                 // A fixed float takes whole numbers as floats, so that only one of the two is asked.
                 let fixed_float =
                     matches!(self.hint, TypeHint::Fixed(FixedType::Float32 | FixedType::Float64));
-                let int = if fixed_float { None } else { self.int(text) };
-                int.or_else(|| self.float(text)).or_else(|| self.date(text)).or_else(|| self.timestamp(text))
+                let int = if fixed_float { None } else { self.number(text, rules, Self::int) };
+                int.or_else(|| self.number(text, rules, Self::float))
+                    .or_else(|| self.date(text))
+                    .or_else(|| self.timestamp(text))
             }
             _ => None,
         }
+    }
+
+    /// Asks `parse` for the number that `text` writes under the dialect's marks.
+    #[inline]
+    fn number(
+        &mut self,
+        text: &[u8],
+        rules: &FieldRules,
+        parse: fn(&mut Self, &[u8]) -> Option<Kind>,
+    ) -> Option<Kind> {
+        if rules.marks.is_plain() {
+            return parse(self, text);
+        }
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let kind = rules.marks.canonical(text, &mut scratch).and_then(|text| parse(self, text));
+        self.scratch = scratch;
+        kind
     }
 
     #[inline]
@@ -344,12 +368,14 @@ pub(crate) fn fixed_type_holds(
     fixed: FixedType,
     zone: Option<Zone>,
     field: Field<'_>,
-    nulls: &NullRule,
+    rules: &FieldRules,
 ) -> bool {
-    if nulls.presence(field) != Presence::Value || nulls.auto_token(field).is_some() {
+    if rules.nulls.presence(field) != Presence::Value || rules.nulls.auto_token(field).is_some() {
         return true;
     }
     let text = field.text;
+    let mut scratch = Vec::new();
+    let number = rules.marks.canonical(text, &mut scratch);
     match fixed {
         FixedType::String | FixedType::Dictionary => true,
         FixedType::Bool => boolean::parse(text).is_some(),
@@ -357,11 +383,12 @@ pub(crate) fn fixed_type_holds(
         FixedType::Timestamp => {
             temporal::parse_timestamp(text).is_some_and(|stamp| zone.is_none_or(|zone| zone == stamp.zone()))
         }
-        FixedType::Float64 => float::parse(text).is_some(),
+        FixedType::Float64 => number.is_some_and(|text| float::parse(text).is_some()),
         FixedType::Float32 => {
-            float::parse(text).is_some_and(|v| !v.is_finite() || v.abs() <= f64::from(f32::MAX))
+            number.and_then(float::parse).is_some_and(|v| !v.is_finite() || v.abs() <= f64::from(f32::MAX))
         }
-        int => int::parse(text)
+        int => number
+            .and_then(int::parse)
             .is_some_and(|value| int.int_range().is_some_and(|(low, high)| low <= value && value <= high)),
     }
 }
@@ -369,17 +396,17 @@ pub(crate) fn fixed_type_holds(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dialect::NullValues;
+    use crate::dialect::Dialect;
     use crate::downcast;
 
     /// Scans fields, an empty quoted one written as `""`.
     fn scanned(hint: TypeHint, fields: &[&str]) -> ColumnScan {
-        let nulls = NullRule::new(&NullValues::Auto);
+        let rules = FieldRules::new(&Dialect::default());
         let mut column = ColumnScan::new(hint, 1 << 20);
         for field in fields {
             let quoted = *field == "\"\"";
             let text = if quoted { b"" } else { field.as_bytes() };
-            column.push(Field { text, quoted }, &nulls, || (0, Position::START)).unwrap();
+            column.push(Field { text, quoted }, &rules, || (0, Position::START)).unwrap();
         }
         column
     }

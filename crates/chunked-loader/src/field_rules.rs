@@ -1,10 +1,10 @@
-//! How the text of a field is to be understood, beside its column's type.
+//! What a dialect says of single fields.
 
 use crate::dialect::Dialect;
 use crate::nulls::NullRule;
 use crate::number_marks::NumberMarks;
 
-/// Which fields are null, and how numbers are written.
+/// The rules of a dialect by which a field is typed.
 #[derive(Clone, Debug)]
 pub(crate) struct FieldRules {
     pub(crate) nulls: NullRule,
@@ -13,6 +13,9 @@ pub(crate) struct FieldRules {
 
 impl FieldRules {
     pub(crate) fn new(dialect: &Dialect) -> Self {
-        FieldRules { nulls: NullRule::new(&dialect.null_values), marks: NumberMarks::of(dialect) }
+        FieldRules {
+            nulls: NullRule::new(dialect.null_values()),
+            marks: NumberMarks { decimal: dialect.decimal(), thousands: dialect.thousands() },
+        }
     }
 }

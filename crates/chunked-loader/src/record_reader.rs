@@ -83,13 +83,13 @@ impl RecordReader {
         class[dialect.delimiter.unwrap_or(b',') as usize] = DELIMITER;
         RecordReader {
             class,
-            quote: dialect.quote,
-            escape: dialect.escape.filter(|e| Some(*e) != dialect.quote),
+            quote: dialect.quote(),
+            escape: dialect.escape.filter(|e| Some(*e) != dialect.quote()),
             comment: dialect.comment,
             max_record_bytes: max_record_bytes.min(u32::MAX as usize),
             expected_fields: None,
             has_begun: false,
-            skip_lines: dialect.skip_lines,
+            skip_lines: dialect.skip_lines(),
             has_header: dialect.header,
             state: State::RecordStart,
             position: Position::START,

@@ -138,7 +138,7 @@ pub(crate) struct Input {
     /// Character between fields (`\t` for a tab); found by looking if left out
     #[arg(long, value_name = "CHAR", help_heading = "Dialect", allow_hyphen_values = true)]
     pub(crate) delimiter: Option<String>,
-    /// Character around fields that hold delimiters or line ends; '' for none [default: "]
+    /// Character around fields that hold delimiters or line ends, '' for none; found by looking if left out
     #[arg(long, value_name = "CHAR", help_heading = "Dialect")]
     pub(crate) quote: Option<String>,
     /// Character that makes the next one plain inside quotes
@@ -150,9 +150,9 @@ pub(crate) struct Input {
     /// The first record is data
     #[arg(long, help_heading = "Dialect")]
     pub(crate) no_header: bool,
-    /// Physical lines to skip before the header
-    #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Dialect")]
-    pub(crate) skip_rows: u64,
+    /// Physical lines to skip before the header; found by looking if left out
+    #[arg(long, value_name = "N", help_heading = "Dialect")]
+    pub(crate) skip_rows: Option<u64>,
     /// Tokens that are null beside the empty field, or `auto`, or '' for none
     #[arg(
         long,
@@ -165,11 +165,11 @@ pub(crate) struct Input {
     /// Text encoding (others than utf-8: not built in this version)
     #[arg(long, value_name = "NAME", help_heading = "Dialect")]
     pub(crate) encoding: Option<String>,
-    /// Decimal mark (others than `.`: not built in this version)
-    #[arg(long, value_name = "CHAR", help_heading = "Dialect")]
+    /// Mark before the fraction of a number [default: .]
+    #[arg(long, value_name = "CHAR", help_heading = "Dialect", allow_hyphen_values = true)]
     pub(crate) decimal: Option<String>,
-    /// Thousands mark (not built in this version)
-    #[arg(long, value_name = "CHAR", help_heading = "Dialect")]
+    /// Mark between thousands in a number, such as `,` in 12,345,678 [default: none]
+    #[arg(long, value_name = "CHAR", help_heading = "Dialect", allow_hyphen_values = true)]
     pub(crate) thousands: Option<String>,
     /// Fix the type of columns: NAME=TYPE,...
     #[arg(long, value_name = "NAME=TYPE,...", help_heading = "Dialect")]

@@ -89,17 +89,11 @@ pub(crate) fn dialect(input: &Input) -> Result<Dialect, Failure> {
     {
         return Err(Failure::NotBuilt(format!("--encoding {name}")));
     }
-    if let Some(mark) = input.decimal.as_deref().filter(|mark| *mark != ".") {
-        return Err(Failure::NotBuilt(format!("--decimal {mark}")));
-    }
-    if let Some(mark) = &input.thousands {
-        return Err(Failure::NotBuilt(format!("--thousands {mark}")));
-    }
     let mut dialect = Dialect::default()
         .with_header(!input.no_header)
-        .with_skip_lines(input.skip_rows)
         .with_escape(optional_byte("--escape", input.escape.as_deref())?)
         .with_comment(optional_byte("--comment", input.comment.as_deref())?)
+        .with_thousands(optional_byte("--thousands", input.thousands.as_deref())?)
         .with_null_values(match input.null_values.as_str() {
             "auto" => NullValues::Auto,
             list => NullValues::Listed(list.split(',').map(str::to_owned).collect()),
@@ -109,6 +103,12 @@ pub(crate) fn dialect(input: &Input) -> Result<Dialect, Failure> {
     }
     if input.quote.is_some() {
         dialect = dialect.with_quote(optional_byte("--quote", input.quote.as_deref())?);
+    }
+    if let Some(lines) = input.skip_rows {
+        dialect = dialect.with_skip_lines(lines);
+    }
+    if let Some(text) = &input.decimal {
+        dialect = dialect.with_decimal(byte("--decimal", text)?);
     }
     dialect.validate().map_err(|e| Failure::Usage(e.to_string()))?;
     Ok(dialect)

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, BooleanBuilder};
 
 use super::{ColumnBuilder, Unfit};
-use crate::nulls::{NullRule, Presence};
+use crate::field_rules::FieldRules;
+use crate::nulls::Presence;
 use crate::record::Field;
 
 /// The truth value that `text` writes.
@@ -27,14 +28,14 @@ pub(crate) struct BooleanColumn {
 }
 
 impl ColumnBuilder for BooleanColumn {
-    fn push(&mut self, field: Field<'_>, nulls: &NullRule) -> Result<(), Unfit> {
-        if nulls.presence(field) != Presence::Value {
+    fn push(&mut self, field: Field<'_>, rules: &FieldRules) -> Result<(), Unfit> {
+        if rules.nulls.presence(field) != Presence::Value {
             self.builder.append_null();
             return Ok(());
         }
         match parse(field.text) {
             Some(value) => self.builder.append_value(value),
-            None if nulls.auto_token(field).is_some() => self.builder.append_null(),
+            None if rules.nulls.auto_token(field).is_some() => self.builder.append_null(),
             None => return Err(Unfit),
         }
         Ok(())

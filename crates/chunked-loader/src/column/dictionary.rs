@@ -11,7 +11,8 @@ use arrow::datatypes::{ArrowDictionaryKeyType, ArrowNativeType};
 use arrow::error::ArrowError;
 
 use super::{ColumnBuilder, Unfit};
-use crate::nulls::{NullRule, Presence};
+use crate::field_rules::FieldRules;
+use crate::nulls::Presence;
 use crate::record::Field;
 
 /// Collects a column of keys of type `K`.
@@ -32,8 +33,8 @@ impl<K: ArrowDictionaryKeyType> DictionaryColumn<K> {
 }
 
 impl<K: ArrowDictionaryKeyType> ColumnBuilder for DictionaryColumn<K> {
-    fn push(&mut self, field: Field<'_>, nulls: &NullRule) -> Result<(), Unfit> {
-        match nulls.presence(field) {
+    fn push(&mut self, field: Field<'_>, rules: &FieldRules) -> Result<(), Unfit> {
+        match rules.nulls.presence(field) {
             Presence::Null | Presence::Token(_) => self.builder.append_null(),
             Presence::EmptyQuoted | Presence::Value => {
                 self.builder.append_value(*self.keys.get(field.text).ok_or(Unfit)?);

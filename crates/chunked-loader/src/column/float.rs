@@ -99,6 +99,7 @@ pub(crate) struct Float64Kernel;
 
 impl Kernel for Float64Kernel {
     type Arrow = Float64Type;
+    const IS_NUMBER: bool = true;
 
     #[inline]
     fn parse(&self, text: &[u8]) -> Option<f64> {
@@ -111,6 +112,7 @@ pub(crate) struct Float32Kernel;
 
 impl Kernel for Float32Kernel {
     type Arrow = Float32Type;
+    const IS_NUMBER: bool = true;
 
     #[inline]
     fn parse(&self, text: &[u8]) -> Option<f32> {

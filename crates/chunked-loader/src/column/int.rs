@@ -74,6 +74,7 @@ where
     T::Native: TryFrom<i128>,
 {
     type Arrow = T;
+    const IS_NUMBER: bool = true;
 
     #[inline]
     fn parse(&self, text: &[u8]) -> Option<T::Native> {

@@ -19,7 +19,8 @@ use arrow::datatypes::{
     UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 
-use crate::nulls::{NullRule, Presence};
+use crate::field_rules::FieldRules;
+use crate::nulls::Presence;
 use crate::record::Field;
 use crate::types::{Kind, Zone};
 
@@ -30,7 +31,7 @@ pub(crate) struct Unfit;
 /// Collects one column of a batch.
 pub(crate) trait ColumnBuilder: Send {
     /// Takes the next record's field.
-    fn push(&mut self, field: Field<'_>, nulls: &NullRule) -> Result<(), Unfit>;
+    fn push(&mut self, field: Field<'_>, rules: &FieldRules) -> Result<(), Unfit>;
 
     /// Bytes allocated for the batch in progress, by capacity.
     fn heap_bytes(&self) -> usize;
@@ -45,6 +46,8 @@ pub(crate) trait ColumnBuilder: Send {
 /// Turns a text into a value of one Arrow type.
 pub(crate) trait Kernel: Send {
     type Arrow: ArrowPrimitiveType;
+    /// Whether the dialect's number marks apply.
+    const IS_NUMBER: bool = false;
 
     /// `None`: not a value of this type.
     fn parse(&self, text: &[u8]) -> Option<<Self::Arrow as ArrowPrimitiveType>::Native>;
@@ -55,25 +58,30 @@ struct PrimitiveColumn<K: Kernel> {
     kernel: K,
     builder: PrimitiveBuilder<K::Arrow>,
     data_type: DataType,
+    /// A number without its marks.
+    scratch: Vec<u8>,
 }
 
 impl<K: Kernel + 'static> PrimitiveColumn<K> {
     fn boxed(kernel: K, data_type: &DataType) -> Box<dyn ColumnBuilder> {
         let builder = PrimitiveBuilder::with_capacity(0).with_data_type(data_type.clone());
-        Box::new(PrimitiveColumn { kernel, builder, data_type: data_type.clone() })
+        Box::new(PrimitiveColumn { kernel, builder, data_type: data_type.clone(), scratch: Vec::new() })
     }
 }
 
 impl<K: Kernel> ColumnBuilder for PrimitiveColumn<K> {
     #[inline]
-    fn push(&mut self, field: Field<'_>, nulls: &NullRule) -> Result<(), Unfit> {
-        if nulls.presence(field) != Presence::Value {
+    fn push(&mut self, field: Field<'_>, rules: &FieldRules) -> Result<(), Unfit> {
+        if rules.nulls.presence(field) != Presence::Value {
             self.builder.append_null();
             return Ok(());
         }
-        match self.kernel.parse(field.text) {
+        let plain = !K::IS_NUMBER || rules.marks.is_plain();
+        let text =
+            if plain { Some(field.text) } else { rules.marks.canonical(field.text, &mut self.scratch) };
+        match text.and_then(|text| self.kernel.parse(text)) {
             Some(value) => self.builder.append_value(value),
-            None if nulls.auto_token(field).is_some() => self.builder.append_null(),
+            None if rules.nulls.auto_token(field).is_some() => self.builder.append_null(),
             None => return Err(Unfit),
         }
         Ok(())
@@ -82,6 +90,7 @@ impl<K: Kernel> ColumnBuilder for PrimitiveColumn<K> {
     fn heap_bytes(&self) -> usize {
         self.builder.capacity() * size_of::<<K::Arrow as ArrowPrimitiveType>::Native>()
             + self.builder.validity_slice().map_or(0, <[u8]>::len)
+            + self.scratch.capacity()
     }
 
     fn make_room(&mut self, rows: usize) {

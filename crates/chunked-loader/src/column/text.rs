@@ -7,7 +7,8 @@ use arrow::buffer::{OffsetBuffer, ScalarBuffer};
 use arrow::error::ArrowError;
 
 use super::{ColumnBuilder, Unfit};
-use crate::nulls::{NullRule, Presence};
+use crate::field_rules::FieldRules;
+use crate::nulls::Presence;
 use crate::record::Field;
 
 /// Collects a column of text: 32-bit offsets into one buffer.
@@ -27,8 +28,8 @@ impl TextColumn {
 }
 
 impl ColumnBuilder for TextColumn {
-    fn push(&mut self, field: Field<'_>, nulls: &NullRule) -> Result<(), Unfit> {
-        match nulls.presence(field) {
+    fn push(&mut self, field: Field<'_>, rules: &FieldRules) -> Result<(), Unfit> {
+        match rules.nulls.presence(field) {
             Presence::Null | Presence::Token(_) => self.nulls.append_null(),
             Presence::EmptyQuoted if self.empty_is_null => self.nulls.append_null(),
             Presence::EmptyQuoted | Presence::Value => {

@@ -19,7 +19,6 @@ use crate::preface::{self, Preface};
 use crate::progress::{Meter, OnProgress};
 use crate::record::{Flow, Record, RecordSink};
 use crate::rejects::OnBadRecord;
-use crate::sniff;
 use crate::source::{Encoding, Fingerprint, Input, SourceFile};
 use crate::types::{FixedType, Kind};
 use crate::walker::{Gait, Step, Walker};
@@ -159,7 +158,7 @@ impl Request<'_> {
                     window.want(window.len() + 1)?;
                     let is_whole = window.is_last();
                     let head = window.bytes(window.len().min(preface::HEAD_BYTES));
-                    dialect = sniff::settle(head, is_whole, &dialect);
+                    dialect = dialect.settled(head, is_whole);
                     dialect.validate()?;
                 }
                 preface::read(&mut window, open.mark, &dialect, self.gait.max_record_bytes)

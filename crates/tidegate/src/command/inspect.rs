@@ -74,8 +74,8 @@ fn dialect_json(dialect: &Dialect) -> Value {
         "comment": byte(dialect.comment()),
         "header": dialect.header(),
         "skip_rows": dialect.skip_lines(),
-        "decimal": ".",
-        "thousands": null,
+        "decimal": byte(Some(dialect.decimal())),
+        "thousands": byte(dialect.thousands()),
         "null_values": null_values,
     })
 }
@@ -178,10 +178,16 @@ fn table(job: &Job, scan: &Scan, figures: &[Figures]) -> String {
     );
     let _ = writeln!(
         out,
-        "dialect: delimiter {}, quote {}, header {}, nulls: {nulls}",
+        "dialect: delimiter {}, quote {}, escape {}, comment {}, header {}, skipped rows {}, decimal {}, \
+         thousands {}, nulls: {nulls}",
         shown(dialect.delimiter()),
         shown(dialect.quote()),
-        if dialect.header() { "yes" } else { "no" }
+        shown(dialect.escape()),
+        shown(dialect.comment()),
+        if dialect.header() { "yes" } else { "no" },
+        dialect.skip_lines(),
+        shown(Some(dialect.decimal())),
+        shown(dialect.thousands()),
     );
     if scan.rejected() > 0 {
         let _ = writeln!(out, "rejected: {} records", scan.rejected());

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 use adaptive::{AutoSize, MAX_BATCH_ROWS};
-use chunked_loader::{Batch, Error, Loader, Prefetch, Source};
+use chunked_loader::{Batch, Error, Loader, Source};
 use monitor::{Budget, Bytes, Monitor};
 
 /// Rows of a number and a text whose length changes ten- and hundredfold on the way.
@@ -52,13 +52,12 @@ fn every_row_comes_within_any_budget_that_can_hold_one() {
 
         let plain = sizes(loader.batches(&scan, &[0, 1], Box::new(AutoSize::new())), 1);
         assert_eq!(plain.iter().sum::<usize>(), ROWS);
-        let two = loader.clone().with_batches_in_flight(2);
+        let two = loader.clone().with_batches_kept(2);
         assert_eq!(
             sizes(two.batches(&scan, &[0, 1], Box::new(AutoSize::new())), 2).iter().sum::<usize>(),
             ROWS
         );
-        let ahead = loader.with_batches_in_flight(Prefetch::IN_FLIGHT);
-        let ahead = Prefetch::new(ahead.batches(&scan, &[0, 1], Box::new(AutoSize::new())));
+        let ahead = loader.with_threads(2).batches(&scan, &[0, 1], Box::new(AutoSize::new()));
         assert_eq!(sizes(ahead, 1).iter().sum::<usize>(), ROWS);
         assert!(held.peak() <= held.limit());
         assert_eq!(held.reserved(), Bytes::ZERO);

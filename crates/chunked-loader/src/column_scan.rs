@@ -2,11 +2,12 @@
 
 use std::collections::HashSet;
 
+use crate::block::Fields;
 use crate::column::temporal::{self, Stamp};
 use crate::column::{Unfit, boolean, float, int};
 use crate::error::excerpt;
 use crate::field_rules::FieldRules;
-use crate::nulls::Presence;
+use crate::nulls::{NullRule, Presence};
 use crate::position::Position;
 use crate::record::Field;
 use crate::types::{FixedType, Kind, Zone};
@@ -21,6 +22,30 @@ pub enum TypeHint {
     Text,
     /// This type; a value that it cannot hold makes its record malformed.
     Fixed(FixedType),
+}
+
+/// Where a value stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// Its file, by index.
+    pub(crate) file: usize,
+    /// Its record.
+    pub(crate) position: Position,
+}
+
+impl Place {
+    /// What places are ordered by.
+    fn order(&self) -> (usize, u64) {
+        (self.file, self.position.byte)
+    }
+}
+
+/// The first value of its class in a column.
+#[derive(Clone, Debug)]
+struct First {
+    class: Kind,
+    place: Place,
+    excerpt: String,
 }
 
 /// The value that made a column text.
@@ -77,7 +102,31 @@ impl<T: Ord + Copy> Extent<T> {
             None => *extent = Some(Extent { min: value, max: value, min_text: owned(), max_text: owned() }),
             Some(e) if value < e.min => (e.min, e.min_text) = (value, owned()),
             Some(e) if value > e.max => (e.max, e.max_text) = (value, owned()),
-            Some(_) => {}
+            Some(e) => {
+                // Where one value is written in several ways, the least text stands for it, so that the order in
+                // which they come never matters.
+                if value == e.min && text < e.min_text.as_bytes() {
+                    e.min_text = owned();
+                }
+                if value == e.max && text < e.max_text.as_bytes() {
+                    e.max_text = owned();
+                }
+            }
+        }
+    }
+
+    /// Adds the extent of another part. Of two texts that write one value, the lesser is kept, whatever the order.
+    fn merge(extent: &mut Option<Self>, other: Option<Self>) {
+        let Some(other) = other else { return };
+        let Some(e) = extent else {
+            *extent = Some(other);
+            return;
+        };
+        if (other.min, &other.min_text) < (e.min, &e.min_text) {
+            (e.min, e.min_text) = (other.min, other.min_text);
+        }
+        if other.max > e.max || (other.max == e.max && other.max_text < e.max_text) {
+            (e.max, e.max_text) = (other.max, other.max_text);
         }
     }
 }
@@ -95,21 +144,25 @@ pub(crate) struct ColumnScan {
     pub(crate) int_range: Option<(i128, i128)>,
     pub(crate) ints_exact_in_f64: bool,
     pub(crate) exact_in_f32: bool,
-    /// The largest finite magnitude among floats.
-    pub(crate) magnitude: f64,
+    /// Whether all finite floats lie within float32's range.
+    pub(crate) fits_float32_range: bool,
     pub(crate) dates: Option<Extent<i32>>,
     pub(crate) stamps: Option<Extent<Stamp>>,
     /// Most fraction digits that a timestamp needs.
     pub(crate) digits: u8,
     pub(crate) text_bytes: u64,
     pub(crate) candidates: Option<Candidates>,
-    /// Whether the column was text before its first value, so that its texts are all counted.
-    pub(crate) text_is_complete: bool,
-    pub(crate) witness: Option<TextWitness>,
-    /// Values whose texts were counted while the column was no text; one more than [`REMEMBERED`]: given up.
+    /// The first value of each class that was met before the column was text, and the one that made it text.
+    firsts: Vec<First>,
+    /// Whether the texts of all values are counted in `text_bytes` and `candidates`.
+    is_counted: bool,
+    /// Values whose texts were counted while the column was no text.
     remembered: usize,
+    dictionary_bytes: usize,
     /// A number without its marks.
     scratch: Vec<u8>,
+    /// A field without its quotes.
+    scratch_field: Vec<u8>,
 }
 
 /// Values of a column that is no text whose texts are counted all the same.
@@ -118,7 +171,7 @@ const REMEMBERED: usize = 4096;
 impl ColumnScan {
     /// `dictionary_bytes` bounds the different texts that are remembered.
     pub(crate) fn new(hint: TypeHint, dictionary_bytes: usize) -> Self {
-        let text =
+        let is_text =
             matches!(hint, TypeHint::Text | TypeHint::Fixed(FixedType::String | FixedType::Dictionary));
         let limit = match hint {
             TypeHint::Fixed(FixedType::Dictionary) => usize::MAX,
@@ -127,23 +180,25 @@ impl ColumnScan {
         };
         ColumnScan {
             hint,
-            kind: if text { Kind::Text } else { Kind::Null },
+            kind: if is_text { Kind::Text } else { Kind::Null },
             empty: 0,
             empty_quoted: 0,
             tokens: Vec::new(),
             int_range: None,
             ints_exact_in_f64: true,
             exact_in_f32: true,
-            magnitude: 0.0,
+            fits_float32_range: true,
             dates: None,
             stamps: None,
             digits: 0,
             text_bytes: 0,
             candidates: (limit > 0).then(|| Candidates::new(limit)),
-            text_is_complete: text,
-            witness: None,
+            firsts: Vec::new(),
+            is_counted: true,
             remembered: 0,
+            dictionary_bytes,
             scratch: Vec::new(),
+            scratch_field: Vec::new(),
         }
     }
 
@@ -160,7 +215,7 @@ impl ColumnScan {
         &mut self,
         field: Field<'_>,
         rules: &FieldRules,
-        place: impl FnOnce() -> (usize, Position),
+        place: impl FnOnce() -> Place,
     ) -> Result<(), Unfit> {
         match rules.nulls.presence(field) {
             Presence::Null => self.empty += 1,
@@ -197,7 +252,7 @@ impl ColumnScan {
         &mut self,
         field: Field<'_>,
         rules: &FieldRules,
-        place: impl FnOnce() -> (usize, Position),
+        place: impl FnOnce() -> Place,
     ) -> Result<(), Unfit> {
         let text = field.text;
         // The parser of the column's kind so far comes first: nearly every value is of that kind.
@@ -216,7 +271,10 @@ impl ColumnScan {
         if let Some(kind) = seen.or_else(|| self.classify(text, rules)) {
             let joined = self.kind.join(kind);
             if joined == Kind::Text {
-                return self.become_text(text, rules, place);
+                return self.become_text(text, kind, place);
+            }
+            if self.kind != joined {
+                self.note(kind, text, place);
             }
             self.remember(text);
             self.kind = joined;
@@ -226,7 +284,16 @@ impl ColumnScan {
             self.count_token(token, rules);
             return Ok(());
         }
-        self.become_text(text, rules, place)
+        self.become_text(text, Kind::Text, place)
+    }
+
+    /// Notes the first value of its class. Whole numbers and floats are of one class, since neither makes the other
+    /// text.
+    fn note(&mut self, kind: Kind, text: &[u8], place: impl FnOnce() -> Place) {
+        let class = if kind == Kind::Int { Kind::Float } else { kind };
+        if self.firsts.iter().all(|first| first.class != class) {
+            self.firsts.push(First { class, place: place(), excerpt: excerpt(text) });
+        }
     }
 
     /// Counts the text of a value that is no text so far, as long as these are few: a column like `501`, `00501`
@@ -235,39 +302,141 @@ impl ColumnScan {
         if self.remembered < REMEMBERED {
             self.remembered += 1;
             self.push_text(text);
-        } else if self.remembered == REMEMBERED {
-            self.remembered += 1;
-            self.text_bytes = 0;
-            self.candidates = None;
+        } else if self.is_counted {
+            self.give_up_counting();
         }
+    }
+
+    fn give_up_counting(&mut self) {
+        self.is_counted = false;
+        self.text_bytes = 0;
+        self.candidates = None;
     }
 
     /// Takes the value that makes the column text.
     fn become_text(
         &mut self,
         text: &[u8],
-        rules: &FieldRules,
-        place: impl FnOnce() -> (usize, Position),
+        kind: Kind,
+        place: impl FnOnce() -> Place,
     ) -> Result<(), Unfit> {
         if matches!(self.hint, TypeHint::Fixed(_)) {
             return Err(Unfit);
         }
-        let (file, position) = place();
-        self.witness = Some(TextWitness { position, file, excerpt: excerpt(text) });
+        self.note(kind, text, place);
         self.kind = Kind::Text;
-        self.text_is_complete = self.remembered <= REMEMBERED;
-        if self.text_is_complete {
-            // What was null beside numbers is a text beside texts, unless the user listed it.
-            let tokens = if rules.nulls.is_auto() { std::mem::take(&mut self.tokens) } else { Vec::new() };
-            for (token, count) in rules.nulls.tokens().iter().zip(tokens).filter(|(_, count)| *count > 0) {
-                self.push_text(token.as_bytes());
-                self.text_bytes += token.len() as u64 * (count - 1);
-            }
-            if self.empty_quoted > 0 {
-                self.push_text(b"");
-            }
-            self.push_text(text);
+        self.push_text(text);
+        Ok(())
+    }
+
+    /// Whether the texts of all values are counted; else a column that comes to text is scanned once more.
+    pub(crate) fn text_is_complete(&self) -> bool {
+        self.is_counted
+    }
+
+    /// A scan of another part of the same column.
+    pub(crate) fn begin_part(&self) -> ColumnScan {
+        ColumnScan::new(self.hint, self.dictionary_bytes)
+    }
+
+    /// Adds what the scan of another part has found. The order of the parts does not matter.
+    pub(crate) fn merge(&mut self, other: ColumnScan) {
+        self.kind = self.kind.join(other.kind);
+        self.empty += other.empty;
+        self.empty_quoted += other.empty_quoted;
+        if self.tokens.len() < other.tokens.len() {
+            self.tokens.resize(other.tokens.len(), 0);
         }
+        self.tokens.iter_mut().zip(&other.tokens).for_each(|(count, more)| *count += more);
+        self.int_range = match (self.int_range, other.int_range) {
+            (Some((a, b)), Some((c, d))) => Some((a.min(c), b.max(d))),
+            (range, None) | (None, range) => range,
+        };
+        self.ints_exact_in_f64 &= other.ints_exact_in_f64;
+        self.exact_in_f32 &= other.exact_in_f32;
+        self.fits_float32_range &= other.fits_float32_range;
+        self.digits = self.digits.max(other.digits);
+        Extent::merge(&mut self.dates, other.dates);
+        Extent::merge(&mut self.stamps, other.stamps);
+        for first in other.firsts {
+            match self.firsts.iter_mut().find(|known| known.class == first.class) {
+                Some(known) if first.place.order() < known.place.order() => *known = first,
+                Some(_) => {}
+                None => self.firsts.push(first),
+            }
+        }
+        self.remembered = (self.remembered + other.remembered).min(REMEMBERED);
+        if !(self.is_counted && other.is_counted) {
+            return self.give_up_counting();
+        }
+        self.text_bytes += other.text_bytes;
+        match (&mut self.candidates, other.candidates) {
+            (Some(candidates), Some(others)) => {
+                if !others.texts.iter().all(|text| candidates.insert(text)) {
+                    self.candidates = None;
+                }
+            }
+            (candidates, _) => *candidates = None,
+        }
+    }
+
+    /// Takes the texts of a repeated scan in which the column was text from the start.
+    pub(crate) fn take_texts(&mut self, again: ColumnScan) {
+        let first = std::mem::replace(self, again);
+        self.hint = first.hint;
+        self.firsts = first.firsts;
+    }
+
+    /// Counts what is text in a column that comes to text, and was kept apart as long as it could come to something
+    /// else: tokens that nobody listed, and empty quoted fields.
+    pub(crate) fn settle_as_text(&mut self, nulls: &NullRule) {
+        let tokens = if nulls.is_auto() { std::mem::take(&mut self.tokens) } else { Vec::new() };
+        for (token, count) in nulls.tokens().iter().zip(tokens).filter(|(_, count)| *count > 0) {
+            self.push_text(token.as_bytes());
+            self.text_bytes += token.len() as u64 * (count - 1);
+        }
+        if self.empty_quoted > 0 {
+            self.push_text(b"");
+        }
+    }
+
+    /// The value that made the column text, the first in file order.
+    pub(crate) fn witness(&self) -> Option<TextWitness> {
+        let mut firsts: Vec<&First> = self.firsts.iter().collect();
+        firsts.sort_by_key(|first| first.place.order());
+        let mut kind = Kind::Null;
+        let made_text = firsts.into_iter().find(|first| {
+            kind = kind.join(first.class);
+            kind == Kind::Text
+        });
+        made_text.map(|first| TextWitness {
+            position: first.place.position,
+            file: first.place.file,
+            excerpt: first.excerpt.clone(),
+        })
+    }
+
+    /// Earliest and latest value of a column that comes to dates or timestamps, as the file writes them.
+    pub(crate) fn extent(&self, kind: Kind) -> Option<(String, String)> {
+        match kind {
+            Kind::Date => self.dates.as_ref().map(|e| (e.min_text.clone(), e.max_text.clone())),
+            Kind::Timestamp(_) => self.stamps.as_ref().map(|e| (e.min_text.clone(), e.max_text.clone())),
+            _ => None,
+        }
+    }
+
+    /// Takes one field of each record of a block. On a value that a fixed type does not hold, the index of its record.
+    pub(crate) fn push_block(
+        &mut self,
+        fields: Fields<'_>,
+        rules: &FieldRules,
+        place: impl Fn(usize) -> Place,
+    ) -> Result<(), usize> {
+        let mut scratch = std::mem::take(&mut self.scratch_field);
+        for row in 0..fields.len() {
+            self.push(fields.field(row, &mut scratch), rules, || place(row)).map_err(|_| row)?;
+        }
+        self.scratch_field = scratch;
         Ok(())
     }
 
@@ -326,7 +495,7 @@ impl ColumnScan {
         let value = float::parse(text)?;
         self.exact_in_f32 &= value.is_nan() || f64::from(value as f32) == value;
         if value.is_finite() {
-            self.magnitude = self.magnitude.max(value.abs());
+            self.fits_float32_range &= value.abs() <= f64::from(f32::MAX);
         }
         Some(Kind::Float)
     }
@@ -349,7 +518,7 @@ impl ColumnScan {
         let TypeHint::Fixed(fixed) = self.hint else { return Ok(()) };
         let fits = match fixed {
             FixedType::Float64 => self.kind == Kind::Float,
-            FixedType::Float32 => self.kind == Kind::Float && self.magnitude <= f64::from(f32::MAX),
+            FixedType::Float32 => self.kind == Kind::Float && self.fits_float32_range,
             FixedType::Bool => self.kind == Kind::Bool,
             FixedType::Date => self.kind == Kind::Date,
             FixedType::Timestamp => matches!(self.kind, Kind::Timestamp(_)),
@@ -361,6 +530,17 @@ impl ColumnScan {
         };
         if fits { Ok(()) } else { Err(Unfit) }
     }
+}
+
+/// The first field of a block that a fixed type does not hold.
+pub(crate) fn first_unfit(
+    fields: Fields<'_>,
+    fixed: FixedType,
+    zone: Option<Zone>,
+    rules: &FieldRules,
+) -> Option<usize> {
+    let mut scratch = Vec::new();
+    (0..fields.len()).find(|row| !fixed_type_holds(fixed, zone, fields.field(*row, &mut scratch), rules))
 }
 
 /// Whether a fixed type holds a field, asked of a field alone; `zone` is that of the column's first timestamp.

@@ -236,24 +236,20 @@ impl Delivery {
     pub(crate) fn next(&self) -> Option<Result<Batch, Error>> {
         let mut state = self.lock();
         loop {
-            match state.lines.front_mut() {
-                Some(line) => {
-                    if let Some(batch) = line.ready.pop_front() {
-                        if batch.is_err() {
-                            state.is_stopped = true;
-                        }
-                        self.changed.notify_all();
-                        return Some(batch);
-                    }
-                    if line.is_done {
-                        state.lines.pop_front();
-                        state.head += 1;
-                        self.changed.notify_all();
-                        continue;
-                    }
+            if let Some(line) = state.lines.front_mut() {
+                if let Some(batch) = line.ready.pop_front() {
+                    state.is_stopped |= batch.is_err();
+                    self.changed.notify_all();
+                    return Some(batch);
                 }
-                None if state.sizes.rows_left() == 0 => return None,
-                None => {}
+                if line.is_done {
+                    state.lines.pop_front();
+                    state.head += 1;
+                    self.changed.notify_all();
+                    continue;
+                }
+            } else if state.sizes.rows_left() == 0 {
+                return None;
             }
             if state.is_stopped {
                 return None;

@@ -88,7 +88,7 @@ pub(crate) fn resolve(column: &ColumnScan, rows: u64, downcast: Downcast) -> Res
         validity + if narrow == DataType::Utf8 { text_width } else { fixed_width(&narrow) };
     if kind == Kind::Text
         && (must || may)
-        && let Some(candidates) = column.candidates.as_ref().filter(|_| column.text_is_complete)
+        && let Some(candidates) = column.candidates.as_ref().filter(|_| column.text_is_complete())
     {
         let distinct = candidates.texts.len();
         let key = dictionary_key(distinct);
@@ -141,7 +141,7 @@ fn narrow_type(column: &ColumnScan, kind: Kind, downcast: Downcast) -> DataType 
             .and_then(FixedType::plain_arrow)
             .unwrap_or(DataType::Int64),
         Kind::Float => {
-            let in_range = downcast == Downcast::Aggressive && column.magnitude <= f64::from(f32::MAX);
+            let in_range = downcast == Downcast::Aggressive && column.fits_float32_range;
             if column.exact_in_f32 || in_range { DataType::Float32 } else { DataType::Float64 }
         }
         _ => wide_type(column, kind),

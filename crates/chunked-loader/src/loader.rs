@@ -50,6 +50,7 @@ pub struct Loader {
     kernel: IndexKernel,
     only_states: bool,
     threads: usize,
+    batches_kept: usize,
     rows: Range<u64>,
     block_bytes: Option<usize>,
     max_record_bytes: usize,
@@ -70,6 +71,7 @@ impl Loader {
             kernel: IndexKernel::best(),
             only_states: false,
             threads: 1,
+            batches_kept: 1,
             rows: 0..u64::MAX,
             block_bytes: None,
             max_record_bytes: 16 << 20,
@@ -151,6 +153,12 @@ impl Loader {
         self
     }
 
+    /// Says how many batches the caller keeps alive at a time, which a [`Sizing`] takes into account. Default 1.
+    pub fn with_batches_kept(mut self, batches: usize) -> Self {
+        self.batches_kept = batches.max(1);
+        self
+    }
+
     /// Sets the monitor whose budget blocks, scans and batches are reserved from.
     pub fn with_monitor(mut self, monitor: Monitor) -> Self {
         self.monitor = monitor;
@@ -223,7 +231,7 @@ impl Loader {
         let gait = self.gait(&scan.dialect);
         let plan = Arc::new(BatchPlan::new(scan, projection, self.on_bad_record));
         let budget = self.monitor.budget();
-        let in_flight = in_flight(self.threads);
+        let in_flight = in_flight(self.threads) + self.batches_kept - 1;
         let sizes = Sizes::new(sizing, budget, in_flight, &plan, self.rows.clone());
         let reading = Reading {
             plan,

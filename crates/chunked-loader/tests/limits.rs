@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use chunked_loader::{
-    Batch, BatchLimit, ErrorKind, FixedRows, LastBatch, Loader, Observation, Prefetch, Sizing, Source,
+    Batch, BatchLimit, ErrorKind, FixedRows, LastBatch, Loader, Observation, Sizing, Source,
 };
 use monitor::{Budget, Bytes, Monitor};
 
@@ -102,7 +102,7 @@ fn a_limit_of_no_bytes_gives_single_rows() {
 #[test]
 fn a_sizing_sees_the_budget_and_the_batch_before() {
     let (loader, _) = numbers(Bytes::mib(1));
-    let loader = loader.with_batches_in_flight(2);
+    let loader = loader.with_batches_kept(2);
     let scan = loader.scan().unwrap();
     let limits = Script::new(&[Bytes::kib(64)]);
     let seen = Arc::clone(&limits.seen);
@@ -122,10 +122,10 @@ fn a_sizing_sees_the_budget_and_the_batch_before() {
 }
 
 #[test]
-fn a_prefetch_that_is_dropped_early_gives_everything_back() {
+fn an_iterator_with_threads_that_is_dropped_early_gives_everything_back() {
     let (loader, budget) = numbers(Bytes::mib(4));
     let scan = loader.scan().unwrap();
-    let mut ahead = Prefetch::new(loader.batches(&scan, &[0], Box::new(FixedRows(1000))));
+    let mut ahead = loader.with_threads(2).batches(&scan, &[0], Box::new(FixedRows(1000)));
     assert_eq!(ahead.schema(), scan.schema());
     let first = ahead.next().unwrap().unwrap();
     assert!(budget.reserved() >= first.reserved());

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use adaptive::{AutoSize, BatchRows};
 use chunked_loader::{
-    Batch, BatchLimit, Downcast, FixedRows, Kind, Loader, Observation, OnBadRecord, Prefetch, Scan, Sizing,
+    Batch, BatchLimit, Downcast, FixedRows, Kind, Loader, Observation, OnBadRecord, Scan, Sizing,
     TypeHint,
 };
 use incremental::{Column, ValueKind};
@@ -103,6 +103,7 @@ impl Job {
                 OnBadRow::Fail => OnBadRecord::Fail,
                 OnBadRow::Skip | OnBadRow::Quarantine => OnBadRecord::Skip,
             })
+            .with_threads(settings.threads)
             .with_monitor(monitor.clone())
             .with_progress({
                 let (interrupt, progress) = (interrupt.clone(), progress.clone());
@@ -190,8 +191,8 @@ impl Job {
     pub(crate) fn locate(&self, scan: &Scan, failure: Failure) -> Failure {
         let Failure::Incremental { error, remark, file } = failure else { return failure };
         let Some(row) = error.row() else { return Failure::Incremental { error, remark, file } };
-        let mut batches = self.loader.batches(scan, &[], Box::new(UpTo { row, seen: 0 }));
-        match batches.find(|batch| batch.as_ref().map_or(true, |batch| batch.first_row() == row)) {
+        let loader = self.loader.clone().with_threads(1).with_rows(row..row + 1);
+        match loader.batches(scan, &[], Box::new(FixedRows(1))).next() {
             Some(Ok(batch)) => {
                 let name = self.files().get(batch.file()).cloned().unwrap_or_default();
                 let file = Some(format!("{name}: {}", batch.position()));
@@ -223,11 +224,7 @@ impl Job {
             BatchRows::Rows(rows) => Box::new(FixedRows(rows.into())),
         };
         let sizing = Box::new(CountingSizing { sizing, last: None, resizes: Arc::clone(&self.resizes) });
-        let ahead = self.settings.threads > 1;
-        let loader = self.loader.clone().with_batches_in_flight(if ahead { Prefetch::IN_FLIGHT } else { 1 });
-        let batches = loader.batches(scan, projection, sizing);
-        let batches: Box<dyn Iterator<Item = _>> =
-            if ahead { Box::new(Prefetch::new(batches)) } else { Box::new(batches) };
+        let batches = self.loader.batches(scan, projection, sizing);
         let making = self.monitor.budget().consumer("transform");
         let mut sizes = BatchSizes::default();
         for batch in batches {
@@ -238,20 +235,6 @@ impl Job {
             each(&batch)?;
         }
         Ok(sizes)
-    }
-}
-
-/// Counts rows up to one, which becomes a batch of its own.
-struct UpTo {
-    row: u64,
-    seen: u64,
-}
-
-impl Sizing for UpTo {
-    fn next(&mut self, seen: &Observation) -> BatchLimit {
-        self.seen += seen.last.map_or(0, |last| last.rows as u64);
-        let rows = (self.row.saturating_sub(self.seen)).clamp(1, 1 << 16) as usize;
-        BatchLimit { rows, bytes: Bytes::MAX, may_be_cut: false }
     }
 }
 

@@ -45,7 +45,7 @@ impl ColumnBuilder for BooleanColumn {
         self.builder.capacity() / 8 + self.builder.validity_slice().map_or(0, <[u8]>::len)
     }
 
-    fn make_room(&mut self, rows: usize) {
+    fn make_room(&mut self, rows: usize, _: usize) {
         self.builder = BooleanBuilder::with_capacity(rows);
     }
 

@@ -48,7 +48,7 @@ impl<K: ArrowDictionaryKeyType> ColumnBuilder for DictionaryColumn<K> {
             + self.builder.validity_slice().map_or(0, <[u8]>::len)
     }
 
-    fn make_room(&mut self, rows: usize) {
+    fn make_room(&mut self, rows: usize, _: usize) {
         self.builder = PrimitiveBuilder::with_capacity(rows);
     }
 

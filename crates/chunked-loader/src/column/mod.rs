@@ -19,6 +19,7 @@ use arrow::datatypes::{
     UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 
+use crate::block::Fields;
 use crate::field_rules::FieldRules;
 use crate::nulls::Presence;
 use crate::record::Field;
@@ -33,11 +34,32 @@ pub(crate) trait ColumnBuilder: Send {
     /// Takes the next record's field.
     fn push(&mut self, field: Field<'_>, rules: &FieldRules) -> Result<(), Unfit>;
 
+    /// Takes one field of each record of a block; on a value that the type cannot hold, the index of its record.
+    fn push_block(&mut self, fields: Fields<'_>, rules: &FieldRules) -> Result<(), usize> {
+        let mut scratch = Vec::new();
+        (0..fields.len()).try_for_each(|row| self.push(fields.field(row, &mut scratch), rules).map_err(|_| row))
+    }
+
+    /// Bytes that `push_block` may newly allocate at the most.
+    fn growth(&self, fields: Fields<'_>) -> usize {
+        fields.len() * 16
+    }
+
+    /// Bytes that `push` of a field of `bytes` bytes may newly allocate at the most.
+    fn growth_of_one(&self, bytes: usize) -> usize {
+        bytes
+    }
+
+    /// Bytes of text in the batch in progress; 0 in columns that hold none.
+    fn text_bytes(&self) -> usize {
+        0
+    }
+
     /// Bytes allocated for the batch in progress, by capacity.
     fn heap_bytes(&self) -> usize;
 
-    /// Makes room for `rows` rows in place of what an empty builder has; 0 gives it back.
-    fn make_room(&mut self, rows: usize);
+    /// Makes room for `rows` rows, and in a text column for `text_bytes` bytes, in place of what an empty builder has.
+    fn make_room(&mut self, rows: usize, text_bytes: usize);
 
     /// Gives the array and begins the next, with no room.
     fn finish(&mut self) -> Result<ArrayRef, arrow::error::ArrowError>;
@@ -93,7 +115,7 @@ impl<K: Kernel> ColumnBuilder for PrimitiveColumn<K> {
             + self.scratch.capacity()
     }
 
-    fn make_room(&mut self, rows: usize) {
+    fn make_room(&mut self, rows: usize, _: usize) {
         self.builder = PrimitiveBuilder::with_capacity(rows).with_data_type(self.data_type.clone());
     }
 

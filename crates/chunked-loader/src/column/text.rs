@@ -47,7 +47,7 @@ impl ColumnBuilder for TextColumn {
         self.offsets.capacity() * size_of::<i32>() + self.bytes.capacity() + self.nulls.len() / 8
     }
 
-    fn make_room(&mut self, rows: usize) {
+    fn make_room(&mut self, rows: usize, _: usize) {
         self.offsets = Vec::with_capacity(rows + 1);
         self.offsets.push(0);
     }

@@ -132,6 +132,9 @@ impl Request<'_> {
                 }
             }
         }
+        for column in passed.columns.iter_mut().flatten().filter(|c| downcast::kind(c) == Kind::Text) {
+            column.settle_as_text(&pass.plan.rules.nulls);
+        }
         let scan = self.facts(&pass, &opened, passed, is_repeated).map_err(first)?;
         Ok(scan)
     }

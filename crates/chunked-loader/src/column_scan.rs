@@ -314,12 +314,7 @@ impl ColumnScan {
     }
 
     /// Takes the value that makes the column text.
-    fn become_text(
-        &mut self,
-        text: &[u8],
-        kind: Kind,
-        place: impl FnOnce() -> Place,
-    ) -> Result<(), Unfit> {
+    fn become_text(&mut self, text: &[u8], kind: Kind, place: impl FnOnce() -> Place) -> Result<(), Unfit> {
         if matches!(self.hint, TypeHint::Fixed(_)) {
             return Err(Unfit);
         }
@@ -586,7 +581,9 @@ mod tests {
         for field in fields {
             let quoted = *field == "\"\"";
             let text = if quoted { b"" } else { field.as_bytes() };
-            column.push(Field { text, quoted }, &rules, || (0, Position::START)).unwrap();
+            column
+                .push(Field { text, quoted }, &rules, || Place { file: 0, position: Position::START })
+                .unwrap();
         }
         column
     }
@@ -597,7 +594,7 @@ mod tests {
         for repeats in [1, 500] {
             fields = fields.repeat(repeats);
             let (found, told) = (scanned(TypeHint::Inferred, &fields), scanned(TypeHint::Text, &fields));
-            assert!(found.text_is_complete);
+            assert!(found.text_is_complete());
             assert_eq!((found.kind, found.text_bytes), (Kind::Text, told.text_bytes));
             assert_eq!(
                 found.candidates.as_ref().map(|c| &c.texts),
@@ -611,8 +608,8 @@ mod tests {
     fn late_text_is_left_to_a_second_scan() {
         let mut fields = vec!["1"; REMEMBERED + 1];
         fields.push("A");
-        assert!(!scanned(TypeHint::Inferred, &fields).text_is_complete);
+        assert!(!scanned(TypeHint::Inferred, &fields).text_is_complete());
         fields.remove(0);
-        assert!(scanned(TypeHint::Inferred, &fields).text_is_complete);
+        assert!(scanned(TypeHint::Inferred, &fields).text_is_complete());
     }
 }

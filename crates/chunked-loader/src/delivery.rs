@@ -84,11 +84,8 @@ impl Sizes {
     }
 
     pub(crate) fn finished(&mut self, batch: &Batch) {
-        self.last = Some(LastBatch {
-            rows: batch.num_rows(),
-            bytes: batch.reserved(),
-            raw_bytes: batch.raw_bytes(),
-        });
+        self.last =
+            Some(LastBatch { rows: batch.num_rows(), bytes: batch.reserved(), raw_bytes: batch.raw_bytes() });
     }
 }
 

@@ -144,8 +144,7 @@ impl Error {
     /// Adds what lies before the part of a file that the error's lines and records were counted in.
     pub(crate) fn counted_from(mut self, before: Position) -> Self {
         if let Some(position) = &mut self.0.position {
-            position.line += before.line;
-            position.record += before.record;
+            *position = position.counted_from(before);
         }
         self
     }

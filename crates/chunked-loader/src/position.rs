@@ -26,6 +26,12 @@ pub struct Position {
 impl Position {
     /// The first byte of a file, before its header.
     pub const START: Position = Position { byte: 0, line: 1, record: 0 };
+
+    /// The same place, whose line and record were counted from `before` on as if a file began there.
+    pub(crate) fn counted_from(self, before: Position) -> Position {
+        let line = self.line + before.line - Position::START.line;
+        Position { byte: self.byte, line, record: self.record + before.record }
+    }
 }
 
 impl fmt::Display for Position {

@@ -99,7 +99,8 @@ impl RowReader {
         }
         self.open = None;
         self.file = file;
-        let (Some(source), Some(Some(layout))) = (self.reading.files.get(file), scan.layouts.get(file)) else {
+        let (Some(source), Some(Some(layout))) = (self.reading.files.get(file), scan.layouts.get(file))
+        else {
             return Ok(());
         };
         let mut open = source.open(scan.encodings[file], &self.reading.budget, self.reading.is_ahead)?;

@@ -68,8 +68,11 @@ pub(crate) struct Walker {
     columns: usize,
     /// In front of what is not gone through yet: its byte and line, and the number of the record before it.
     before: Position,
-    /// Where to stop: at the first record that begins at or behind this byte.
+    /// Where to stop: at the first record behind a LF at or behind the byte before this one. Records that a lone CR
+    /// ends do not count, since whoever goes on from there looks for a LF too.
     end: u64,
+    /// Between the last record and what is not gone through yet lies such a LF.
+    is_at_end: bool,
     /// Records that are indexed, and how many of them are taken.
     current: Option<(Records, usize)>,
     /// Bytes that are indexed at a time.
@@ -97,6 +100,7 @@ impl Walker {
             columns: 1,
             before: Position::START,
             end: u64::MAX,
+            is_at_end: false,
             current: None,
             reach: sub_block,
             is_in_comment: false,
@@ -118,6 +122,7 @@ impl Walker {
         self.columns = columns;
         self.before = before;
         self.end = end;
+        self.is_at_end = before.byte >= end;
         self.current = None;
         self.reach = self.gait.sub_block.max(1);
         self.is_irregular = false;
@@ -168,9 +173,10 @@ impl Walker {
     /// Indexes the next sub-block.
     fn find(&mut self) -> Result<Step, Error> {
         loop {
-            let Some(left) = self.end.checked_sub(self.window.at()).filter(|left| *left > 0) else {
+            if self.is_at_end {
                 return Ok(Step::End);
-            };
+            }
+            let left = self.end.saturating_sub(self.window.at());
             let left = usize::try_from(left).unwrap_or(usize::MAX);
             self.window.want(if self.reach > self.gait.sub_block {
                 self.reach
@@ -226,14 +232,14 @@ impl Walker {
         self.reach = bytes.saturating_mul(2).min(u32::MAX as usize / 4);
     }
 
-    /// Leaves away the records that begin `left` bytes on or farther.
+    /// Leaves away the records that begin `left` bytes on or farther, but for the first one.
     fn cut(&mut self, records: Records, left: usize) -> Records {
         if records.bytes <= left {
             return records;
         }
         let padded = self.window.padded(records.bytes);
         let block = self.index.block(padded, &records, self.columns);
-        let rows = (0..records.rows).rev().find(|row| block.row_start(*row) < left).map_or(0, |row| row + 1);
+        let rows = (0..records.rows).rev().find(|row| block.row_start(*row) < left).map_or(1, |row| row + 1);
         self.index.cut(padded, records, rows, self.columns)
     }
 
@@ -281,6 +287,7 @@ impl Walker {
         self.before.byte += records.bytes as u64;
         self.before.line += records.lines as u64;
         self.before.record += records.rows as u64;
+        self.is_at_end = self.before.byte >= self.end;
         self.current = None;
     }
 
@@ -307,18 +314,21 @@ impl Walker {
         if std::mem::take(&mut self.has_line_end_added) {
             self.window.remove_last_byte();
         }
-        let mut until = Until { sink, end: self.end, overrun: None, is_stopped: false };
         let bytes = self.window.len().min(self.reach);
+        let stretch = self.window.bytes(bytes);
+        let (end, at) = (self.end, self.before.byte);
+        let mut until = Until { sink, stretch, at, end, overrun: None, is_stopped: false };
         let is_end = self.window.is_last() && bytes == self.window.len();
         let (dialect, limit) = (&self.gait.dialect, self.gait.max_record_bytes);
         let mut states = RecordReader::resume(dialect, limit, self.before, self.columns, self.is_in_comment);
-        states.push(self.window.bytes(bytes), &mut until)?;
+        states.push(stretch, &mut until)?;
         if is_end && !until.is_stopped {
             states.finish(&mut until)?;
         }
         self.is_in_comment = !states.is_between_records() && until.overrun.is_none();
         let next = until.overrun.unwrap_or_else(|| states.position());
         let used = ((next.byte - self.before.byte) as usize).min(bytes);
+        self.is_at_end |= until.is_behind_end(next.byte);
         if used == 0 && !until.is_stopped {
             self.grow_reach(bytes);
         } else {
@@ -333,6 +343,9 @@ impl Walker {
 /// Passes records on that begin before an end.
 struct Until<'a, S> {
     sink: &'a mut S,
+    /// The bytes that the records are in, and the offset of the first of them.
+    stretch: &'a [u8],
+    at: u64,
     end: u64,
     /// In front of the first record that does not, or that the sink has declined.
     overrun: Option<Position>,
@@ -340,12 +353,24 @@ struct Until<'a, S> {
 }
 
 impl<S: RecordSink> Until<'_, S> {
+    /// Whether a LF lies between the record before `byte`, which begins a record, and that one, at or behind the byte
+    /// before the end.
+    fn is_behind_end(&self, byte: u64) -> bool {
+        if byte < self.end {
+            return false;
+        }
+        let from = self.end.saturating_sub(1).saturating_sub(self.at).min(self.stretch.len() as u64) as usize;
+        let to = ((byte - self.at) as usize).clamp(from, self.stretch.len());
+        let ends = self.stretch[from..to].iter().rev().take_while(|b| matches!(b, b'\n' | b'\r'));
+        ends.into_iter().any(|b| *b == b'\n')
+    }
+
     fn pass(
         &mut self,
         position: Position,
         to: impl FnOnce(&mut S) -> Result<Flow, Error>,
     ) -> Result<Flow, Error> {
-        let flow = if position.byte < self.end { to(self.sink)? } else { Flow::Decline };
+        let flow = if self.is_behind_end(position.byte) { Flow::Decline } else { to(self.sink)? };
         self.is_stopped = flow != Flow::Continue;
         if flow == Flow::Decline {
             self.overrun = Some(Position { record: position.record.saturating_sub(1), ..position });

@@ -10,9 +10,7 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use chunked_loader::{
-    Batch, BatchLimit, Error, ErrorKind, FixedRows, Loader, Observation, Sizing, Source,
-};
+use chunked_loader::{Batch, BatchLimit, Error, ErrorKind, FixedRows, Loader, Observation, Sizing, Source};
 use monitor::{Budget, Bytes, Monitor};
 
 const BUDGET: Bytes = Bytes::mib(24);

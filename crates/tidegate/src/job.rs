@@ -8,8 +8,7 @@ use std::time::Instant;
 
 use adaptive::{AutoSize, BatchRows};
 use chunked_loader::{
-    Batch, BatchLimit, Downcast, FixedRows, Kind, Loader, Observation, OnBadRecord, Scan, Sizing,
-    TypeHint,
+    Batch, BatchLimit, Downcast, FixedRows, Kind, Loader, Observation, OnBadRecord, Scan, Sizing, TypeHint,
 };
 use incremental::{Column, ValueKind};
 use monitor::{Budget, Bytes, Monitor, Reservation};

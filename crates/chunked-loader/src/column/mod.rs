@@ -37,7 +37,8 @@ pub(crate) trait ColumnBuilder: Send {
     /// Takes one field of each record of a block; on a value that the type cannot hold, the index of its record.
     fn push_block(&mut self, fields: Fields<'_>, rules: &FieldRules) -> Result<(), usize> {
         let mut scratch = Vec::new();
-        (0..fields.len()).try_for_each(|row| self.push(fields.field(row, &mut scratch), rules).map_err(|_| row))
+        (0..fields.len())
+            .try_for_each(|row| self.push(fields.field(row, &mut scratch), rules).map_err(|_| row))
     }
 
     /// Bytes that `push_block` may newly allocate at the most.

@@ -138,7 +138,9 @@ fn what_only_the_state_machine_can_tell_is_irregular() {
 #[test]
 fn careful_tables_are_for_the_index() {
     for kernel in kernels() {
-        for text in ["a,\"b\n,\"\"c\"\n,\n", "1,2\r\n\"\",\"\r\n\"\r\n", "x,y\n\"cut,", "x,y\r\n1\r", "x,y\r\n1,\r"] {
+        for text in
+            ["a,\"b\n,\"\"c\"\n,\n", "1,2\r\n\"\",\"\r\n\"\r\n", "x,y\n\"cut,", "x,y\r\n1\r", "x,y\r\n1,\r"]
+        {
             assert!(agrees_with_the_states(kernel, text.as_bytes(), 2), "{kernel} {text:?}");
         }
     }

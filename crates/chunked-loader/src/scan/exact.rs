@@ -150,9 +150,8 @@ impl Request<'_> {
                 let mut window = Window::new(held);
                 prints.push(open.fingerprint.clone());
                 // Without a mark, only the whole file can tell.
-                let is_open = told[index] == Encoding::Auto
-                    && open.encoding == Encoding::Utf8
-                    && open.mark == 0;
+                let is_open =
+                    told[index] == Encoding::Auto && open.encoding == Encoding::Utf8 && open.mark == 0;
                 encodings.push(if is_open { Encoding::Auto } else { open.encoding });
                 window.begin(open.take_input(), open.mark);
                 if index == 0 {

@@ -145,4 +145,3 @@ impl Scan {
         &self.schema
     }
 }
-

@@ -137,7 +137,8 @@ impl Pass<'_> {
             walker.begin(input, layout.columns.len(), layout.before, u64::MAX);
         }
         let columns = std::mem::take(&mut passed.columns);
-        let mut scanner = Scanner::new(&self.plan, columns, file, layout, self.encodings[file] == Encoding::Auto);
+        let mut scanner =
+            Scanner::new(&self.plan, columns, file, layout, self.encodings[file] == Encoding::Auto);
         let mut read = if is_stream { 0 } else { walker.before().byte };
         loop {
             let before = walker.before();
@@ -235,8 +236,7 @@ impl Pass<'_> {
                 passed.checkpoints.offer(Checkpoint { file, before, row: passed.rows });
             }
             for mut rejected in result.rejected {
-                rejected.position.line += before.line;
-                rejected.position.record += before.record;
+                rejected.position = rejected.position.counted_from(before);
                 passed.rejected += 1;
                 self.report(file, &rejected, on_reject)?;
             }

@@ -17,8 +17,8 @@ use super::chain::{Chain, Start};
 use super::scanner::{Rejected, Scanner};
 use crate::error::Error;
 use crate::position::Position;
-use crate::walker::{REST, Walker};
 use crate::source::Input;
+use crate::walker::{REST, Walker};
 
 /// Bytes of a range: few enough to stay in a core's own cache between the survey and the index.
 pub(crate) const RANGE: u64 = 256 << 10;
@@ -44,7 +44,7 @@ pub(crate) struct RangeResult {
     pub(crate) rows: u64,
     pub(crate) records: u64,
     pub(crate) lines: u64,
-    /// Places count from the range's first record: lines from 0, records from 1.
+    /// Places count from the range's first record: lines and records from 1.
     pub(crate) rejected: Vec<Rejected>,
     pub(crate) error: Option<Error>,
     /// Holds the rejected records.
@@ -127,7 +127,7 @@ impl Ranges {
         result.first = Some(first);
         let window = walker.window();
         window.advance((first - start) as usize);
-        walker.reset(self.fields, Position { byte: first, line: 0, record: 0 }, end);
+        walker.reset(self.fields, Position { byte: first, ..Position::START }, end);
         let rows = scanner.rows;
         let walked = (|| {
             while scanner.step(walker)? {
@@ -137,10 +137,11 @@ impl Ranges {
         })();
         let behind = walker.before();
         result.rows = scanner.rows - rows;
-        (result.records, result.lines) = (behind.record, behind.line);
+        (result.records, result.lines) = (behind.record, behind.line - Position::START.line);
         result.rejected = std::mem::take(&mut scanner.rejected);
         if !result.rejected.is_empty() {
-            let bytes = result.rejected.iter().map(|r| r.raw.capacity() + size_of::<Rejected>()).sum::<usize>();
+            let bytes =
+                result.rejected.iter().map(|r| r.raw.capacity() + size_of::<Rejected>()).sum::<usize>();
             let bytes = Bytes::from(bytes).min(held.bytes());
             result.held = Some(held.split(bytes));
         }

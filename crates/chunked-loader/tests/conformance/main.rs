@@ -54,7 +54,7 @@ const SMALL_BUDGET: monitor::Bytes = monitor::Bytes::kib(6_400);
 /// Runs a case on every path; what is wrong with it, or whether a tolerated reading was needed.
 fn check(case: &Case, dir: &Path) -> Result<bool, String> {
     let file = case.write(dir);
-    let plain = Way { block: 256 << 10, cut: Cut::Rows(1000), prefetch: false, budget: None };
+    let plain = Way { block: 256 << 10, cut: Cut::Rows(1000), threads: 1, kernel: None, budget: None };
     let first = Reading::of(case, &file, plain, case.skips());
     for way in ways(file.metadata().map_or(0, |m| m.len())) {
         Reading::of(case, &file, way, case.skips()).same_as(&first).map_err(|e| format!("{way:?}: {e}"))?;
@@ -108,9 +108,9 @@ fn ways(file_bytes: u64) -> Vec<Way> {
         }
     }
     for bytes in [1, 4096] {
-        ways.push(Way { block: 4096, cut: Cut::Bytes(bytes), prefetch: false, budget: None });
+        ways.push(Way { block: 4096, cut: Cut::Bytes(bytes), threads: 1, kernel: None, budget: None });
     }
-    ways.push(Way { block: 4096, cut: Cut::Rows(7), prefetch: false, budget: Some(SMALL_BUDGET) });
+    ways.push(Way { block: 4096, cut: Cut::Rows(7), threads: 1, kernel: None, budget: Some(SMALL_BUDGET) });
     ways.push(Way { block: 4096, cut: Cut::Bytes(64 << 10), prefetch: true, budget: Some(SMALL_BUDGET) });
     ways
 }
@@ -147,7 +147,7 @@ fn a_wrong_expectation_is_noticed() {
     let mut noticed = 0;
     for case in Case::all(&folder).iter().filter(|c| !PENDING.iter().any(|(name, ..)| *name == c.name)) {
         let file = case.write(dir.path());
-        let way = Way { block: 4096, cut: Cut::Rows(1000), prefetch: false, budget: None };
+        let way = Way { block: 4096, cut: Cut::Rows(1000), threads: 1, kernel: None, budget: None };
         let reading = Reading::of(case, &file, way, case.skips());
         if compare::outcome(case, &case.main, &reading).is_err() {
             continue;

@@ -5,8 +5,8 @@ use std::path::Path;
 use arrow::compute::concat_batches;
 use arrow::record_batch::RecordBatch;
 use chunked_loader::{
-    Batch, BatchLimit, Dialect, Error, ErrorKind, FixedRows, Loader, Malformed, NullValues, Observation,
-    OnBadRecord, Position, Prefetch, Sizing, Source, TypeHint, type_name,
+    Batch, BatchLimit, Dialect, Error, ErrorKind, FixedRows, IndexKernel, Loader, Malformed, NullValues,
+    Observation, OnBadRecord, Position, Sizing, Source, TypeHint, type_name,
 };
 use monitor::{Budget, Bytes, Monitor};
 use serde_json::Value;
@@ -36,7 +36,9 @@ impl Sizing for Cut {
 pub(crate) struct Way {
     pub(crate) block: usize,
     pub(crate) cut: Cut,
-    pub(crate) prefetch: bool,
+    pub(crate) threads: usize,
+    /// `None`: the state machine alone.
+    pub(crate) kernel: Option<IndexKernel>,
     pub(crate) budget: Option<Bytes>,
 }
 
@@ -106,7 +108,12 @@ fn read(case: &Case, file: &Path, way: Way, skips: bool, rejects: &mut Vec<Posit
         .with_type_hints(hints(case))
         .with_on_bad_record(if skips { OnBadRecord::Skip } else { OnBadRecord::Fail })
         .with_block_bytes(way.block)
+        .with_threads(way.threads)
         .with_monitor(monitor);
+    let loader = match way.kernel {
+        Some(kernel) => loader.with_index_kernel(kernel),
+        None => loader.without_index(),
+    };
     let scan = loader.scan_with(&mut |reject| {
         rejects.push(reject.position);
         Ok(())
@@ -114,7 +121,7 @@ fn read(case: &Case, file: &Path, way: Way, skips: bool, rejects: &mut Vec<Posit
     assert_eq!(scan.rejected(), rejects.len() as u64);
     let all: Vec<usize> = (0..scan.columns().len()).collect();
     let batches = loader.batches(&scan, &all, Box::new(way.cut));
-    let columns = if way.prefetch { collect(Prefetch::new(batches), way)? } else { collect(batches, way)? };
+    let columns = collect(batches, way)?;
     let columns = concat_batches(scan.schema(), &columns).unwrap();
     assert_eq!(columns.num_rows() as u64, scan.rows());
     let types = scan.columns().iter().map(|facts| {

@@ -8,7 +8,7 @@ use monitor::{Bytes, Reservation};
 
 use crate::batch::Batch;
 use crate::block::Block;
-use crate::column::{self, ColumnBuilder};
+use crate::column::{self, ColumnBuilder, DictionaryKeys};
 use crate::column_scan::{TypeHint, first_unfit, fixed_type_holds};
 use crate::error::{Error, ErrorKind, Malformed};
 use crate::field_rules::FieldRules;
@@ -33,6 +33,8 @@ pub(crate) struct BatchPlan {
     /// Columns with a fixed type that a record can break. Asked whatever the projection, so that the same records
     /// are rejected.
     pub(crate) fixed: Vec<(usize, FixedType, Option<Zone>)>,
+    /// Keys of the dictionary columns among those that are wanted.
+    dictionaries: Vec<Option<Arc<DictionaryKeys>>>,
     widths: Vec<RowWidth>,
     fixed_row_bytes: f64,
 }
@@ -54,7 +56,12 @@ impl BatchPlan {
         });
         let widths: Vec<RowWidth> =
             projection.iter().map(|column| scan.columns[*column].row_width(scan.rows)).collect();
+        let dictionaries = projection.iter().map(|column| {
+            let values = scan.columns[*column].dictionary.as_ref()?;
+            Some(Arc::new(DictionaryKeys::new(values)))
+        });
         BatchPlan {
+            dictionaries: dictionaries.collect(),
             schema: Arc::new(arrow::datatypes::Schema::new(fields)),
             projection: projection.to_vec(),
             rules: FieldRules::new(&scan.dialect),
@@ -126,9 +133,9 @@ pub(crate) struct BatchBuilder {
 
 impl BatchBuilder {
     pub(crate) fn new(plan: &Arc<BatchPlan>) -> BatchBuilder {
-        let builders = plan.projection.iter().map(|i| {
-            let facts = &plan.scan.columns[*i];
-            column::builder(&facts.data_type, facts.kind, facts.dictionary.as_ref())
+        let builders = plan.projection.iter().enumerate().map(|(i, column)| {
+            let facts = &plan.scan.columns[*column];
+            column::builder(&facts.data_type, facts.kind, plan.dictionaries[i].as_ref())
         });
         BatchBuilder {
             builders: builders.collect(),

@@ -126,6 +126,28 @@ impl<'a> Fields<'a> {
         Some(raw.first_or_separator()) == self.block.quote
     }
 
+    /// What stands between the quotes of a field, doubled ones not undone; all of it if there are none. Enough for
+    /// kernels, which take no text that has quotes inside.
+    #[inline(always)]
+    pub(crate) fn inner(&self, raw: Padded<'a>) -> Padded<'a> {
+        let quotes = usize::from(self.is_quoted(raw));
+        // A quoted field of a block is closed before its separator, so that it has two bytes at the least.
+        debug_assert!(raw.len() >= 2 * quotes);
+        // SAFETY: the range lies inside of the field, as asserted.
+        let bytes = unsafe { raw.bytes.get_unchecked(quotes..raw.len() - quotes) };
+        Padded { bytes }
+    }
+
+    /// The records `from..to`.
+    pub(crate) fn slice(&self, from: usize, to: usize) -> Fields<'a> {
+        Fields { block: self.block.slice(from, to), ..*self }
+    }
+
+    /// Bytes of all fields together, quotes included.
+    pub(crate) fn bytes(&self) -> usize {
+        (0..self.len()).map(|row| self.raw(row).len()).sum()
+    }
+
     /// The text of field `row`, quotes undone.
     #[inline]
     pub(crate) fn field<'s>(&self, row: usize, scratch: &'s mut Vec<u8>) -> Field<'s>
@@ -180,12 +202,11 @@ impl<'a> Padded<'a> {
         u64::from_le(word)
     }
 
-    /// The `BYTES` bytes from the start, whatever the length.
+    /// The same text without its first `bytes` bytes, or what it has of them.
     #[inline(always)]
-    pub(crate) fn array<const BYTES: usize>(&self) -> &'a [u8; BYTES] {
-        const { assert!(BYTES <= PADDING) };
-        // SAFETY: as for `word`; an array of bytes has no alignment to keep.
-        unsafe { &*self.bytes.as_ptr().cast::<[u8; BYTES]>() }
+    pub(crate) fn skip(&self, bytes: usize) -> Padded<'a> {
+        // SAFETY: the range begins inside of the text or at its end.
+        Padded { bytes: unsafe { self.bytes.get_unchecked(bytes.min(self.len())..) } }
     }
 
     /// Gives a test the field that stands before `separator` in a padded buffer.
@@ -203,10 +224,10 @@ mod tests {
     #[test]
     fn fields_lie_between_separators_and_line_ends_are_cut_off() {
         let mut bytes = b"xx1,ab\r\n,\"c\"\"d\"\r\n".to_vec();
-        let ends = [3, 7, 8, 17];
+        let ends = [3, 7, 8, 16];
         bytes.resize(bytes.len() + PADDING, 0);
         let block = Block::new(&bytes, 2, &ends, 2, 2, Some(b'"'));
-        assert_eq!((block.rows(), block.row_start(1), block.row_start(2)), (2, 8, 18));
+        assert_eq!((block.rows(), block.row_start(1), block.row_start(2)), (2, 8, 17));
         assert_eq!(block.raw(0), b"1,ab");
         assert_eq!(block.raw(1), b",\"c\"\"d\"");
         let mut scratch = Vec::new();
@@ -216,5 +237,9 @@ mod tests {
         assert_eq!(second.field(0, &mut scratch), Field { text: b"c\"d", quoted: true });
         assert_eq!(block.column(1).field(0, &mut scratch), Field { text: b"ab", quoted: false });
         assert_eq!(first.raw(0).word::<0>().to_le_bytes(), *b"1,ab\r\n,\"");
+        let quoted = second.raw(0);
+        assert_eq!(second.inner(quoted).bytes(), b"c\"\"d");
+        assert_eq!((second.inner(quoted).skip(3).bytes(), second.inner(quoted).skip(9).len()), (&b"d"[..], 0));
+        assert_eq!((first.bytes(), block.column(1).slice(1, 2).bytes()), (1, 6));
     }
 }

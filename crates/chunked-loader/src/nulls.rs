@@ -39,6 +39,11 @@ impl NullRule {
         &self.tokens
     }
 
+    /// Whether there are tokens that are null in every column.
+    pub(crate) fn has_listed_tokens(&self) -> bool {
+        !self.auto && !self.tokens.is_empty()
+    }
+
     /// Whether the tokens hold only in columns that are no text without them.
     pub(crate) fn is_auto(&self) -> bool {
         self.auto

@@ -6,55 +6,173 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, DictionaryArray, PrimitiveBuilder, StringArray};
+use arrow::array::{Array, ArrayRef, DictionaryArray, PrimitiveArray, StringArray};
+use arrow::buffer::ScalarBuffer;
 use arrow::datatypes::{ArrowDictionaryKeyType, ArrowNativeType};
 use arrow::error::ArrowError;
 
-use super::{ColumnBuilder, Unfit};
+use super::short_text::ShortText;
+use super::validity::Validity;
+use super::{ColumnBuilder, Unfit, vec_growth};
+use crate::block::Fields;
 use crate::field_rules::FieldRules;
 use crate::nulls::Presence;
 use crate::record::Field;
 
+/// The values of a dictionary column and the key of each; one for all batches of a pass.
+pub(crate) struct DictionaryKeys {
+    values: Arc<StringArray>,
+    /// Short texts by their hash, the next free place taken where two collide; never more than half full.
+    short: Vec<Option<(ShortText, u32)>>,
+    long: HashMap<Box<[u8]>, u32, ahash::RandomState>,
+}
+
+impl DictionaryKeys {
+    /// The key of each value is its index.
+    pub(crate) fn new(values: &Arc<StringArray>) -> Self {
+        let mut keys = DictionaryKeys {
+            values: Arc::clone(values),
+            short: vec![None; (2 * values.len()).next_power_of_two().max(2)],
+            long: HashMap::default(),
+        };
+        for (key, text) in values.iter().flatten().enumerate() {
+            let key = key as u32;
+            match ShortText::of(text.as_bytes()) {
+                Some(short) => {
+                    let place = keys.places(short).find(|place| keys.short[*place].is_none());
+                    if let Some(place) = place {
+                        keys.short[place] = Some((short, key));
+                    }
+                }
+                None => {
+                    keys.long.insert(text.as_bytes().into(), key);
+                }
+            }
+        }
+        keys
+    }
+
+    /// Bytes allocated, the values themselves left aside.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        let long: usize = self.long.keys().map(|text| text.len()).sum();
+        self.short.capacity() * size_of::<Option<(ShortText, u32)>>()
+            + long
+            + self.long.capacity() * (size_of::<(Box<[u8]>, u32)>() + 1)
+    }
+
+    /// Where a short text may stand, in the order to look.
+    #[inline(always)]
+    fn places(&self, text: ShortText) -> impl Iterator<Item = usize> + use<> {
+        let mask = self.short.len() - 1;
+        let first = (text.hash() >> 32) as usize;
+        (0..=mask).map(move |step| (first + step) & mask)
+    }
+
+    #[inline(always)]
+    fn short_key(&self, text: ShortText) -> Option<u32> {
+        for place in self.places(text) {
+            match self.short[place] {
+                Some((known, key)) if known == text => return Some(key),
+                Some(_) => {}
+                None => return None,
+            }
+        }
+        None
+    }
+
+    fn key(&self, text: &[u8]) -> Option<u32> {
+        match ShortText::of(text) {
+            Some(short) => self.short_key(short),
+            None => self.long.get(text).copied(),
+        }
+    }
+}
+
 /// Collects a column of keys of type `K`.
 pub(crate) struct DictionaryColumn<K: ArrowDictionaryKeyType> {
-    values: Arc<StringArray>,
-    keys: HashMap<Box<[u8]>, K::Native, ahash::RandomState>,
-    builder: PrimitiveBuilder<K>,
+    dictionary: Arc<DictionaryKeys>,
+    keys: Vec<K::Native>,
+    validity: Validity,
 }
 
 impl<K: ArrowDictionaryKeyType> DictionaryColumn<K> {
-    pub(crate) fn new(values: Arc<StringArray>) -> Self {
-        let keys = values.iter().flatten().enumerate().filter_map(|(i, text)| {
-            let key = K::Native::from_usize(i)?;
-            Some((text.as_bytes().into(), key))
-        });
-        DictionaryColumn { keys: keys.collect(), values, builder: PrimitiveBuilder::with_capacity(0) }
+    pub(crate) fn new(dictionary: Arc<DictionaryKeys>) -> Self {
+        DictionaryColumn { dictionary, keys: Vec::new(), validity: Validity::default() }
     }
+
+    /// The key of a field, `None` if it is null.
+    fn key(&self, field: Field<'_>, rules: &FieldRules) -> Result<Option<u32>, Unfit> {
+        match rules.nulls.presence(field) {
+            Presence::Null | Presence::Token(_) => Ok(None),
+            Presence::EmptyQuoted | Presence::Value => self.dictionary.key(field.text).map(Some).ok_or(Unfit),
+        }
+    }
+
+    fn push_key(&mut self, key: Option<u32>) {
+        self.keys.push(native::<K>(key));
+        self.validity.push(key.is_some());
+    }
+}
+
+fn native<K: ArrowDictionaryKeyType>(key: Option<u32>) -> K::Native {
+    K::Native::usize_as(key.unwrap_or(0) as usize)
 }
 
 impl<K: ArrowDictionaryKeyType> ColumnBuilder for DictionaryColumn<K> {
     fn push(&mut self, field: Field<'_>, rules: &FieldRules) -> Result<(), Unfit> {
-        match rules.nulls.presence(field) {
-            Presence::Null | Presence::Token(_) => self.builder.append_null(),
-            Presence::EmptyQuoted | Presence::Value => {
-                self.builder.append_value(*self.keys.get(field.text).ok_or(Unfit)?);
+        let key = self.key(field, rules)?;
+        self.push_key(key);
+        Ok(())
+    }
+
+    fn push_block(&mut self, fields: Fields<'_>, rules: &FieldRules) -> Result<(), usize> {
+        let mut scratch = Vec::new();
+        let has_tokens = rules.nulls.has_listed_tokens();
+        let rows = fields.len();
+        self.keys.reserve(rows);
+        let mut row = 0;
+        while row < rows {
+            let chunk = (rows - row).min(64);
+            let mut valid = 0u64;
+            for bit in 0..chunk {
+                let raw = fields.raw(row + bit);
+                let is_plain = !fields.is_quoted(raw) & !has_tokens & (raw.len() > 0);
+                let short = if is_plain { ShortText::of_padded(raw) } else { None };
+                let key = match short {
+                    Some(short) => Some(self.dictionary.short_key(short).ok_or(row + bit)?),
+                    None => self.key(fields.field(row + bit, &mut scratch), rules).map_err(|_| row + bit)?,
+                };
+                self.keys.push(native::<K>(key));
+                valid |= u64::from(key.is_some()) << bit;
             }
+            self.validity.push_bits(valid, chunk);
+            row += chunk;
         }
         Ok(())
     }
 
+    fn growth(&self, fields: Fields<'_>) -> usize {
+        vec_growth(&self.keys, fields.len()) + self.validity.growth(fields.len())
+    }
+
+    fn growth_of_one(&self, _: usize) -> usize {
+        let first = if self.keys.capacity() == 0 { 64 } else { 0 };
+        vec_growth(&self.keys, 1) + first + self.validity.growth(1)
+    }
+
     fn heap_bytes(&self) -> usize {
-        self.builder.capacity() * size_of::<K::Native>()
-            + self.builder.validity_slice().map_or(0, <[u8]>::len)
+        self.keys.capacity() * size_of::<K::Native>() + self.validity.heap_bytes()
     }
 
     fn make_room(&mut self, rows: usize, _: usize) {
-        self.builder = PrimitiveBuilder::with_capacity(rows);
+        self.keys = Vec::with_capacity(rows);
+        self.validity.make_room(rows);
     }
 
     fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
-        let keys = self.builder.finish();
-        let values: ArrayRef = Arc::clone(&self.values) as Arc<dyn Array>;
+        let keys = ScalarBuffer::from(std::mem::take(&mut self.keys));
+        let keys = PrimitiveArray::<K>::try_new(keys, self.validity.finish())?;
+        let values: ArrayRef = Arc::clone(&self.dictionary.values) as Arc<dyn Array>;
         Ok(Arc::new(DictionaryArray::try_new(keys, values)?))
     }
 }

@@ -2,7 +2,9 @@
 
 use arrow::datatypes::{Float32Type, Float64Type};
 
-use super::Kernel;
+use super::decimal;
+use super::primitive::Kernel;
+use crate::block::Padded;
 
 /// Shape of a number's text.
 struct Shape {
@@ -101,6 +103,11 @@ impl Kernel for Float64Kernel {
     type Arrow = Float64Type;
     const IS_NUMBER: bool = true;
 
+    #[inline(always)]
+    fn parse_block(&self, text: Padded<'_>) -> (f64, bool) {
+        decimal::parse_short(text)
+    }
+
     #[inline]
     fn parse(&self, text: &[u8]) -> Option<f64> {
         parse(text)
@@ -113,6 +120,15 @@ pub(crate) struct Float32Kernel;
 impl Kernel for Float32Kernel {
     type Arrow = Float32Type;
     const IS_NUMBER: bool = true;
+
+    #[inline(always)]
+    fn parse_block(&self, text: Padded<'_>) -> (f32, bool) {
+        let (wide, is_value) = decimal::parse_short(text);
+        let value = wide as f32;
+        // What float32 does not hold exactly is rounded from the text, not from `wide`: rounding twice can miss the
+        // nearest.
+        (value, is_value & (f64::from(value) == wide))
+    }
 
     #[inline]
     fn parse(&self, text: &[u8]) -> Option<f32> {

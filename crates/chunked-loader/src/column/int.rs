@@ -4,7 +4,9 @@ use std::marker::PhantomData;
 
 use arrow::datatypes::ArrowPrimitiveType;
 
-use super::Kernel;
+use super::digits;
+use super::primitive::Kernel;
+use crate::block::Padded;
 
 /// The whole number that `text` writes, or `None` if it is none or needs more than 38 digits.
 ///
@@ -47,6 +49,23 @@ pub(crate) fn parse(text: &[u8]) -> Option<i128> {
     Some(if negative { -value } else { value })
 }
 
+/// The same of at most 16 digits, without a branch that depends on the value; `false` for all else, be it a number
+/// or not.
+#[inline(always)]
+pub(crate) fn parse_short(text: Padded<'_>) -> (i64, bool) {
+    let first = text.first_or_separator();
+    let negative = first == b'-';
+    let digits = text.skip(usize::from(negative));
+    let len = digits.len();
+    if len.wrapping_sub(1) > 15 {
+        return (0, false);
+    }
+    let (value, are_digits) = digits::up_to_16(digits, len);
+    let has_leading_zero = (digits.first_or_separator() == b'0') & ((len > 1) | negative);
+    let value = value as i64;
+    (if negative { -value } else { value }, are_digits & !has_leading_zero)
+}
+
 /// Whether float64 holds the number exactly.
 pub(crate) fn exact_in_f64(value: i128) -> bool {
     // The first question spares nearly every value two slow conversions of 128 bits. In the second, the cast
@@ -71,10 +90,19 @@ impl<T> IntKernel<T> {
 
 impl<T: ArrowPrimitiveType> Kernel for IntKernel<T>
 where
-    T::Native: TryFrom<i128>,
+    T::Native: TryFrom<i128> + TryFrom<i64> + Default,
 {
     type Arrow = T;
     const IS_NUMBER: bool = true;
+
+    #[inline(always)]
+    fn parse_block(&self, text: Padded<'_>) -> (T::Native, bool) {
+        let (value, is_value) = parse_short(text);
+        match T::Native::try_from(value) {
+            Ok(value) => (value, is_value),
+            Err(_) => (T::Native::default(), false),
+        }
+    }
 
     #[inline]
     fn parse(&self, text: &[u8]) -> Option<T::Native> {
@@ -104,6 +132,18 @@ mod tests {
             // A text is read exactly if printing what it means gives the same text.
             let oracle = text.parse::<i128>().ok().filter(|v| v.to_string() == text && text.trim_start_matches('-').len() <= 38);
             prop_assert_eq!(parse(text.as_bytes()), oracle);
+        }
+
+        #[test]
+        fn the_short_way_agrees_with_the_long_one(text in "-?[0-9]{0,18}|[-+0-9.,a]{0,6}|-?(0|[1-9][0-9]{0,17})") {
+            let len = text.len();
+            let mut padded = text.clone().into_bytes();
+            padded.resize(len + crate::block::PADDING, b',');
+            let (value, is_value) = parse_short(Padded::of_test(&padded, len));
+            let expected = parse(text.as_bytes());
+            prop_assert!(!is_value || expected == Some(value.into()), "{:?}", text);
+            let is_short = text.trim_start_matches('-').len() <= 16;
+            prop_assert_eq!(is_value, expected.is_some() && is_short);
         }
     }
 

@@ -4,26 +4,33 @@
 //! can never accept what conversion refuses.
 
 pub(crate) mod boolean;
-pub(crate) mod dictionary;
+pub(crate) mod decimal;
+mod dictionary;
+mod digits;
 pub(crate) mod float;
 pub(crate) mod int;
+pub(crate) mod iso;
+mod primitive;
+pub(crate) mod short_text;
 pub(crate) mod temporal;
 mod text;
+mod validity;
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, PrimitiveBuilder, StringArray};
+use arrow::array::ArrayRef;
 use arrow::datatypes::{
-    ArrowPrimitiveType, DataType, Int8Type, Int16Type, Int32Type, Int64Type, TimeUnit,
-    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
-    UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+    DataType, Int8Type, Int16Type, Int32Type, Int64Type, TimeUnit, TimestampMicrosecondType,
+    TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type,
+    UInt32Type, UInt64Type,
 };
 
 use crate::block::Fields;
 use crate::field_rules::FieldRules;
-use crate::nulls::Presence;
 use crate::record::Field;
 use crate::types::{Kind, Zone};
+pub(crate) use dictionary::DictionaryKeys;
+use primitive::PrimitiveColumn;
 
 /// A value that the column's type cannot hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,21 +42,13 @@ pub(crate) trait ColumnBuilder: Send {
     fn push(&mut self, field: Field<'_>, rules: &FieldRules) -> Result<(), Unfit>;
 
     /// Takes one field of each record of a block; on a value that the type cannot hold, the index of its record.
-    fn push_block(&mut self, fields: Fields<'_>, rules: &FieldRules) -> Result<(), usize> {
-        let mut scratch = Vec::new();
-        (0..fields.len())
-            .try_for_each(|row| self.push(fields.field(row, &mut scratch), rules).map_err(|_| row))
-    }
+    fn push_block(&mut self, fields: Fields<'_>, rules: &FieldRules) -> Result<(), usize>;
 
     /// Bytes that `push_block` may newly allocate at the most.
-    fn growth(&self, fields: Fields<'_>) -> usize {
-        fields.len() * 16
-    }
+    fn growth(&self, fields: Fields<'_>) -> usize;
 
     /// Bytes that `push` of a field of `bytes` bytes may newly allocate at the most.
-    fn growth_of_one(&self, bytes: usize) -> usize {
-        bytes
-    }
+    fn growth_of_one(&self, bytes: usize) -> usize;
 
     /// Bytes of text in the batch in progress; 0 in columns that hold none.
     fn text_bytes(&self) -> usize {
@@ -66,73 +65,21 @@ pub(crate) trait ColumnBuilder: Send {
     fn finish(&mut self) -> Result<ArrayRef, arrow::error::ArrowError>;
 }
 
-/// Turns a text into a value of one Arrow type.
-pub(crate) trait Kernel: Send {
-    type Arrow: ArrowPrimitiveType;
-    /// Whether the dialect's number marks apply.
-    const IS_NUMBER: bool = false;
-
-    /// `None`: not a value of this type.
-    fn parse(&self, text: &[u8]) -> Option<<Self::Arrow as ArrowPrimitiveType>::Native>;
+/// Bytes that a vector may newly allocate at the most for `more` elements more: all of it anew, beside what it has
+/// until that is copied.
+pub(crate) fn vec_growth<T>(vec: &Vec<T>, more: usize) -> usize {
+    let needed = vec.len() + more;
+    if needed <= vec.capacity() { 0 } else { needed.max(2 * vec.capacity()) * size_of::<T>() }
 }
 
-/// A column whose values all have one width.
-struct PrimitiveColumn<K: Kernel> {
-    kernel: K,
-    builder: PrimitiveBuilder<K::Arrow>,
-    data_type: DataType,
-    /// A number without its marks.
-    scratch: Vec<u8>,
-}
-
-impl<K: Kernel + 'static> PrimitiveColumn<K> {
-    fn boxed(kernel: K, data_type: &DataType) -> Box<dyn ColumnBuilder> {
-        let builder = PrimitiveBuilder::with_capacity(0).with_data_type(data_type.clone());
-        Box::new(PrimitiveColumn { kernel, builder, data_type: data_type.clone(), scratch: Vec::new() })
-    }
-}
-
-impl<K: Kernel> ColumnBuilder for PrimitiveColumn<K> {
-    #[inline]
-    fn push(&mut self, field: Field<'_>, rules: &FieldRules) -> Result<(), Unfit> {
-        if rules.nulls.presence(field) != Presence::Value {
-            self.builder.append_null();
-            return Ok(());
-        }
-        let plain = !K::IS_NUMBER || rules.marks.is_plain();
-        let text =
-            if plain { Some(field.text) } else { rules.marks.canonical(field.text, &mut self.scratch) };
-        match text.and_then(|text| self.kernel.parse(text)) {
-            Some(value) => self.builder.append_value(value),
-            None if rules.nulls.auto_token(field).is_some() => self.builder.append_null(),
-            None => return Err(Unfit),
-        }
-        Ok(())
-    }
-
-    fn heap_bytes(&self) -> usize {
-        self.builder.capacity() * size_of::<<K::Arrow as ArrowPrimitiveType>::Native>()
-            + self.builder.validity_slice().map_or(0, <[u8]>::len)
-            + self.scratch.capacity()
-    }
-
-    fn make_room(&mut self, rows: usize, _: usize) {
-        self.builder = PrimitiveBuilder::with_capacity(rows).with_data_type(self.data_type.clone());
-    }
-
-    fn finish(&mut self) -> Result<ArrayRef, arrow::error::ArrowError> {
-        Ok(Arc::new(self.builder.finish()))
-    }
-}
-
-/// The builder of a column of `data_type`, whose values are of `kind`. `values` are the sorted values of a dictionary column.
+/// The builder of a column of `data_type`, whose values are of `kind`. `keys` are those of a dictionary column.
 ///
 /// # Panics
 /// If the type is none that a scan resolves to, or a dictionary comes without its values.
 pub(crate) fn builder(
     data_type: &DataType,
     kind: Kind,
-    values: Option<&Arc<StringArray>>,
+    keys: Option<&Arc<DictionaryKeys>>,
 ) -> Box<dyn ColumnBuilder> {
     let t = data_type;
     match t {
@@ -169,11 +116,11 @@ pub(crate) fn builder(
         }
         DataType::Utf8 => Box::new(text::TextColumn::new(kind == Kind::Null)),
         DataType::Dictionary(key, _) => {
-            let values = Arc::clone(values.expect("a dictionary column has the values that its scan found"));
+            let keys = Arc::clone(keys.expect("a dictionary column has the keys of what its scan found"));
             match key.as_ref() {
-                DataType::Int8 => Box::new(dictionary::DictionaryColumn::<Int8Type>::new(values)),
-                DataType::Int16 => Box::new(dictionary::DictionaryColumn::<Int16Type>::new(values)),
-                _ => Box::new(dictionary::DictionaryColumn::<Int32Type>::new(values)),
+                DataType::Int8 => Box::new(dictionary::DictionaryColumn::<Int8Type>::new(keys)),
+                DataType::Int16 => Box::new(dictionary::DictionaryColumn::<Int16Type>::new(keys)),
+                _ => Box::new(dictionary::DictionaryColumn::<Int32Type>::new(keys)),
             }
         }
         other => panic!("no scan resolves to {other}"),

@@ -4,7 +4,9 @@ use std::marker::PhantomData;
 
 use arrow::datatypes::{ArrowPrimitiveType, ArrowTimestampType, Date32Type, TimeUnit};
 
-use super::Kernel;
+use super::iso;
+use super::primitive::Kernel;
+use crate::block::Padded;
 use crate::types::Zone;
 
 /// A timestamp as a text writes it.
@@ -19,6 +21,15 @@ pub(crate) struct Stamp {
     pub(crate) offset: Option<i16>,
 }
 
+fn units_a_second(unit: TimeUnit) -> i64 {
+    match unit {
+        TimeUnit::Second => 1,
+        TimeUnit::Millisecond => 1_000,
+        TimeUnit::Microsecond => 1_000_000,
+        TimeUnit::Nanosecond => 1_000_000_000,
+    }
+}
+
 impl Stamp {
     pub(crate) fn zone(&self) -> Zone {
         self.offset.map_or(Zone::Naive, Zone::Offset)
@@ -26,12 +37,13 @@ impl Stamp {
 
     /// The count of `unit` since 1970; `None` if that loses digits or leaves 64 bits.
     pub(crate) fn count(&self, unit: TimeUnit) -> Option<i64> {
-        let (scale, digits) = match unit {
-            TimeUnit::Second => (1, 0),
-            TimeUnit::Millisecond => (1_000, 3),
-            TimeUnit::Microsecond => (1_000_000, 6),
-            TimeUnit::Nanosecond => (1_000_000_000, 9),
+        let digits = match unit {
+            TimeUnit::Second => 0,
+            TimeUnit::Millisecond => 3,
+            TimeUnit::Microsecond => 6,
+            TimeUnit::Nanosecond => 9,
         };
+        let scale = i128::from(units_a_second(unit));
         if self.digits > digits {
             return None;
         }
@@ -137,6 +149,11 @@ pub(crate) struct DateKernel;
 impl Kernel for DateKernel {
     type Arrow = Date32Type;
 
+    #[inline(always)]
+    fn parse_block(&self, text: Padded<'_>) -> (i32, bool) {
+        iso::parse_date(text)
+    }
+
     #[inline]
     fn parse(&self, text: &[u8]) -> Option<i32> {
         parse_date(text)
@@ -146,17 +163,26 @@ impl Kernel for DateKernel {
 /// Parses into a count of a unit, in one zone.
 pub(crate) struct TimestampKernel<T> {
     zone: Zone,
+    units_a_second: i64,
     unit: PhantomData<fn() -> T>,
 }
 
-impl<T> TimestampKernel<T> {
+impl<T: ArrowTimestampType> TimestampKernel<T> {
     pub(crate) fn new(zone: Zone) -> Self {
-        TimestampKernel { zone, unit: PhantomData }
+        TimestampKernel { zone, units_a_second: units_a_second(T::UNIT), unit: PhantomData }
     }
 }
 
 impl<T: ArrowTimestampType + ArrowPrimitiveType<Native = i64>> Kernel for TimestampKernel<T> {
     type Arrow = T;
+
+    #[inline(always)]
+    fn parse_block(&self, text: Padded<'_>) -> (i64, bool) {
+        let (seconds, is_value) = iso::parse_seconds(text);
+        // A unit that some value leaves 64 bits by is none that a scan resolves to, but files change.
+        let (count, overflows) = seconds.overflowing_mul(self.units_a_second);
+        (count, is_value & !overflows & (self.zone == Zone::Naive))
+    }
 
     #[inline]
     fn parse(&self, text: &[u8]) -> Option<i64> {

@@ -26,7 +26,6 @@ use crate::source::{Encoding, Fingerprint};
 use crate::types::Kind;
 
 pub(crate) use exact::Request;
-pub(crate) use pass::OnReject;
 pub(crate) use ranges::RANGE;
 
 /// What the scan found out about one column.

@@ -1,8 +1,10 @@
 //! What the scan learns of one column: the narrowest kind that holds every value, and how wide they are.
 
-use std::collections::HashSet;
+mod block;
+mod candidates;
+mod extent;
+mod fixed;
 
-use crate::block::Fields;
 use crate::column::temporal::{self, Stamp};
 use crate::column::{Unfit, boolean, float, int};
 use crate::error::excerpt;
@@ -10,7 +12,11 @@ use crate::field_rules::FieldRules;
 use crate::nulls::{NullRule, Presence};
 use crate::position::Position;
 use crate::record::Field;
-use crate::types::{FixedType, Kind, Zone};
+use crate::types::{FixedType, Kind};
+
+pub(crate) use candidates::Candidates;
+pub(crate) use extent::Extent;
+pub(crate) use fixed::{first_unfit, fixed_type_holds};
 
 /// What is demanded of a column before its values are seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,78 +63,6 @@ pub struct TextWitness {
     pub file: usize,
     /// Its start, at most 40 characters.
     pub excerpt: String,
-}
-
-/// The different texts of a column, as long as a dictionary of them may still save bytes.
-#[derive(Debug)]
-pub(crate) struct Candidates {
-    pub(crate) texts: HashSet<Box<[u8]>, ahash::RandomState>,
-    bytes: usize,
-    limit: usize,
-}
-
-impl Candidates {
-    /// More different values than a 16-bit key has room for hardly ever save bytes.
-    const MOST: usize = 1 << 15;
-
-    /// Gives up beyond `limit` bytes, bookkeeping included.
-    pub(crate) fn new(limit: usize) -> Self {
-        Candidates { texts: HashSet::default(), bytes: 0, limit }
-    }
-
-    /// Whether the set still holds all values.
-    fn insert(&mut self, text: &[u8]) -> bool {
-        if !self.texts.contains(text) {
-            self.bytes += text.len() + 2 * size_of::<Box<[u8]>>();
-            self.texts.insert(text.into());
-        }
-        self.limit == usize::MAX || (self.bytes <= self.limit && self.texts.len() <= Self::MOST)
-    }
-}
-
-/// The extent of a temporal column, with the texts that write its ends.
-#[derive(Clone, Debug)]
-pub(crate) struct Extent<T> {
-    pub(crate) min: T,
-    pub(crate) max: T,
-    pub(crate) min_text: String,
-    pub(crate) max_text: String,
-}
-
-impl<T: Ord + Copy> Extent<T> {
-    fn extend(extent: &mut Option<Self>, value: T, text: &[u8]) {
-        let owned = || String::from_utf8_lossy(text).into_owned();
-        match extent {
-            None => *extent = Some(Extent { min: value, max: value, min_text: owned(), max_text: owned() }),
-            Some(e) if value < e.min => (e.min, e.min_text) = (value, owned()),
-            Some(e) if value > e.max => (e.max, e.max_text) = (value, owned()),
-            Some(e) => {
-                // Where one value is written in several ways, the least text stands for it, so that the order in
-                // which they come never matters.
-                if value == e.min && text < e.min_text.as_bytes() {
-                    e.min_text = owned();
-                }
-                if value == e.max && text < e.max_text.as_bytes() {
-                    e.max_text = owned();
-                }
-            }
-        }
-    }
-
-    /// Adds the extent of another part. Of two texts that write one value, the lesser is kept, whatever the order.
-    fn merge(extent: &mut Option<Self>, other: Option<Self>) {
-        let Some(other) = other else { return };
-        let Some(e) = extent else {
-            *extent = Some(other);
-            return;
-        };
-        if (other.min, &other.min_text) < (e.min, &e.min_text) {
-            (e.min, e.min_text) = (other.min, other.min_text);
-        }
-        if other.max > e.max || (other.max == e.max && other.max_text < e.max_text) {
-            (e.max, e.max_text) = (other.max, other.max_text);
-        }
-    }
 }
 
 /// The state of one column. It grows with the different texts only, and those are bounded.
@@ -203,11 +137,10 @@ impl ColumnScan {
     }
 
     pub(crate) fn heap_bytes(&self) -> usize {
-        let candidates = self
-            .candidates
-            .as_ref()
-            .map_or(0, |c| c.bytes + c.texts.capacity() * (size_of::<Box<[u8]>>() + 1));
-        candidates + self.tokens.capacity() * size_of::<u64>() + self.scratch.capacity()
+        self.candidates.as_ref().map_or(0, Candidates::heap_bytes)
+            + self.tokens.capacity() * size_of::<u64>()
+            + self.scratch.capacity()
+            + self.scratch_field.capacity()
     }
 
     /// Takes the next record's field.
@@ -305,6 +238,11 @@ impl ColumnScan {
         } else if self.is_counted {
             self.give_up_counting();
         }
+    }
+
+    /// Whether the texts of values that are no text are still counted.
+    fn is_remembering(&self) -> bool {
+        self.remembered < REMEMBERED
     }
 
     fn give_up_counting(&mut self) {
@@ -420,21 +358,6 @@ impl ColumnScan {
         }
     }
 
-    /// Takes one field of each record of a block. On a value that a fixed type does not hold, the index of its record.
-    pub(crate) fn push_block(
-        &mut self,
-        fields: Fields<'_>,
-        rules: &FieldRules,
-        place: impl Fn(usize) -> Place,
-    ) -> Result<(), usize> {
-        let mut scratch = std::mem::take(&mut self.scratch_field);
-        for row in 0..fields.len() {
-            self.push(fields.field(row, &mut scratch), rules, || place(row)).map_err(|_| row)?;
-        }
-        self.scratch_field = scratch;
-        Ok(())
-    }
-
     /// The kind of a value that is not of the column's kind so far.
     fn classify(&mut self, text: &[u8], rules: &FieldRules) -> Option<Kind> {
         match text[0] {
@@ -527,47 +450,6 @@ impl ColumnScan {
     }
 }
 
-/// The first field of a block that a fixed type does not hold.
-pub(crate) fn first_unfit(
-    fields: Fields<'_>,
-    fixed: FixedType,
-    zone: Option<Zone>,
-    rules: &FieldRules,
-) -> Option<usize> {
-    let mut scratch = Vec::new();
-    (0..fields.len()).find(|row| !fixed_type_holds(fixed, zone, fields.field(*row, &mut scratch), rules))
-}
-
-/// Whether a fixed type holds a field, asked of a field alone; `zone` is that of the column's first timestamp.
-pub(crate) fn fixed_type_holds(
-    fixed: FixedType,
-    zone: Option<Zone>,
-    field: Field<'_>,
-    rules: &FieldRules,
-) -> bool {
-    if rules.nulls.presence(field) != Presence::Value || rules.nulls.auto_token(field).is_some() {
-        return true;
-    }
-    let text = field.text;
-    let mut scratch = Vec::new();
-    let number = rules.marks.canonical(text, &mut scratch);
-    match fixed {
-        FixedType::String | FixedType::Dictionary => true,
-        FixedType::Bool => boolean::parse(text).is_some(),
-        FixedType::Date => temporal::parse_date(text).is_some(),
-        FixedType::Timestamp => {
-            temporal::parse_timestamp(text).is_some_and(|stamp| zone.is_none_or(|zone| zone == stamp.zone()))
-        }
-        FixedType::Float64 => number.is_some_and(|text| float::parse(text).is_some()),
-        FixedType::Float32 => {
-            number.and_then(float::parse).is_some_and(|v| !v.is_finite() || v.abs() <= f64::from(f32::MAX))
-        }
-        int => number
-            .and_then(int::parse)
-            .is_some_and(|value| int.int_range().is_some_and(|(low, high)| low <= value && value <= high)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -593,7 +475,10 @@ mod tests {
         let mut fields = vec!["501", "NA", "\"\"", "", "NA", "10001", "501", "00501", "NA", "7"];
         for repeats in [1, 500] {
             fields = fields.repeat(repeats);
-            let (found, told) = (scanned(TypeHint::Inferred, &fields), scanned(TypeHint::Text, &fields));
+            let (mut found, mut told) =
+                (scanned(TypeHint::Inferred, &fields), scanned(TypeHint::Text, &fields));
+            let nulls = FieldRules::new(&Dialect::default()).nulls;
+            [&mut found, &mut told].into_iter().for_each(|column| column.settle_as_text(&nulls));
             assert!(found.text_is_complete());
             assert_eq!((found.kind, found.text_bytes), (Kind::Text, told.text_bytes));
             assert_eq!(

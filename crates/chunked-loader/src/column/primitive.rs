@@ -1,0 +1,153 @@
+//! Columns whose values all have one width: one loop over a block, the same for every kernel.
+#![allow(unsafe_code)] // Values are written into reserved room without a check for each: see `push_block`.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, ArrowPrimitiveType, PrimitiveArray};
+use arrow::buffer::ScalarBuffer;
+use arrow::datatypes::DataType;
+use arrow::error::ArrowError;
+
+use super::validity::Validity;
+use super::{ColumnBuilder, Unfit, vec_growth};
+use crate::block::{Fields, Padded};
+use crate::field_rules::FieldRules;
+use crate::nulls::Presence;
+use crate::record::Field;
+
+/// Turns a text into a value of one Arrow type.
+pub(crate) trait Kernel: Send {
+    type Arrow: ArrowPrimitiveType;
+    /// Whether the dialect's number marks apply.
+    const IS_NUMBER: bool = false;
+
+    /// `None`: not a value of this type.
+    fn parse(&self, text: &[u8]) -> Option<<Self::Arrow as ArrowPrimitiveType>::Native>;
+
+    /// The same for texts of the usual forms, plain marks supposed, with as few branches as can be. `false` says
+    /// nothing: [`parse`](Self::parse) has to be asked. An empty text is no value.
+    fn parse_block(&self, text: Padded<'_>) -> (<Self::Arrow as ArrowPrimitiveType>::Native, bool);
+}
+
+/// A column in the making.
+pub(crate) struct PrimitiveColumn<K: Kernel> {
+    kernel: K,
+    values: Vec<<K::Arrow as ArrowPrimitiveType>::Native>,
+    validity: Validity,
+    data_type: DataType,
+    /// A number without its marks.
+    scratch: Vec<u8>,
+}
+
+impl<K: Kernel + 'static> PrimitiveColumn<K> {
+    pub(crate) fn boxed(kernel: K, data_type: &DataType) -> Box<dyn ColumnBuilder> {
+        Box::new(PrimitiveColumn {
+            kernel,
+            values: Vec::new(),
+            validity: Validity::default(),
+            data_type: data_type.clone(),
+            scratch: Vec::new(),
+        })
+    }
+}
+
+impl<K: Kernel> PrimitiveColumn<K> {
+    /// The value of a field, `None` if it is null.
+    fn value(
+        &mut self,
+        field: Field<'_>,
+        rules: &FieldRules,
+    ) -> Result<Option<<K::Arrow as ArrowPrimitiveType>::Native>, Unfit> {
+        if rules.nulls.presence(field) != Presence::Value {
+            return Ok(None);
+        }
+        let plain = !K::IS_NUMBER || rules.marks.is_plain();
+        let text =
+            if plain { Some(field.text) } else { rules.marks.canonical(field.text, &mut self.scratch) };
+        match text.and_then(|text| self.kernel.parse(text)) {
+            Some(value) => Ok(Some(value)),
+            None if rules.nulls.auto_token(field).is_some() => Ok(None),
+            None => Err(Unfit),
+        }
+    }
+
+    /// The value of a field that the kernel does not know at once.
+    #[cold]
+    #[inline(never)]
+    fn unusual(
+        &mut self,
+        fields: Fields<'_>,
+        row: usize,
+        rules: &FieldRules,
+    ) -> Result<Option<<K::Arrow as ArrowPrimitiveType>::Native>, usize> {
+        let mut scratch = Vec::new();
+        self.value(fields.field(row, &mut scratch), rules).map_err(|_| row)
+    }
+}
+
+impl<K: Kernel> ColumnBuilder for PrimitiveColumn<K> {
+    fn push(&mut self, field: Field<'_>, rules: &FieldRules) -> Result<(), Unfit> {
+        let value = self.value(field, rules)?;
+        self.values.push(value.unwrap_or_default());
+        self.validity.push(value.is_some());
+        Ok(())
+    }
+
+    fn push_block(&mut self, fields: Fields<'_>, rules: &FieldRules) -> Result<(), usize> {
+        let is_usual = rules.values_are_plain && (!K::IS_NUMBER || rules.marks.is_plain());
+        let rows = fields.len();
+        self.values.reserve(rows);
+        let mut row = 0;
+        while row < rows {
+            let chunk = (rows - row).min(64);
+            let mut valid = 0u64;
+            for bit in 0..chunk {
+                let raw = fields.raw(row + bit);
+                let text = fields.inner(raw);
+                let (mut value, mut is_value) = self.kernel.parse_block(text);
+                if !(is_usual & is_value) & (raw.len() > 0) {
+                    let unusual = self.unusual(fields, row + bit, rules)?;
+                    is_value = unusual.is_some();
+                    value = unusual.unwrap_or_default();
+                }
+                debug_assert!(self.values.len() + bit < self.values.capacity());
+                // SAFETY: `reserve` has made room for one value each row of the block.
+                unsafe { self.values.as_mut_ptr().add(self.values.len() + bit).write(value) };
+                valid |= u64::from(is_value) << bit;
+            }
+            // SAFETY: the loop has written `chunk` values behind the last one.
+            unsafe { self.values.set_len(self.values.len() + chunk) };
+            self.validity.push_bits(valid, chunk);
+            row += chunk;
+        }
+        Ok(())
+    }
+
+    fn growth(&self, fields: Fields<'_>) -> usize {
+        vec_growth(&self.values, fields.len()) + self.validity.growth(fields.len())
+    }
+
+    fn growth_of_one(&self, bytes: usize) -> usize {
+        let scratch = if self.scratch.capacity() < bytes { 2 * bytes } else { 0 };
+        // A vector that is empty takes four elements or more at once.
+        let first = if self.values.capacity() == 0 { 64 } else { 0 };
+        vec_growth(&self.values, 1) + first + self.validity.growth(1) + scratch
+    }
+
+    fn heap_bytes(&self) -> usize {
+        self.values.capacity() * size_of::<<K::Arrow as ArrowPrimitiveType>::Native>()
+            + self.validity.heap_bytes()
+            + self.scratch.capacity()
+    }
+
+    fn make_room(&mut self, rows: usize, _: usize) {
+        self.values = Vec::with_capacity(rows);
+        self.validity.make_room(rows);
+    }
+
+    fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
+        let values = ScalarBuffer::from(std::mem::take(&mut self.values));
+        let array = PrimitiveArray::<K::Arrow>::try_new(values, self.validity.finish())?;
+        Ok(Arc::new(array.with_data_type(self.data_type.clone())))
+    }
+}

@@ -5,6 +5,7 @@
 //! that the loops over a block need no other case than a quoted field.
 #![allow(unsafe_code)] // Loads without bounds checks; each rests on an invariant of `Block`, stated there.
 
+use crate::index::IndexKernel;
 use crate::record::{Field, undo_quotes};
 
 /// Bytes that may be read behind a block's last record, so that a kernel can load whole words.
@@ -24,11 +25,17 @@ pub(crate) struct Block<'a> {
     columns: usize,
     /// Bytes of a line end: 1 for LF, 2 for CR LF.
     line_end: u32,
-    quote: Option<u8>,
+    /// [`NO_QUOTE`] if there is none, so that one comparison tells.
+    quote: u16,
+    /// The kernel that made the index; this processor has what it needs.
+    kernel: IndexKernel,
 }
 
+/// A quote that no byte is.
+const NO_QUOTE: u16 = u16::MAX;
+
 impl<'a> Block<'a> {
-    /// A block of the records that begin at `start`.
+    /// A block of the records that begin at `start`, for the columns to be read with what `kernel` needs.
     ///
     /// # Panics
     /// If the invariants of the type are broken at the ends of the index; that it ascends is the caller's part.
@@ -39,12 +46,15 @@ impl<'a> Block<'a> {
         columns: usize,
         line_end: u32,
         quote: Option<u8>,
+        kernel: IndexKernel,
     ) -> Self {
+        debug_assert!(kernel.is_available());
         assert!(columns > 0 && ends.len().is_multiple_of(columns));
         assert!(ends.last().is_none_or(|last| *last as usize + PADDING <= padded.len()));
         assert!(start + PADDING <= padded.len() && ends.first().is_none_or(|first| start <= *first as usize));
         debug_assert!(ends.is_sorted());
-        Block { padded, start: start as u32, ends, columns, line_end, quote }
+        let quote = quote.map_or(NO_QUOTE, u16::from);
+        Block { padded, start: start as u32, ends, columns, line_end, quote, kernel }
     }
 
     /// Records.
@@ -79,7 +89,12 @@ impl<'a> Block<'a> {
     /// If there is no such column.
     pub(crate) fn column(&self, column: usize) -> Fields<'a> {
         assert!(column < self.columns);
-        Fields { block: *self, column, cut: if column + 1 == self.columns { self.line_end - 1 } else { 0 } }
+        Fields {
+            block: *self,
+            rows: self.rows(),
+            column,
+            cut: if column + 1 == self.columns { self.line_end - 1 } else { 0 },
+        }
     }
 }
 
@@ -87,6 +102,8 @@ impl<'a> Block<'a> {
 #[derive(Clone, Copy)]
 pub(crate) struct Fields<'a> {
     block: Block<'a>,
+    /// Records of the block: a division less for each question.
+    rows: usize,
     column: usize,
     /// Bytes before each end that belong to the line end.
     cut: u32,
@@ -94,8 +111,14 @@ pub(crate) struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     /// Fields, one for each record.
+    #[inline(always)]
     pub(crate) fn len(&self) -> usize {
-        self.block.rows()
+        self.rows
+    }
+
+    /// Whether the processor has what [`IndexKernel::Avx2`] needs, and may be asked for it.
+    pub(crate) fn has_avx2(&self) -> bool {
+        self.block.kernel != IndexKernel::Portable
     }
 
     /// The bytes of field `row` as they stand in the file, quotes included.
@@ -104,12 +127,14 @@ impl<'a> Fields<'a> {
     /// If there is no such record.
     #[inline(always)]
     pub(crate) fn raw(&self, row: usize) -> Padded<'a> {
+        assert!(row < self.len());
         let at = row * self.block.columns + self.column;
-        let end = self.block.ends[at] - self.cut;
+        // SAFETY: there is a whole number of rows, `row` is one of them, and `column` was checked against their width.
+        let end = unsafe { *self.block.ends.get_unchecked(at) } - self.cut;
         let start = if at == 0 {
             self.block.start
         } else {
-            // SAFETY: `at` is in bounds, as the index above has shown, and so is what lies before it.
+            // SAFETY: `at` is in bounds, and so is what lies before it.
             unsafe { *self.block.ends.get_unchecked(at - 1) + 1 }
         };
         debug_assert!(start <= end && end as usize + PADDING <= self.block.padded.len());
@@ -123,7 +148,7 @@ impl<'a> Fields<'a> {
     #[inline(always)]
     pub(crate) fn is_quoted(&self, raw: Padded<'_>) -> bool {
         // An empty field is followed by its separator, which is no quote.
-        Some(raw.first_or_separator()) == self.block.quote
+        u16::from(raw.first_or_separator()) == self.block.quote
     }
 
     /// What stands between the quotes of a field, doubled ones not undone; all of it if there are none. Enough for
@@ -140,7 +165,7 @@ impl<'a> Fields<'a> {
 
     /// The records `from..to`.
     pub(crate) fn slice(&self, from: usize, to: usize) -> Fields<'a> {
-        Fields { block: self.block.slice(from, to), ..*self }
+        Fields { block: self.block.slice(from, to), rows: to - from, ..*self }
     }
 
     /// Bytes of all fields together, quotes included.
@@ -155,9 +180,10 @@ impl<'a> Fields<'a> {
         'a: 's,
     {
         let raw = self.raw(row);
-        let Some(quote) = self.block.quote.filter(|_| self.is_quoted(raw)) else {
+        if !self.is_quoted(raw) {
             return Field { text: raw.bytes, quoted: false };
-        };
+        }
+        let quote = raw.first_or_separator();
         // In a block each quoted field is closed, and closed before its separator.
         let inner = &raw.bytes[1..raw.bytes.len() - 1];
         if memchr::memchr(quote, inner).is_none() {
@@ -226,7 +252,7 @@ mod tests {
         let mut bytes = b"xx1,ab\r\n,\"c\"\"d\"\r\n".to_vec();
         let ends = [3, 7, 8, 16];
         bytes.resize(bytes.len() + PADDING, 0);
-        let block = Block::new(&bytes, 2, &ends, 2, 2, Some(b'"'));
+        let block = Block::new(&bytes, 2, &ends, 2, 2, Some(b'"'), IndexKernel::best());
         assert_eq!((block.rows(), block.row_start(1), block.row_start(2)), (2, 8, 17));
         assert_eq!(block.raw(0), b"1,ab");
         assert_eq!(block.raw(1), b",\"c\"\"d\"");
@@ -239,7 +265,10 @@ mod tests {
         assert_eq!(first.raw(0).word::<0>().to_le_bytes(), *b"1,ab\r\n,\"");
         let quoted = second.raw(0);
         assert_eq!(second.inner(quoted).bytes(), b"c\"\"d");
-        assert_eq!((second.inner(quoted).skip(3).bytes(), second.inner(quoted).skip(9).len()), (&b"d"[..], 0));
+        assert_eq!(
+            (second.inner(quoted).skip(3).bytes(), second.inner(quoted).skip(9).len()),
+            (&b"d"[..], 0)
+        );
         assert_eq!((first.bytes(), block.column(1).slice(1, 2).bytes()), (1, 6));
     }
 }

@@ -6,7 +6,7 @@ use arrow::array::{ArrayRef, BooleanArray, BooleanBufferBuilder};
 use arrow::error::ArrowError;
 
 use super::validity::Validity;
-use super::{ColumnBuilder, Unfit};
+use super::{ColumnBuilder, PushRows, Unfit, push_rows};
 use crate::block::{Fields, Padded};
 use crate::field_rules::FieldRules;
 use crate::nulls::Presence;
@@ -67,15 +67,9 @@ impl BooleanColumn {
     }
 }
 
-impl ColumnBuilder for BooleanColumn {
-    fn push(&mut self, field: Field<'_>, rules: &FieldRules) -> Result<(), Unfit> {
-        let value = Self::value(field, rules)?;
-        self.values.append(value.unwrap_or_default());
-        self.validity.push(value.is_some());
-        Ok(())
-    }
-
-    fn push_block(&mut self, fields: Fields<'_>, rules: &FieldRules) -> Result<(), usize> {
+impl PushRows for BooleanColumn {
+    #[inline(always)]
+    fn push_rows(&mut self, fields: Fields<'_>, rules: &FieldRules) -> Result<(), usize> {
         let rows = fields.len();
         let mut scratch = Vec::new();
         let mut row = 0;
@@ -99,6 +93,19 @@ impl ColumnBuilder for BooleanColumn {
             row += chunk;
         }
         Ok(())
+    }
+}
+
+impl ColumnBuilder for BooleanColumn {
+    fn push(&mut self, field: Field<'_>, rules: &FieldRules) -> Result<(), Unfit> {
+        let value = Self::value(field, rules)?;
+        self.values.append(value.unwrap_or_default());
+        self.validity.push(value.is_some());
+        Ok(())
+    }
+
+    fn push_block(&mut self, fields: Fields<'_>, rules: &FieldRules) -> Result<(), usize> {
+        push_rows(self, fields, rules)
     }
 
     fn growth(&self, fields: Fields<'_>) -> usize {

@@ -57,13 +57,15 @@ fn first_point(word: u64) -> usize {
     (zeros.trailing_zeros() / 8) as usize
 }
 
-/// `digits / 10^places` rounded to the nearest, ties to even; 1 to 16 places.
+/// `digits / 10^places` rounded to the nearest, ties to even; 1 to 16 places, behind at most 7 digits before the
+/// point.
 #[inline(always)]
 fn divided(digits: u64, places: usize) -> f64 {
-    if digits <= 1 << f64::MANTISSA_DIGITS {
+    // 15 digits are below 2^53. The question is one of length, not of value, since a column's lengths are alike.
+    if places <= 8 {
         return digits as i64 as f64 / POWERS[places] as f64;
     }
-    reciprocal_product(digits, places)
+    if digits == 0 { 0.0 } else { reciprocal_product(digits, places) }
 }
 
 /// For each `n` the first 128 bits of 1 / 5^n, rounded up.
@@ -92,6 +94,7 @@ const RECIPROCALS: [(u64, u64); MOST_FRACTION + 1] = {
 };
 
 /// `digits / 10^places` for digits that are not zero, by a reciprocal. Results are normal: 10^-16 at the least.
+#[inline(always)]
 fn reciprocal_product(digits: u64, places: usize) -> f64 {
     // Bits kept of the product: 52 of the fraction, the leading one, one to round by, and one that may be lost to it.
     const KEPT: u32 = 52 + 3;

@@ -13,7 +13,7 @@ use arrow::error::ArrowError;
 
 use super::short_text::ShortText;
 use super::validity::Validity;
-use super::{ColumnBuilder, Unfit, vec_growth};
+use super::{ColumnBuilder, PushRows, Unfit, push_rows, vec_growth};
 use crate::block::Fields;
 use crate::field_rules::FieldRules;
 use crate::nulls::Presence;
@@ -118,14 +118,9 @@ fn native<K: ArrowDictionaryKeyType>(key: Option<u32>) -> K::Native {
     K::Native::usize_as(key.unwrap_or(0) as usize)
 }
 
-impl<K: ArrowDictionaryKeyType> ColumnBuilder for DictionaryColumn<K> {
-    fn push(&mut self, field: Field<'_>, rules: &FieldRules) -> Result<(), Unfit> {
-        let key = self.key(field, rules)?;
-        self.push_key(key);
-        Ok(())
-    }
-
-    fn push_block(&mut self, fields: Fields<'_>, rules: &FieldRules) -> Result<(), usize> {
+impl<K: ArrowDictionaryKeyType> PushRows for DictionaryColumn<K> {
+    #[inline(always)]
+    fn push_rows(&mut self, fields: Fields<'_>, rules: &FieldRules) -> Result<(), usize> {
         let mut scratch = Vec::new();
         let has_tokens = rules.nulls.has_listed_tokens();
         let rows = fields.len();
@@ -149,6 +144,18 @@ impl<K: ArrowDictionaryKeyType> ColumnBuilder for DictionaryColumn<K> {
             row += chunk;
         }
         Ok(())
+    }
+}
+
+impl<K: ArrowDictionaryKeyType> ColumnBuilder for DictionaryColumn<K> {
+    fn push(&mut self, field: Field<'_>, rules: &FieldRules) -> Result<(), Unfit> {
+        let key = self.key(field, rules)?;
+        self.push_key(key);
+        Ok(())
+    }
+
+    fn push_block(&mut self, fields: Fields<'_>, rules: &FieldRules) -> Result<(), usize> {
+        push_rows(self, fields, rules)
     }
 
     fn growth(&self, fields: Fields<'_>) -> usize {

@@ -2,6 +2,7 @@
 //!
 //! The same parser decides in the scan what a column is and converts its values afterwards, so the scan
 //! can never accept what conversion refuses.
+#![allow(unsafe_code)] // One call of code for some processors, which the caller has checked for.
 
 pub(crate) mod boolean;
 pub(crate) mod decimal;
@@ -63,6 +64,28 @@ pub(crate) trait ColumnBuilder: Send {
 
     /// Gives the array and begins the next, with no room.
     fn finish(&mut self) -> Result<ArrayRef, arrow::error::ArrowError>;
+}
+
+/// The loop of [`ColumnBuilder::push_block`]. Implementations are always inlined, so that it is compiled once for every
+/// processor and once for those with wider registers and better shifts.
+trait PushRows {
+    fn push_rows(&mut self, fields: Fields<'_>, rules: &FieldRules) -> Result<(), usize>;
+}
+
+/// Runs the loop as this processor does best.
+fn push_rows<C: PushRows>(column: &mut C, fields: Fields<'_>, rules: &FieldRules) -> Result<(), usize> {
+    #[cfg(target_arch = "x86_64")]
+    if fields.has_avx2() {
+        // SAFETY: the block was made by a kernel that needs all of these features.
+        return unsafe { push_rows_avx2(column, fields, rules) };
+    }
+    column.push_rows(fields, rules)
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+fn push_rows_avx2<C: PushRows>(column: &mut C, fields: Fields<'_>, rules: &FieldRules) -> Result<(), usize> {
+    column.push_rows(fields, rules)
 }
 
 /// Bytes that a vector may newly allocate at the most for `more` elements more: all of it anew, beside what it has

@@ -9,7 +9,7 @@ use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 
 use super::validity::Validity;
-use super::{ColumnBuilder, Unfit, vec_growth};
+use super::{ColumnBuilder, PushRows, Unfit, push_rows, vec_growth};
 use crate::block::{Fields, Padded};
 use crate::field_rules::FieldRules;
 use crate::nulls::Presence;
@@ -85,15 +85,9 @@ impl<K: Kernel> PrimitiveColumn<K> {
     }
 }
 
-impl<K: Kernel> ColumnBuilder for PrimitiveColumn<K> {
-    fn push(&mut self, field: Field<'_>, rules: &FieldRules) -> Result<(), Unfit> {
-        let value = self.value(field, rules)?;
-        self.values.push(value.unwrap_or_default());
-        self.validity.push(value.is_some());
-        Ok(())
-    }
-
-    fn push_block(&mut self, fields: Fields<'_>, rules: &FieldRules) -> Result<(), usize> {
+impl<K: Kernel> PushRows for PrimitiveColumn<K> {
+    #[inline(always)]
+    fn push_rows(&mut self, fields: Fields<'_>, rules: &FieldRules) -> Result<(), usize> {
         let is_usual = rules.values_are_plain && (!K::IS_NUMBER || rules.marks.is_plain());
         let rows = fields.len();
         self.values.reserve(rows);
@@ -121,6 +115,19 @@ impl<K: Kernel> ColumnBuilder for PrimitiveColumn<K> {
             row += chunk;
         }
         Ok(())
+    }
+}
+
+impl<K: Kernel> ColumnBuilder for PrimitiveColumn<K> {
+    fn push(&mut self, field: Field<'_>, rules: &FieldRules) -> Result<(), Unfit> {
+        let value = self.value(field, rules)?;
+        self.values.push(value.unwrap_or_default());
+        self.validity.push(value.is_some());
+        Ok(())
+    }
+
+    fn push_block(&mut self, fields: Fields<'_>, rules: &FieldRules) -> Result<(), usize> {
+        push_rows(self, fields, rules)
     }
 
     fn growth(&self, fields: Fields<'_>) -> usize {

@@ -8,7 +8,7 @@ use arrow::buffer::{Buffer, OffsetBuffer, ScalarBuffer};
 use arrow::error::ArrowError;
 
 use super::validity::Validity;
-use super::{ColumnBuilder, Unfit, vec_growth};
+use super::{ColumnBuilder, PushRows, Unfit, push_rows, vec_growth};
 use crate::block::{Fields, Padded};
 use crate::field_rules::FieldRules;
 use crate::nulls::Presence;
@@ -80,14 +80,9 @@ impl TextColumn {
     }
 }
 
-impl ColumnBuilder for TextColumn {
-    fn push(&mut self, field: Field<'_>, rules: &FieldRules) -> Result<(), Unfit> {
-        let is_there = self.append(field, rules);
-        self.validity.push(is_there);
-        self.end()
-    }
-
-    fn push_block(&mut self, fields: Fields<'_>, rules: &FieldRules) -> Result<(), usize> {
+impl PushRows for TextColumn {
+    #[inline(always)]
+    fn push_rows(&mut self, fields: Fields<'_>, rules: &FieldRules) -> Result<(), usize> {
         let mut scratch = Vec::new();
         let has_tokens = rules.nulls.has_listed_tokens();
         let rows = fields.len();
@@ -112,6 +107,18 @@ impl ColumnBuilder for TextColumn {
             row += chunk;
         }
         Ok(())
+    }
+}
+
+impl ColumnBuilder for TextColumn {
+    fn push(&mut self, field: Field<'_>, rules: &FieldRules) -> Result<(), Unfit> {
+        let is_there = self.append(field, rules);
+        self.validity.push(is_there);
+        self.end()
+    }
+
+    fn push_block(&mut self, fields: Fields<'_>, rules: &FieldRules) -> Result<(), usize> {
+        push_rows(self, fields, rules)
     }
 
     fn growth(&self, fields: Fields<'_>) -> usize {

@@ -2,6 +2,7 @@
 //!
 //! A loop takes what its kernel knows at once and stops at the first field that it does not; that one goes the way
 //! of [`ColumnScan::push`], which decides what the column becomes. So the loops decide nothing, and add up only.
+#![allow(unsafe_code)] // One call of code for some processors, which the caller has checked for.
 
 use super::{ColumnScan, Extent, Place};
 use crate::block::Fields;
@@ -12,6 +13,28 @@ use crate::types::{Kind, Zone};
 
 /// Most fields that a loop takes at once, so that a row's number fits beside its value.
 const MOST_ROWS: usize = 1 << 16;
+
+/// Goes through the texts of fields until one that is not empty is declined; gives how many it went through, and counts
+/// the empty ones. A macro and no function, since a closure would not be compiled for the processor of its loop.
+macro_rules! each {
+    ($column:ident, $fields:ident, |$row:ident, $text:ident| $is_taken:block) => {{
+        let mut empty = 0u64;
+        let mut taken = 0;
+        while taken < $fields.len() {
+            let raw = $fields.raw(taken);
+            let is_empty = raw.len() == 0;
+            let ($row, $text) = (taken, $fields.inner(raw));
+            let is_taken: bool = $is_taken;
+            if !is_taken & !is_empty {
+                break;
+            }
+            empty += u64::from(is_empty);
+            taken += 1;
+        }
+        $column.empty += empty;
+        taken
+    }};
+}
 
 impl ColumnScan {
     /// Takes one field of each record of a block. On a value that a fixed type does not hold, the index of its record.
@@ -38,6 +61,22 @@ impl ColumnScan {
 
     /// Takes fields as long as they are what the column is so far, in its usual form; how many were taken.
     fn push_usual(&mut self, fields: Fields<'_>, rules: &FieldRules) -> usize {
+        #[cfg(target_arch = "x86_64")]
+        if fields.has_avx2() {
+            // SAFETY: the block was made by a kernel that needs all of these features.
+            return unsafe { self.push_usual_avx2(fields, rules) };
+        }
+        self.push_usual_rows(fields, rules)
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+    fn push_usual_avx2(&mut self, fields: Fields<'_>, rules: &FieldRules) -> usize {
+        self.push_usual_rows(fields, rules)
+    }
+
+    #[inline(always)]
+    fn push_usual_rows(&mut self, fields: Fields<'_>, rules: &FieldRules) -> usize {
         if self.kind == Kind::Text {
             return if rules.nulls.has_listed_tokens() { 0 } else { self.texts(fields) };
         }
@@ -62,36 +101,20 @@ impl ColumnScan {
         taken
     }
 
+    #[inline(always)]
     fn empties(&mut self, fields: Fields<'_>) -> usize {
         let taken = (0..fields.len()).find(|row| fields.raw(*row).len() > 0).unwrap_or(fields.len());
         self.empty += taken as u64;
         taken
     }
 
-    /// Goes through fields until `take` declines one that is not empty; how many it went through. `take` gets the row,
-    /// and is told to leave empty fields alone by what its kernel says of them.
     #[inline(always)]
-    fn each(&mut self, fields: Fields<'_>, mut take: impl FnMut(usize) -> bool) -> usize {
-        let mut empty = 0u64;
-        let mut row = 0;
-        while row < fields.len() {
-            let is_empty = fields.raw(row).len() == 0;
-            if !take(row) & !is_empty {
-                break;
-            }
-            empty += u64::from(is_empty);
-            row += 1;
-        }
-        self.empty += empty;
-        row
-    }
-
     fn ints(&mut self, fields: Fields<'_>) -> usize {
         let (mut min, mut max) = (i64::MAX, i64::MIN);
         // Of each value what is left when its trailing zeros are shifted out: as many bits as a mantissa needs.
         let mut odd = 0u64;
-        let taken = self.each(fields, |row| {
-            let (value, is_value) = int::parse_short(fields.inner(fields.raw(row)));
+        let taken = each!(self, fields, |_row, text| {
+            let (value, is_value) = int::parse_short(text);
             min = min.min(if is_value { value } else { min });
             max = max.max(if is_value { value } else { max });
             let bits = if is_value { value.unsigned_abs() } else { 0 };
@@ -108,14 +131,15 @@ impl ColumnScan {
     }
 
     /// Numbers of so few digits lie within float32's range, and those without a point are exact in float64.
+    #[inline(always)]
     fn floats(&mut self, fields: Fields<'_>) -> usize {
         if !self.exact_in_f32 {
             // Only whether it is a number is of interest, so the compiler leaves the rest away.
-            return self.each(fields, |row| decimal::parse_short(fields.inner(fields.raw(row))).1);
+            return each!(self, fields, |_row, text| { decimal::parse_short(text).1 });
         }
         let mut exact = true;
-        let taken = self.each(fields, |row| {
-            let (value, is_value) = decimal::parse_short(fields.inner(fields.raw(row)));
+        let taken = each!(self, fields, |_row, text| {
+            let (value, is_value) = decimal::parse_short(text);
             exact &= !is_value | (f64::from(value as f32) == value);
             is_value
         });
@@ -123,14 +147,16 @@ impl ColumnScan {
         taken
     }
 
+    #[inline(always)]
     fn bools(&mut self, fields: Fields<'_>) -> usize {
-        self.each(fields, |row| boolean::parse_word(fields.inner(fields.raw(row))).1)
+        each!(self, fields, |_row, text| { boolean::parse_word(text).1 })
     }
 
+    #[inline(always)]
     fn days(&mut self, fields: Fields<'_>) -> usize {
         let mut ends = Ends::default();
-        let taken = self.each(fields, |row| {
-            let (day, is_day) = iso::parse_date(fields.inner(fields.raw(row)));
+        let taken = each!(self, fields, |row, text| {
+            let (day, is_day) = iso::parse_date(text);
             ends.take(i64::from(day), row, is_day);
             is_day
         });
@@ -140,11 +166,11 @@ impl ColumnScan {
         taken
     }
 
+    #[inline(always)]
     fn seconds(&mut self, fields: Fields<'_>) -> usize {
         let mut ends = Ends::default();
         let mut separator = 0;
-        let taken = self.each(fields, |row| {
-            let text = fields.inner(fields.raw(row));
+        let taken = each!(self, fields, |row, text| {
             let (seconds, is_stamp) = iso::parse_seconds(text);
             let between = iso::separator(text);
             // Of equal values the least text is kept, so that both must not come in one loop.
@@ -161,6 +187,7 @@ impl ColumnScan {
         taken
     }
 
+    #[inline(always)]
     fn texts(&mut self, fields: Fields<'_>) -> usize {
         let mut scratch = std::mem::take(&mut self.scratch);
         let (mut bytes, mut empty) = (0, 0);

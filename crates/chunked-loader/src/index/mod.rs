@@ -181,7 +181,7 @@ impl Index {
 
     /// The records that were indexed last in `padded`.
     pub(crate) fn block<'a>(&'a self, padded: &'a [u8], records: &Records, columns: usize) -> Block<'a> {
-        Block::new(padded, 0, &self.ends, columns, records.line_end, self.quote)
+        Block::new(padded, 0, &self.ends, columns, records.line_end, self.quote, self.kernel)
     }
 
     /// The first `rows` of the records that were indexed last.

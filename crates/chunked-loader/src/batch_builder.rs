@@ -18,6 +18,7 @@ use crate::record::{Field, Flow, Record, RecordSink};
 use crate::rejects::OnBadRecord;
 use crate::scan::Scan;
 use crate::sizing::BatchLimit;
+use crate::spares::{Room, Spares};
 use crate::types::{FixedType, Kind, Zone};
 use crate::walker::{Step, Walker};
 
@@ -107,6 +108,7 @@ impl RowWidth {
 /// Builds batches one behind the other.
 pub(crate) struct BatchBuilder {
     plan: Arc<BatchPlan>,
+    spares: Arc<Spares>,
     builders: Vec<Box<dyn ColumnBuilder>>,
     /// Field of the current file that each builder takes; `None` if the file lacks the column.
     fields: Vec<Option<usize>>,
@@ -132,7 +134,8 @@ pub(crate) struct BatchBuilder {
 }
 
 impl BatchBuilder {
-    pub(crate) fn new(plan: &Arc<BatchPlan>) -> BatchBuilder {
+    /// `spares` get the buffers of batches that are done with.
+    pub(crate) fn new(plan: &Arc<BatchPlan>, spares: &Arc<Spares>) -> BatchBuilder {
         let builders = plan.projection.iter().enumerate().map(|(i, column)| {
             let facts = &plan.scan.columns[*column];
             column::builder(&facts.data_type, facts.kind, plan.dictionaries[i].as_ref())
@@ -140,6 +143,7 @@ impl BatchBuilder {
         BatchBuilder {
             builders: builders.collect(),
             plan: Arc::clone(plan),
+            spares: Arc::clone(spares),
             fields: Vec::new(),
             fixed: Vec::new(),
             width: 0,
@@ -181,40 +185,32 @@ impl BatchBuilder {
         self.rows_left
     }
 
-    /// Begins a batch in what `reservation` holds.
-    pub(crate) fn begin_batch(&mut self, limit: BatchLimit, mut reservation: Reservation) {
+    /// Begins a batch in `room`.
+    pub(crate) fn begin_batch(&mut self, limit: BatchLimit, room: Room) {
+        let Room { mut reservation, columns } = room;
         debug_assert!(self.rows == 0 && self.reservation.is_none());
         self.limit = limit;
         // As much room as is granted, at once: growing by doubling would copy, and take twice while it does.
         let rows = u64::try_from(limit.rows).unwrap_or(u64::MAX).min(self.rows_left);
         let granted = reservation.bytes();
         if self.plan.room(rows) <= granted {
+            let mut columns = columns.map(|columns| columns.into_parts().1).unwrap_or_default().into_iter();
             for (builder, width) in self.builders.iter_mut().zip(&self.plan.widths) {
-                builder.make_room(rows as usize, width.text_room(rows));
+                builder.make_room(rows as usize, width.text_room(rows), columns.next());
             }
         }
         let held = Bytes::from(self.heap_bytes());
         if held > reservation.bytes() && reservation.try_resize(held).is_err() {
-            self.builders.iter_mut().for_each(|builder| builder.make_room(0, 0));
+            self.builders.iter_mut().for_each(|builder| builder.make_room(0, 0, None));
         }
         self.reservation = Some(reservation);
         self.is_full = false;
         self.is_refused = None;
     }
 
-    /// Whether a batch is begun and not handed over.
-    pub(crate) fn has_batch(&self) -> bool {
-        self.reservation.is_some()
-    }
-
     /// Whether the batch is complete.
     pub(crate) fn is_full(&self) -> bool {
         self.is_full || self.rows_left == 0
-    }
-
-    /// Rows in the batch so far.
-    pub(crate) fn rows(&self) -> usize {
-        self.rows
     }
 
     /// The refusal that the last step has met, if it has. Nothing was taken since.
@@ -368,12 +364,12 @@ impl BatchBuilder {
         let columns = RecordBatch::try_new_with_options(Arc::clone(&self.plan.schema), arrays?, &options)?;
         reservation.shrink_to(held);
         let batch = Batch {
-            columns,
+            held: Some((columns, reservation)),
+            spares: Arc::downgrade(&self.spares),
             first_row,
             position: self.first_position,
             file: self.first_file,
             raw_bytes: std::mem::take(&mut self.raw_bytes),
-            reservation,
         };
         self.rows = 0;
         self.is_full = false;

@@ -5,14 +5,15 @@
 //! it is delivered. What a range holds never depends on who makes it, or when.
 
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use monitor::{Budget, Bytes, Consumer, Reservation};
+use monitor::{Budget, Bytes, Consumer};
 
 use crate::batch::Batch;
 use crate::batch_builder::BatchPlan;
 use crate::error::Error;
 use crate::sizing::{BatchLimit, LastBatch, Observation, Sizing};
+use crate::spares::{Room, Spares};
 
 /// Bytes of input that a range has at the least, so that claiming is seldom.
 const RANGE_BYTES: f64 = (256 << 10) as f64;
@@ -21,6 +22,7 @@ const RANGE_BYTES: f64 = (256 << 10) as f64;
 pub(crate) struct Sizes {
     sizing: Box<dyn Sizing>,
     budget: Budget,
+    spares: Arc<Spares>,
     in_flight: usize,
     columns: usize,
     /// The batch that was finished last.
@@ -34,6 +36,7 @@ impl Sizes {
     pub(crate) fn new(
         sizing: Box<dyn Sizing>,
         budget: &Budget,
+        spares: &Arc<Spares>,
         in_flight: usize,
         plan: &BatchPlan,
         rows: std::ops::Range<u64>,
@@ -41,6 +44,7 @@ impl Sizes {
         Sizes {
             sizing,
             budget: budget.clone(),
+            spares: Arc::clone(spares),
             in_flight,
             columns: plan.projection.len(),
             last: None,
@@ -64,7 +68,8 @@ impl Sizes {
     pub(crate) fn limit(&mut self, plan: &BatchPlan) -> BatchLimit {
         let mut limit = self.sizing.next(&Observation {
             budget: self.budget.limit(),
-            reserved: self.budget.reserved(),
+            // What waits to be used again is the next batch's.
+            reserved: self.budget.reserved().saturating_sub(self.spares.reserved()),
             in_flight: self.in_flight,
             columns: self.columns,
             last: self.last,
@@ -145,7 +150,7 @@ impl Delivery {
 
     /// The next range, once there is room for it, and what its first batch may take; `None` if there is none, or
     /// nobody wants it.
-    pub(crate) fn claim(&self, plan: &BatchPlan) -> Option<(Claim, Reservation)> {
+    pub(crate) fn claim(&self, plan: &BatchPlan) -> Option<(Claim, Room)> {
         let mut state = self.lock();
         loop {
             if state.is_stopped || state.sizes.rows_left() == 0 {
@@ -160,8 +165,8 @@ impl Delivery {
                 None => state.sizes.limit(plan),
             };
             let rows = (limit.rows as u64).min(state.sizes.rows_left());
-            let reservation = match self.consumer.try_reserve(plan.room(rows)) {
-                Ok(reservation) => reservation,
+            let room = match state.sizes.spares.room(&self.consumer, plan.room(rows)) {
+                Ok(room) => room,
                 // Those before give back what they have when they are delivered.
                 Err(_) if !state.lines.is_empty() => {
                     state.refused = Some(limit);
@@ -173,7 +178,7 @@ impl Delivery {
                     if limit.may_be_cut {
                         limit.rows = plan.rows_in(state.sizes.budget.available()).min(limit.rows);
                     }
-                    self.consumer.try_reserve(Bytes::ZERO).ok()?
+                    state.sizes.spares.room(&self.consumer, Bytes::ZERO).ok()?
                 }
             };
             let rows = state.sizes.range_rows(limit);
@@ -181,7 +186,7 @@ impl Delivery {
             state.sizes.next_row += rows;
             let number = state.head + state.lines.len() as u64;
             state.lines.push_back(Line::default());
-            return Some((Claim { number, first_row, rows, limit }, reservation));
+            return Some((Claim { number, first_row, rows, limit }, room));
         }
     }
 

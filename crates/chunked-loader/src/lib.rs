@@ -74,6 +74,7 @@ mod scan;
 mod sizing;
 mod sniff;
 mod source;
+mod spares;
 mod types;
 mod walker;
 mod window;

@@ -120,7 +120,7 @@ impl ColumnBuilder for BooleanColumn {
         self.values.capacity() / 8 + self.validity.heap_bytes()
     }
 
-    fn make_room(&mut self, rows: usize, _: usize) {
+    fn make_room(&mut self, rows: usize, _: usize, _: Option<ArrayRef>) {
         self.values = BooleanBufferBuilder::new(rows);
         self.validity.make_room(rows);
     }

@@ -9,11 +9,11 @@
 use super::digits::{POWERS, up_to_8, up_to_16};
 use crate::block::Padded;
 
-/// Most digits behind the point.
-const MOST_FRACTION: usize = 16;
+/// Most digits behind the point: 10^19 fits 64 bits.
+const MOST_FRACTION: usize = 19;
 
-/// The float64 nearest to a number without exponent: up to 16 digits without a point, or 1 to 7 digits, a point and
-/// 1 to 16 more. `false` for all else, be it a number or not.
+/// The float64 nearest to a number without exponent: up to 15 digits without a point, or 1 to 7 digits, a point and
+/// more digits, 19 in all without a zero before the point. `false` for all else, be it a number or not.
 #[inline(always)]
 pub(crate) fn parse_short(text: Padded<'_>) -> (f64, bool) {
     let negative = text.first_or_separator() == b'-';
@@ -27,11 +27,18 @@ pub(crate) fn parse_short(text: Padded<'_>) -> (f64, bool) {
             return (0.0, false);
         }
         let (high, are_high_digits) = up_to_8(word, whole);
-        let (low, are_low_digits) = up_to_16(text.skip(whole + 1), fraction);
-        // At most 7 + 16 digits could be too many; more than 19 are left to others.
-        if whole + fraction > 19 {
+        let is_below_one = (whole == 1) & (word as u8 == b'0');
+        if whole + fraction > 19 + usize::from(is_below_one) {
             return (0.0, false);
         }
+        let rest = text.skip(whole + 1);
+        let (low, are_low_digits) = if fraction <= 16 {
+            up_to_16(rest, fraction)
+        } else {
+            let (front, are_front_digits) = up_to_16(rest, 16);
+            let (back, are_back_digits) = up_to_8(rest.skip(16).word::<0>(), fraction - 16);
+            (front * POWERS[fraction - 16] + back, are_front_digits & are_back_digits)
+        };
         let has_leading_zero = (whole > 1) & (word as u8 == b'0');
         let digits = high * POWERS[fraction] + low;
         (divided(digits, fraction), are_high_digits & are_low_digits & !has_leading_zero)
@@ -57,7 +64,7 @@ fn first_point(word: u64) -> usize {
     (zeros.trailing_zeros() / 8) as usize
 }
 
-/// `digits / 10^places` rounded to the nearest, ties to even; 1 to 16 places, behind at most 7 digits before the
+/// `digits / 10^places` rounded to the nearest, ties to even; 1 to 19 places, behind at most 7 digits before the
 /// point.
 #[inline(always)]
 fn divided(digits: u64, places: usize) -> f64 {
@@ -93,7 +100,7 @@ const RECIPROCALS: [(u64, u64); MOST_FRACTION + 1] = {
     table
 };
 
-/// `digits / 10^places` for digits that are not zero, by a reciprocal. Results are normal: 10^-16 at the least.
+/// `digits / 10^places` for digits that are not zero, by a reciprocal. Results are normal: 10^-19 at the least.
 #[inline(always)]
 fn reciprocal_product(digits: u64, places: usize) -> f64 {
     // Bits kept of the product: 52 of the fraction, the leading one, one to round by, and one that may be lost to it.
@@ -150,8 +157,8 @@ mod tests {
                 are_digits(whole)
                     && are_digits(fraction)
                     && (1..=7).contains(&whole.len())
-                    && (1..=16).contains(&fraction.len())
-                    && whole.len() + fraction.len() <= 19
+                    && (1..=19).contains(&fraction.len())
+                    && whole.len() + fraction.len() <= if whole == "0" { 20 } else { 19 }
             }
             None => are_digits(digits) && digits.len() <= 15,
         }
@@ -239,7 +246,7 @@ mod tests {
 
         #[test]
         fn the_short_way_is_bit_equal_to_the_standard_library(
-            text in "-?(0|[1-9][0-9]{0,8})\\.[0-9]{0,18}|-?[0-9]{0,17}|[-+0-9.e]{0,9}",
+            text in "-?(0|[1-9][0-9]{0,8})\\.[0-9]{0,21}|-?[0-9]{0,17}|[-+0-9.e]{0,9}",
         ) {
             check(&text);
         }

@@ -60,7 +60,8 @@ pub(crate) trait ColumnBuilder: Send {
     fn heap_bytes(&self) -> usize;
 
     /// Makes room for `rows` rows, and in a text column for `text_bytes` bytes, in place of what an empty builder has.
-    fn make_room(&mut self, rows: usize, text_bytes: usize);
+    /// `spare` is an array of the same type that is done with, whose buffers are taken if they suit.
+    fn make_room(&mut self, rows: usize, text_bytes: usize, spare: Option<ArrayRef>);
 
     /// Gives the array and begins the next, with no room.
     fn finish(&mut self) -> Result<ArrayRef, arrow::error::ArrowError>;

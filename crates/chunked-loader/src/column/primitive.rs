@@ -14,6 +14,7 @@ use crate::block::{Fields, Padded};
 use crate::field_rules::FieldRules;
 use crate::nulls::Presence;
 use crate::record::Field;
+use crate::spares::values_of;
 
 /// Turns a text into a value of one Arrow type.
 pub(crate) trait Kernel: Send {
@@ -147,8 +148,9 @@ impl<K: Kernel> ColumnBuilder for PrimitiveColumn<K> {
             + self.scratch.capacity()
     }
 
-    fn make_room(&mut self, rows: usize, _: usize) {
-        self.values = Vec::with_capacity(rows);
+    fn make_room(&mut self, rows: usize, _: usize, spare: Option<ArrayRef>) {
+        let spare = spare.and_then(|array| values_of::<K::Arrow>(array, rows));
+        self.values = spare.unwrap_or_else(|| Vec::with_capacity(rows));
         self.validity.make_room(rows);
     }
 

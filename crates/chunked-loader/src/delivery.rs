@@ -5,13 +5,14 @@
 //! it is delivered. What a range holds never depends on who makes it, or when.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use monitor::{Budget, Bytes, Consumer};
 
 use crate::batch::Batch;
 use crate::batch_builder::BatchPlan;
 use crate::error::Error;
+use crate::signal::Signal;
 use crate::sizing::{BatchLimit, LastBatch, Observation, Sizing};
 use crate::spares::{Room, Spares};
 
@@ -123,7 +124,7 @@ struct State {
 /// The line that batches stand in.
 pub(crate) struct Delivery {
     state: Mutex<State>,
-    changed: Condvar,
+    changed: Signal,
     most_lines: usize,
     consumer: Consumer,
 }
@@ -136,7 +137,7 @@ impl Delivery {
     pub(crate) fn new(sizes: Sizes, most_lines: usize) -> Delivery {
         let consumer = sizes.budget.consumer("batch");
         let state = State { sizes, lines: VecDeque::new(), head: 0, refused: None, is_stopped: false };
-        Delivery { state: Mutex::new(state), changed: Condvar::new(), most_lines, consumer }
+        Delivery { state: Mutex::new(state), changed: Signal::default(), most_lines, consumer }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -145,7 +146,7 @@ impl Delivery {
     }
 
     fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
-        self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
+        self.changed.wait(state)
     }
 
     /// The next range, once there is room for it, and what its first batch may take; `None` if there is none, or
@@ -204,7 +205,7 @@ impl Delivery {
                     state.sizes.finished(batch);
                 }
                 state.lines[place].ready.push_back(batch);
-                self.changed.notify_all();
+                self.changed.notify(&state);
                 return true;
             }
             state = self.wait(state);
@@ -218,7 +219,7 @@ impl Delivery {
             let place = (claim.number - state.head) as usize;
             state.lines[place].is_done = true;
         }
-        self.changed.notify_all();
+        self.changed.notify(&state);
     }
 
     /// Waits until the range is at the head of the line and everything before it is taken; `false`: nobody wants it
@@ -241,13 +242,13 @@ impl Delivery {
             if let Some(line) = state.lines.front_mut() {
                 if let Some(batch) = line.ready.pop_front() {
                     state.is_stopped |= batch.is_err();
-                    self.changed.notify_all();
+                    self.changed.notify(&state);
                     return Some(batch);
                 }
                 if line.is_done {
                     state.lines.pop_front();
                     state.head += 1;
-                    self.changed.notify_all();
+                    self.changed.notify(&state);
                     continue;
                 }
             } else if state.sizes.rows_left() == 0 {
@@ -257,7 +258,7 @@ impl Delivery {
                 return None;
             }
             // What the caller has let go of since may be what a claim waits for.
-            self.changed.notify_all();
+            self.changed.notify(&state);
             state = self.wait(state);
         }
     }
@@ -267,6 +268,6 @@ impl Delivery {
         let mut state = self.lock();
         state.is_stopped = true;
         state.lines.clear();
-        self.changed.notify_all();
+        self.changed.notify(&state);
     }
 }

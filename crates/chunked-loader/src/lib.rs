@@ -71,6 +71,7 @@ mod record_reader;
 mod rejects;
 mod row_reader;
 mod scan;
+mod signal;
 mod sizing;
 mod sniff;
 mod source;

@@ -65,6 +65,7 @@ mod nulls;
 mod number_marks;
 mod position;
 mod preface;
+mod processor;
 mod progress;
 mod record;
 mod record_reader;

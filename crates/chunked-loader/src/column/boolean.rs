@@ -10,6 +10,7 @@ use super::{ColumnBuilder, PushRows, Unfit, push_rows};
 use crate::block::{Fields, Padded};
 use crate::field_rules::FieldRules;
 use crate::nulls::Presence;
+use crate::processor::Processor;
 use crate::record::Field;
 
 /// The truth value that `text` writes.
@@ -69,7 +70,7 @@ impl BooleanColumn {
 
 impl PushRows for BooleanColumn {
     #[inline(always)]
-    fn push_rows(&mut self, fields: Fields<'_>, rules: &FieldRules) -> Result<(), usize> {
+    fn push_rows<P: Processor>(&mut self, _: P, fields: Fields<'_>, rules: &FieldRules) -> Result<(), usize> {
         let rows = fields.len();
         let mut scratch = Vec::new();
         let mut row = 0;

@@ -17,6 +17,7 @@ use super::{ColumnBuilder, PushRows, Unfit, push_rows, vec_growth};
 use crate::block::Fields;
 use crate::field_rules::FieldRules;
 use crate::nulls::Presence;
+use crate::processor::Processor;
 use crate::record::Field;
 use crate::spares::vec_of;
 
@@ -121,7 +122,7 @@ fn native<K: ArrowDictionaryKeyType>(key: Option<u32>) -> K::Native {
 
 impl<K: ArrowDictionaryKeyType> PushRows for DictionaryColumn<K> {
     #[inline(always)]
-    fn push_rows(&mut self, fields: Fields<'_>, rules: &FieldRules) -> Result<(), usize> {
+    fn push_rows<P: Processor>(&mut self, _: P, fields: Fields<'_>, rules: &FieldRules) -> Result<(), usize> {
         let mut scratch = Vec::new();
         let has_tokens = rules.nulls.has_listed_tokens();
         let rows = fields.len();

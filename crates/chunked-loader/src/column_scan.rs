@@ -96,6 +96,10 @@ pub(crate) struct Extent<T> {
 }
 
 impl<T: Ord + Copy> Extent<T> {
+    fn heap_bytes(&self) -> usize {
+        self.min_text.capacity() + self.max_text.capacity()
+    }
+
     fn extend(extent: &mut Option<Self>, value: T, text: &[u8]) {
         let owned = || String::from_utf8_lossy(text).into_owned();
         match extent {
@@ -207,7 +211,12 @@ impl ColumnScan {
             .candidates
             .as_ref()
             .map_or(0, |c| c.bytes + c.texts.capacity() * (size_of::<Box<[u8]>>() + 1));
-        candidates + self.tokens.capacity() * size_of::<u64>() + self.scratch.capacity()
+        let extents = self.dates.as_ref().map_or(0, Extent::heap_bytes)
+            + self.stamps.as_ref().map_or(0, Extent::heap_bytes);
+        let firsts: usize =
+            self.firsts.iter().map(|first| size_of::<First>() + first.excerpt.capacity()).sum();
+        let scratch = self.scratch.capacity() + self.scratch_field.capacity();
+        candidates + extents + firsts + scratch + self.tokens.capacity() * size_of::<u64>()
     }
 
     /// Takes the next record's field.

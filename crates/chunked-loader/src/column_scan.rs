@@ -594,6 +594,9 @@ mod tests {
                 .push(Field { text, quoted }, &rules, || Place { file: 0, position: Position::START })
                 .unwrap();
         }
+        if downcast::kind(&column) == Kind::Text && column.text_is_complete() {
+            column.settle_as_text(&rules.nulls);
+        }
         column
     }
 

@@ -77,17 +77,25 @@ impl BatchPlan {
     /// Bytes that `rows` rows take as a rule, some more included for texts that are longer than others.
     pub(crate) fn room(&self, rows: u64) -> Bytes {
         let text: usize = self.widths.iter().map(|width| width.text_room(rows)).sum();
-        // Each buffer is rounded up to the allocator's and to Arrow's units.
-        let rounding = self.widths.len() * 128;
-        Bytes::from((self.fixed_row_bytes * rows as f64) as usize + text + rounding)
+        Bytes::from((self.fixed_row_bytes * rows as f64) as usize + text + self.array_bytes())
     }
 
     /// Rows that fit in `bytes`, at least one.
     pub(crate) fn rows_in(&self, bytes: Bytes) -> usize {
         let row = self.fixed_row_bytes + self.widths.iter().map(|width| width.text).sum::<f64>();
+        let bytes = bytes.saturating_sub(Bytes::from(self.array_bytes()));
         ((bytes.get() as f64 / row.max(1.0 / 64.0)) as usize).max(1)
     }
+
+    /// Bytes that the arrays of a batch take beside their values.
+    fn array_bytes(&self) -> usize {
+        self.widths.len() * ARRAY_BYTES
+    }
 }
+
+/// What an array takes beside its values, on 64-bit systems: itself, its buffers' owners, and what the allocator rounds
+/// each of them up to. Few rows of very many columns are nearly nothing else.
+const ARRAY_BYTES: usize = 512;
 
 /// Bytes that a row of one column takes.
 #[derive(Clone, Copy, Debug, Default)]
@@ -224,7 +232,7 @@ impl BatchBuilder {
     }
 
     fn heap_bytes(&self) -> usize {
-        self.builders.iter().map(|builder| builder.heap_bytes()).sum()
+        self.plan.array_bytes() + self.builders.iter().map(|builder| builder.heap_bytes()).sum::<usize>()
     }
 
     /// Takes what comes next, up to the end of the batch; `false` at the end of the input.
@@ -318,11 +326,11 @@ impl BatchBuilder {
 
     /// Reserves `growth` bytes beyond what the builders hold.
     fn reserve(&mut self, growth: usize) -> Result<(), Error> {
-        let Some(reservation) = &mut self.reservation else { return Ok(()) };
         if growth == 0 {
             return Ok(());
         }
-        let needed = Bytes::from(self.builders.iter().map(|b| b.heap_bytes()).sum::<usize>() + growth);
+        let needed = Bytes::from(self.heap_bytes() + growth);
+        let Some(reservation) = &mut self.reservation else { return Ok(()) };
         if needed > reservation.bytes() {
             reservation.try_resize(needed)?;
         }
@@ -339,7 +347,9 @@ impl BatchBuilder {
     /// Bytes of the batch that rows have filled, whatever room there is beside them.
     fn filled_bytes(&self) -> usize {
         let fixed = self.plan.fixed_row_bytes * self.rows as f64;
-        fixed as usize + self.builders.iter().map(|builder| builder.text_bytes()).sum::<usize>()
+        fixed as usize
+            + self.plan.array_bytes()
+            + self.builders.iter().map(|builder| builder.text_bytes()).sum::<usize>()
     }
 
     fn breaks_a_fixed_type(&mut self, record: &Record<'_>) -> bool {

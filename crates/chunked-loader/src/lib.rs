@@ -75,6 +75,8 @@ mod scan;
 mod sizing;
 mod sniff;
 mod source;
+#[cfg(feature = "stream")]
+mod stream;
 mod types;
 mod walker;
 mod window;
@@ -94,4 +96,6 @@ pub use rejects::{OnBadRecord, Reject};
 pub use scan::{ColumnFacts, Scan};
 pub use sizing::{BatchLimit, FixedRows, LastBatch, Observation, Sizing};
 pub use source::{Encoding, LegacyEncoding, Source, UnknownEncoding};
+#[cfg(feature = "stream")]
+pub use stream::BatchStream;
 pub use types::{FixedType, Kind, UnknownType, Zone, type_name};

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use monitor::Monitor;
 
 use crate::batch_builder::BatchPlan;
+#[cfg(feature = "stream")]
+use crate::batches::in_flight_ahead;
 use crate::batches::{Batches, in_flight};
 use crate::column_scan::TypeHint;
 use crate::delivery::Sizes;
@@ -19,6 +21,8 @@ use crate::row_reader::Reading;
 use crate::scan::{RANGE, Request, Scan};
 use crate::sizing::Sizing;
 use crate::source::{Encoding, Source};
+#[cfg(feature = "stream")]
+use crate::stream::BatchStream;
 use crate::walker::{Gait, SUB_BLOCK};
 
 /// Reads CSV in two steps: [`scan`](Loader::scan) finds the exact types of the whole input,
@@ -165,7 +169,7 @@ impl Loader {
         self
     }
 
-    /// Calls `on_progress` every now and then; [`ControlFlow::Break`] ends the pass with [`ErrorKind::Cancelled`].
+    /// Calls `on_progress` every now and then; [`ControlFlow::Break`] ends the pass with [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled).
     pub fn with_progress(
         mut self,
         on_progress: impl Fn(Progress) -> ControlFlow<()> + Send + Sync + 'static,
@@ -182,7 +186,7 @@ impl Loader {
     /// Reads the whole input and finds the exact type of every column.
     ///
     /// # Errors
-    /// See [`ErrorKind`]; malformed records only if bad records fail.
+    /// See [`ErrorKind`](crate::ErrorKind); malformed records only if bad records fail.
     pub fn scan(&self) -> Result<Scan, Error> {
         self.scan_with(&mut |_| Ok(()))
     }
@@ -190,7 +194,7 @@ impl Loader {
     /// As [`scan`](Self::scan), and hands each rejected record to `on_reject`.
     ///
     /// # Errors
-    /// As [`scan`](Self::scan); an error of `on_reject` is passed on as [`ErrorKind::Io`].
+    /// As [`scan`](Self::scan); an error of `on_reject` is passed on as [`ErrorKind::Io`](crate::ErrorKind::Io).
     pub fn scan_with(
         &self,
         on_reject: &mut dyn FnMut(&Reject<'_>) -> std::io::Result<()>,
@@ -227,11 +231,34 @@ impl Loader {
     /// # Panics
     /// If `projection` names a column that the scan does not have.
     pub fn batches(&self, scan: &Scan, projection: &[usize], sizing: Box<dyn Sizing>) -> Batches {
+        let (reading, sizes, meter) = self.prepare(scan, projection, sizing, in_flight(self.threads));
+        Batches::new(reading, sizes, self.threads, meter)
+    }
+
+    /// The same rows as a stream, for asynchronous programs. Threads of the loader's own make the batches, at least one
+    /// of them, and only when the stream is polled for the first time.
+    ///
+    /// # Panics
+    /// If `projection` names a column that the scan does not have.
+    #[cfg(feature = "stream")]
+    pub fn batch_stream(&self, scan: &Scan, projection: &[usize], sizing: Box<dyn Sizing>) -> BatchStream {
+        let (reading, sizes, meter) = self.prepare(scan, projection, sizing, in_flight_ahead(self.threads));
+        BatchStream::new(reading, sizes, self.threads, meter)
+    }
+
+    /// What a pass over the rows needs, where `made` batches are alive at a time beside those that the caller keeps.
+    fn prepare(
+        &self,
+        scan: &Scan,
+        projection: &[usize],
+        sizing: Box<dyn Sizing>,
+        made: usize,
+    ) -> (Reading, Sizes, Meter) {
         let scan = Arc::new(scan.clone());
         let gait = self.gait(&scan.dialect);
         let plan = Arc::new(BatchPlan::new(scan, projection, self.on_bad_record));
         let budget = self.monitor.budget();
-        let in_flight = in_flight(self.threads) + self.batches_kept - 1;
+        let in_flight = made + self.batches_kept - 1;
         let sizes = Sizes::new(sizing, budget, in_flight, &plan, self.rows.clone());
         let reading = Reading {
             plan,
@@ -241,6 +268,6 @@ impl Loader {
             is_ahead: self.threads > 1,
         };
         let meter = Meter::new(self.source.bytes(), self.on_progress.clone());
-        Batches::new(reading, sizes, self.threads, meter)
+        (reading, sizes, meter)
     }
 }

@@ -78,6 +78,7 @@ mod source;
 #[cfg(feature = "stream")]
 mod stream;
 mod types;
+mod unscanned;
 mod walker;
 mod window;
 
@@ -99,3 +100,4 @@ pub use source::{Encoding, LegacyEncoding, Source, UnknownEncoding};
 #[cfg(feature = "stream")]
 pub use stream::BatchStream;
 pub use types::{FixedType, Kind, UnknownType, Zone, type_name};
+pub use unscanned::{ColumnSoFar, Promotion, UnscannedBatches};

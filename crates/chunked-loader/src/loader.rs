@@ -23,6 +23,7 @@ use crate::sizing::Sizing;
 use crate::source::{Encoding, Source};
 #[cfg(feature = "stream")]
 use crate::stream::BatchStream;
+use crate::unscanned::{Options, UnscannedBatches};
 use crate::walker::{Gait, SUB_BLOCK};
 
 /// Reads CSV in two steps: [`scan`](Loader::scan) finds the exact types of the whole input,
@@ -199,7 +200,11 @@ impl Loader {
         &self,
         on_reject: &mut dyn FnMut(&Reject<'_>) -> std::io::Result<()>,
     ) -> Result<Scan, Error> {
-        let request = Request {
+        self.request().scan(on_reject)
+    }
+
+    fn request(&self) -> Request<'_> {
+        Request {
             files: &self.source.files,
             bytes: self.source.bytes(),
             encoding: self.encoding,
@@ -212,8 +217,7 @@ impl Loader {
             range: self.block_bytes.map_or(RANGE, |bytes| bytes as u64),
             budget: self.monitor.budget(),
             on_progress: self.on_progress.clone(),
-        };
-        request.scan(on_reject)
+        }
     }
 
     fn gait(&self, dialect: &Dialect) -> Gait {
@@ -233,6 +237,57 @@ impl Loader {
     pub fn batches(&self, scan: &Scan, projection: &[usize], sizing: Box<dyn Sizing>) -> Batches {
         let (reading, sizes, meter) = self.prepare(scan, projection, sizing, in_flight(self.threads));
         Batches::new(reading, sizes, self.threads, meter)
+    }
+
+    /// The rows in file order without a scan before: one pass, in which each batch has the narrowest types of its own
+    /// values. `projection` names the columns that are wanted; `None`: all.
+    ///
+    /// ```
+    /// use chunked_loader::{FixedRows, Kind, Loader, Source};
+    ///
+    /// let csv = "id,size\n1,2\n2,300\n3,4.5\n4,5\n5,large\n6,6\n";
+    /// let loader = Loader::new(Source::spool("sizes", csv.as_bytes(), &std::env::temp_dir(), &mut || false)?);
+    /// let mut batches = loader.batches_unscanned(None, Box::new(FixedRows(2)))?;
+    /// let mut types = Vec::new();
+    /// for batch in &mut batches {
+    ///     types.push(batch?.columns().schema().field(1).data_type().to_string());
+    /// }
+    /// // What was contradicted once has the joined kind from then on.
+    /// assert_eq!(types, ["Int16", "Float32", "Utf8"]);
+    ///
+    /// let size = &batches.columns()[1];
+    /// assert_eq!(size.kind, Kind::Text);
+    /// let kinds: Vec<_> = size.promotions.iter().map(|p| (p.from, p.to, p.first_row)).collect();
+    /// assert_eq!(kinds, [(Kind::Int, Kind::Float, 2), (Kind::Float, Kind::Text, 4)]);
+    /// let witness = size.promotions[1].witness.as_ref().unwrap();
+    /// assert_eq!((witness.excerpt.as_str(), witness.position.line), ("large", 6));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the beginning of a file cannot be read, its dialect or its header make no sense, or the budget has no room
+    /// for a window; see [`ErrorKind`](crate::ErrorKind).
+    ///
+    /// # Panics
+    /// In `next`, if `projection` names a column that the input does not have.
+    pub fn batches_unscanned(
+        &self,
+        projection: Option<&[usize]>,
+        sizing: Box<dyn Sizing>,
+    ) -> Result<UnscannedBatches, Error> {
+        let (opened, plan) = self.request().open()?;
+        let options = Options {
+            projection: projection.map(<[usize]>::to_vec),
+            downcast: self.downcast,
+            gait: self.gait(&opened.dialect),
+            sizing,
+            budget: self.monitor.budget().clone(),
+            rows: self.rows.clone(),
+            batches_kept: self.batches_kept,
+            is_ahead: self.threads > 1,
+        };
+        let meter = Meter::new(self.source.bytes(), self.on_progress.clone());
+        UnscannedBatches::new(plan, self.source.files.clone(), opened, options, meter)
     }
 
     /// The same rows as a stream, for asynchronous programs. Threads of the loader's own make the batches, at least one

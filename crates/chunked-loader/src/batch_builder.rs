@@ -331,7 +331,9 @@ impl BatchBuilder {
         }
         let needed = Bytes::from(self.heap_bytes() + growth);
         let Some(reservation) = &mut self.reservation else { return Ok(()) };
-        if needed > reservation.bytes() {
+        if needed > reservation.bytes() && reservation.try_resize(needed).is_err() {
+            // What waits to be used again is given up before anything is refused.
+            self.spares.clear();
             reservation.try_resize(needed)?;
         }
         Ok(())

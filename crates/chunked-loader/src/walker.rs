@@ -299,6 +299,9 @@ impl Walker {
     /// Leaves the records of the block that are not taken to the state machine.
     pub(crate) fn distrust(&mut self) {
         let Some((records, taken)) = self.current else { return };
+        // The state machine has to see the first of them whole, or the index would find the same block again.
+        let first = self.block().row_start(1) - self.block().row_start(0);
+        self.reach = self.reach.max(first);
         if taken > 0 {
             let place = self.place(0);
             let bytes = (place.byte - self.before.byte) as usize;

@@ -18,6 +18,7 @@ use crate::record::{Field, Flow, Record, RecordSink};
 use crate::rejects::OnBadRecord;
 use crate::scan::Scan;
 use crate::sizing::BatchLimit;
+use crate::spares::{Room, Spares};
 use crate::types::{FixedType, Kind, Zone};
 use crate::walker::{Step, Walker};
 
@@ -76,17 +77,25 @@ impl BatchPlan {
     /// Bytes that `rows` rows take as a rule, some more included for texts that are longer than others.
     pub(crate) fn room(&self, rows: u64) -> Bytes {
         let text: usize = self.widths.iter().map(|width| width.text_room(rows)).sum();
-        // Each buffer is rounded up to the allocator's and to Arrow's units.
-        let rounding = self.widths.len() * 128;
-        Bytes::from((self.fixed_row_bytes * rows as f64) as usize + text + rounding)
+        Bytes::from((self.fixed_row_bytes * rows as f64) as usize + text + self.array_bytes())
     }
 
     /// Rows that fit in `bytes`, at least one.
     pub(crate) fn rows_in(&self, bytes: Bytes) -> usize {
         let row = self.fixed_row_bytes + self.widths.iter().map(|width| width.text).sum::<f64>();
+        let bytes = bytes.saturating_sub(Bytes::from(self.array_bytes()));
         ((bytes.get() as f64 / row.max(1.0 / 64.0)) as usize).max(1)
     }
+
+    /// Bytes that the arrays of a batch take beside their values.
+    fn array_bytes(&self) -> usize {
+        self.widths.len() * ARRAY_BYTES
+    }
 }
+
+/// What an array takes beside its values, on 64-bit systems: itself, its buffers' owners, and what the allocator rounds
+/// each of them up to. Few rows of very many columns are nearly nothing else.
+const ARRAY_BYTES: usize = 512;
 
 /// Bytes that a row of one column takes.
 #[derive(Clone, Copy, Debug, Default)]
@@ -107,6 +116,7 @@ impl RowWidth {
 /// Builds batches one behind the other.
 pub(crate) struct BatchBuilder {
     plan: Arc<BatchPlan>,
+    spares: Arc<Spares>,
     builders: Vec<Box<dyn ColumnBuilder>>,
     /// Field of the current file that each builder takes; `None` if the file lacks the column.
     fields: Vec<Option<usize>>,
@@ -132,7 +142,8 @@ pub(crate) struct BatchBuilder {
 }
 
 impl BatchBuilder {
-    pub(crate) fn new(plan: &Arc<BatchPlan>) -> BatchBuilder {
+    /// `spares` get the buffers of batches that are done with.
+    pub(crate) fn new(plan: &Arc<BatchPlan>, spares: &Arc<Spares>) -> BatchBuilder {
         let builders = plan.projection.iter().enumerate().map(|(i, column)| {
             let facts = &plan.scan.columns[*column];
             column::builder(&facts.data_type, facts.kind, plan.dictionaries[i].as_ref())
@@ -140,6 +151,7 @@ impl BatchBuilder {
         BatchBuilder {
             builders: builders.collect(),
             plan: Arc::clone(plan),
+            spares: Arc::clone(spares),
             fields: Vec::new(),
             fixed: Vec::new(),
             width: 0,
@@ -181,40 +193,32 @@ impl BatchBuilder {
         self.rows_left
     }
 
-    /// Begins a batch in what `reservation` holds.
-    pub(crate) fn begin_batch(&mut self, limit: BatchLimit, mut reservation: Reservation) {
+    /// Begins a batch in `room`.
+    pub(crate) fn begin_batch(&mut self, limit: BatchLimit, room: Room) {
+        let Room { mut reservation, columns } = room;
         debug_assert!(self.rows == 0 && self.reservation.is_none());
         self.limit = limit;
         // As much room as is granted, at once: growing by doubling would copy, and take twice while it does.
         let rows = u64::try_from(limit.rows).unwrap_or(u64::MAX).min(self.rows_left);
         let granted = reservation.bytes();
         if self.plan.room(rows) <= granted {
+            let mut columns = columns.map(|columns| columns.into_parts().1).unwrap_or_default().into_iter();
             for (builder, width) in self.builders.iter_mut().zip(&self.plan.widths) {
-                builder.make_room(rows as usize, width.text_room(rows));
+                builder.make_room(rows as usize, width.text_room(rows), columns.next());
             }
         }
         let held = Bytes::from(self.heap_bytes());
         if held > reservation.bytes() && reservation.try_resize(held).is_err() {
-            self.builders.iter_mut().for_each(|builder| builder.make_room(0, 0));
+            self.builders.iter_mut().for_each(|builder| builder.make_room(0, 0, None));
         }
         self.reservation = Some(reservation);
         self.is_full = false;
         self.is_refused = None;
     }
 
-    /// Whether a batch is begun and not handed over.
-    pub(crate) fn has_batch(&self) -> bool {
-        self.reservation.is_some()
-    }
-
     /// Whether the batch is complete.
     pub(crate) fn is_full(&self) -> bool {
         self.is_full || self.rows_left == 0
-    }
-
-    /// Rows in the batch so far.
-    pub(crate) fn rows(&self) -> usize {
-        self.rows
     }
 
     /// The refusal that the last step has met, if it has. Nothing was taken since.
@@ -228,7 +232,7 @@ impl BatchBuilder {
     }
 
     fn heap_bytes(&self) -> usize {
-        self.builders.iter().map(|builder| builder.heap_bytes()).sum()
+        self.plan.array_bytes() + self.builders.iter().map(|builder| builder.heap_bytes()).sum::<usize>()
     }
 
     /// Takes what comes next, up to the end of the batch; `false` at the end of the input.
@@ -322,11 +326,11 @@ impl BatchBuilder {
 
     /// Reserves `growth` bytes beyond what the builders hold.
     fn reserve(&mut self, growth: usize) -> Result<(), Error> {
-        let Some(reservation) = &mut self.reservation else { return Ok(()) };
         if growth == 0 {
             return Ok(());
         }
-        let needed = Bytes::from(self.builders.iter().map(|b| b.heap_bytes()).sum::<usize>() + growth);
+        let needed = Bytes::from(self.heap_bytes() + growth);
+        let Some(reservation) = &mut self.reservation else { return Ok(()) };
         if needed > reservation.bytes() {
             reservation.try_resize(needed)?;
         }
@@ -343,7 +347,9 @@ impl BatchBuilder {
     /// Bytes of the batch that rows have filled, whatever room there is beside them.
     fn filled_bytes(&self) -> usize {
         let fixed = self.plan.fixed_row_bytes * self.rows as f64;
-        fixed as usize + self.builders.iter().map(|builder| builder.text_bytes()).sum::<usize>()
+        fixed as usize
+            + self.plan.array_bytes()
+            + self.builders.iter().map(|builder| builder.text_bytes()).sum::<usize>()
     }
 
     fn breaks_a_fixed_type(&mut self, record: &Record<'_>) -> bool {
@@ -368,12 +374,12 @@ impl BatchBuilder {
         let columns = RecordBatch::try_new_with_options(Arc::clone(&self.plan.schema), arrays?, &options)?;
         reservation.shrink_to(held);
         let batch = Batch {
-            columns,
+            held: Some((columns, reservation)),
+            spares: Arc::downgrade(&self.spares),
             first_row,
             position: self.first_position,
             file: self.first_file,
             raw_bytes: std::mem::take(&mut self.raw_bytes),
-            reservation,
         };
         self.rows = 0;
         self.is_full = false;

@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use arrow::datatypes::SchemaRef;
-use monitor::Reservation;
 
 use crate::batch::Batch;
 use crate::batch_builder::BatchPlan;
@@ -13,6 +12,7 @@ use crate::delivery::{Claim, Delivery, Sizes};
 use crate::error::Error;
 use crate::progress::Meter;
 use crate::row_reader::{Outcome, Reading, RowReader};
+use crate::spares::Room;
 
 /// An iterator over the batches of an input. After an error it is at its end.
 ///
@@ -141,7 +141,7 @@ impl Caller {
         }
         let limit = self.sizes.limit(&self.reading.plan);
         let rows = reader.rows_left().min(limit.rows as u64);
-        match reader.read(limit, reader.reserve(rows)?)? {
+        match reader.read(limit, reader.room(rows)?)? {
             Outcome::Done(batch) => {
                 if let Some(batch) = &batch {
                     self.sizes.finished(batch);
@@ -192,8 +192,8 @@ impl Threads {
 
 /// Makes the batches of one range after the other.
 fn work(mut reader: RowReader, delivery: &Delivery, plan: &BatchPlan) {
-    while let Some((claim, reservation)) = delivery.claim(plan) {
-        match make(&mut reader, delivery, &claim, reservation) {
+    while let Some((claim, room)) = delivery.claim(plan) {
+        match make(&mut reader, delivery, &claim, room) {
             Ok(true) => delivery.done(&claim),
             Ok(false) => return,
             Err(error) => {
@@ -205,21 +205,16 @@ fn work(mut reader: RowReader, delivery: &Delivery, plan: &BatchPlan) {
 }
 
 /// Makes the batches of a range; `false` if nobody wants them any more.
-fn make(
-    reader: &mut RowReader,
-    delivery: &Delivery,
-    claim: &Claim,
-    first: Reservation,
-) -> Result<bool, Error> {
+fn make(reader: &mut RowReader, delivery: &Delivery, claim: &Claim, first: Room) -> Result<bool, Error> {
     reader.begin(claim.first_row, claim.rows)?;
-    let mut reservation = Some(first);
+    let mut first = Some(first);
     while reader.rows_left() > 0 {
         let rows = reader.rows_left().min(claim.limit.rows as u64);
-        let granted = match reservation.take() {
-            Some(granted) => granted,
-            None => reader.reserve(rows)?,
+        let room = match first.take() {
+            Some(room) => room,
+            None => reader.room(rows)?,
         };
-        let mut outcome = reader.read(claim.limit, granted)?;
+        let mut outcome = reader.read(claim.limit, room)?;
         while let Outcome::Refused(refusal) = outcome {
             // At the head of the line, all that came before is given back, or in the caller's hands.
             if !delivery.wait_for_head(claim) {

@@ -6,6 +6,7 @@
 #![allow(unsafe_code)] // Loads without bounds checks; each rests on an invariant of `Block`, stated there.
 
 use crate::index::IndexKernel;
+use crate::processor::WithAvx2;
 use crate::record::{Field, undo_quotes};
 
 /// Bytes that may be read behind a block's last record, so that a kernel can load whole words.
@@ -116,9 +117,10 @@ impl<'a> Fields<'a> {
         self.rows
     }
 
-    /// Whether the processor has what [`IndexKernel::Avx2`] needs, and may be asked for it.
-    pub(crate) fn has_avx2(&self) -> bool {
-        self.block.kernel != IndexKernel::Portable
+    /// The processor that the block was made by, if it has AVX2 and may be asked for it.
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) fn avx2(&self) -> Option<WithAvx2> {
+        WithAvx2::if_it_is(self.block.kernel)
     }
 
     /// The bytes of field `row` as they stand in the file, quotes included.
@@ -226,6 +228,13 @@ impl<'a> Padded<'a> {
         // SAFETY: PADDING bytes behind the field's end are readable, so that many from its start are.
         let word = unsafe { self.bytes.as_ptr().add(8 * WORD).cast::<u64>().read_unaligned() };
         u64::from_le(word)
+    }
+
+    /// The first 16 bytes, whatever the length.
+    #[inline(always)]
+    pub(crate) fn first_16(&self) -> &'a [u8; 16] {
+        // SAFETY: as for `word`; an array of bytes has no alignment to keep.
+        unsafe { &*self.bytes.as_ptr().cast::<[u8; 16]>() }
     }
 
     /// The same text without its first `bytes` bytes, or what it has of them.

@@ -5,14 +5,16 @@
 //! it is delivered. What a range holds never depends on who makes it, or when.
 
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use monitor::{Budget, Bytes, Consumer, Reservation};
+use monitor::{Budget, Bytes, Consumer};
 
 use crate::batch::Batch;
 use crate::batch_builder::BatchPlan;
 use crate::error::Error;
+use crate::signal::Signal;
 use crate::sizing::{BatchLimit, LastBatch, Observation, Sizing};
+use crate::spares::{Room, Spares};
 
 /// Bytes of input that a range has at the least, so that claiming is seldom.
 const RANGE_BYTES: f64 = (256 << 10) as f64;
@@ -21,6 +23,7 @@ const RANGE_BYTES: f64 = (256 << 10) as f64;
 pub(crate) struct Sizes {
     sizing: Box<dyn Sizing>,
     budget: Budget,
+    spares: Arc<Spares>,
     in_flight: usize,
     columns: usize,
     /// The batch that was finished last.
@@ -34,6 +37,7 @@ impl Sizes {
     pub(crate) fn new(
         sizing: Box<dyn Sizing>,
         budget: &Budget,
+        spares: &Arc<Spares>,
         in_flight: usize,
         plan: &BatchPlan,
         rows: std::ops::Range<u64>,
@@ -41,6 +45,7 @@ impl Sizes {
         Sizes {
             sizing,
             budget: budget.clone(),
+            spares: Arc::clone(spares),
             in_flight,
             columns: plan.projection.len(),
             last: None,
@@ -64,7 +69,8 @@ impl Sizes {
     pub(crate) fn limit(&mut self, plan: &BatchPlan) -> BatchLimit {
         let mut limit = self.sizing.next(&Observation {
             budget: self.budget.limit(),
-            reserved: self.budget.reserved(),
+            // What waits to be used again is the next batch's.
+            reserved: self.budget.reserved().saturating_sub(self.spares.reserved()),
             in_flight: self.in_flight,
             columns: self.columns,
             last: self.last,
@@ -118,7 +124,7 @@ struct State {
 /// The line that batches stand in.
 pub(crate) struct Delivery {
     state: Mutex<State>,
-    changed: Condvar,
+    changed: Signal,
     most_lines: usize,
     consumer: Consumer,
 }
@@ -131,7 +137,7 @@ impl Delivery {
     pub(crate) fn new(sizes: Sizes, most_lines: usize) -> Delivery {
         let consumer = sizes.budget.consumer("batch");
         let state = State { sizes, lines: VecDeque::new(), head: 0, refused: None, is_stopped: false };
-        Delivery { state: Mutex::new(state), changed: Condvar::new(), most_lines, consumer }
+        Delivery { state: Mutex::new(state), changed: Signal::default(), most_lines, consumer }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -140,12 +146,12 @@ impl Delivery {
     }
 
     fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
-        self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
+        self.changed.wait(state)
     }
 
     /// The next range, once there is room for it, and what its first batch may take; `None` if there is none, or
     /// nobody wants it.
-    pub(crate) fn claim(&self, plan: &BatchPlan) -> Option<(Claim, Reservation)> {
+    pub(crate) fn claim(&self, plan: &BatchPlan) -> Option<(Claim, Room)> {
         let mut state = self.lock();
         loop {
             if state.is_stopped || state.sizes.rows_left() == 0 {
@@ -160,8 +166,8 @@ impl Delivery {
                 None => state.sizes.limit(plan),
             };
             let rows = (limit.rows as u64).min(state.sizes.rows_left());
-            let reservation = match self.consumer.try_reserve(plan.room(rows)) {
-                Ok(reservation) => reservation,
+            let room = match state.sizes.spares.room(&self.consumer, plan.room(rows)) {
+                Ok(room) => room,
                 // Those before give back what they have when they are delivered.
                 Err(_) if !state.lines.is_empty() => {
                     state.refused = Some(limit);
@@ -173,7 +179,7 @@ impl Delivery {
                     if limit.may_be_cut {
                         limit.rows = plan.rows_in(state.sizes.budget.available()).min(limit.rows);
                     }
-                    self.consumer.try_reserve(Bytes::ZERO).ok()?
+                    state.sizes.spares.room(&self.consumer, Bytes::ZERO).ok()?
                 }
             };
             let rows = state.sizes.range_rows(limit);
@@ -181,7 +187,7 @@ impl Delivery {
             state.sizes.next_row += rows;
             let number = state.head + state.lines.len() as u64;
             state.lines.push_back(Line::default());
-            return Some((Claim { number, first_row, rows, limit }, reservation));
+            return Some((Claim { number, first_row, rows, limit }, room));
         }
     }
 
@@ -199,7 +205,7 @@ impl Delivery {
                     state.sizes.finished(batch);
                 }
                 state.lines[place].ready.push_back(batch);
-                self.changed.notify_all();
+                self.changed.notify(&state);
                 return true;
             }
             state = self.wait(state);
@@ -213,7 +219,7 @@ impl Delivery {
             let place = (claim.number - state.head) as usize;
             state.lines[place].is_done = true;
         }
-        self.changed.notify_all();
+        self.changed.notify(&state);
     }
 
     /// Waits until the range is at the head of the line and everything before it is taken; `false`: nobody wants it
@@ -236,13 +242,13 @@ impl Delivery {
             if let Some(line) = state.lines.front_mut() {
                 if let Some(batch) = line.ready.pop_front() {
                     state.is_stopped |= batch.is_err();
-                    self.changed.notify_all();
+                    self.changed.notify(&state);
                     return Some(batch);
                 }
                 if line.is_done {
                     state.lines.pop_front();
                     state.head += 1;
-                    self.changed.notify_all();
+                    self.changed.notify(&state);
                     continue;
                 }
             } else if state.sizes.rows_left() == 0 {
@@ -252,7 +258,7 @@ impl Delivery {
                 return None;
             }
             // What the caller has let go of since may be what a claim waits for.
-            self.changed.notify_all();
+            self.changed.notify(&state);
             state = self.wait(state);
         }
     }
@@ -262,6 +268,6 @@ impl Delivery {
         let mut state = self.lock();
         state.is_stopped = true;
         state.lines.clear();
-        self.changed.notify_all();
+        self.changed.notify(&state);
     }
 }

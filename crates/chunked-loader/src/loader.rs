@@ -19,6 +19,7 @@ use crate::row_reader::Reading;
 use crate::scan::{RANGE, Request, Scan};
 use crate::sizing::Sizing;
 use crate::source::{Encoding, Source};
+use crate::spares::Spares;
 use crate::walker::{Gait, SUB_BLOCK};
 
 /// The longest that a record may ever be: places in it are 32 bits wide, with room to look beyond its end.
@@ -236,12 +237,14 @@ impl Loader {
         let plan = Arc::new(BatchPlan::new(scan, projection, self.on_bad_record));
         let budget = self.monitor.budget();
         let in_flight = in_flight(self.threads) + self.batches_kept - 1;
-        let sizes = Sizes::new(sizing, budget, in_flight, &plan, self.rows.clone());
+        let spares = Arc::new(Spares::new(in_flight));
+        let sizes = Sizes::new(sizing, budget, &spares, in_flight, &plan, self.rows.clone());
         let reading = Reading {
             plan,
             files: self.source.files.clone(),
             gait,
             budget: budget.clone(),
+            spares,
             is_ahead: self.threads > 1,
         };
         let meter = Meter::new(self.source.bytes(), self.on_progress.clone());

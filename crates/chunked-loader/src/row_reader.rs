@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use monitor::{Budget, Bytes, Consumer, Reservation};
+use monitor::{Budget, Bytes, Consumer};
 
 use crate::batch::Batch;
 use crate::batch_builder::{BatchBuilder, BatchPlan};
@@ -10,6 +10,7 @@ use crate::error::{Error, ErrorKind};
 use crate::preface;
 use crate::sizing::BatchLimit;
 use crate::source::{Input, OpenFile, SourceFile};
+use crate::spares::{Room, Spares};
 use crate::walker::{Gait, Walker};
 
 /// What all threads of a pass read from.
@@ -18,6 +19,7 @@ pub(crate) struct Reading {
     pub(crate) files: Vec<SourceFile>,
     pub(crate) gait: Gait,
     pub(crate) budget: Budget,
+    pub(crate) spares: Arc<Spares>,
     /// Whether streams are unpacked by a thread of their own.
     pub(crate) is_ahead: bool,
 }
@@ -52,7 +54,7 @@ impl RowReader {
         let walker = Walker::new(&reading.gait, &reading.budget.consumer("block"))?;
         Ok(RowReader {
             walker,
-            builder: BatchBuilder::new(&reading.plan),
+            builder: BatchBuilder::new(&reading.plan, &reading.spares),
             reading: Arc::clone(reading),
             open: None,
             file: 0,
@@ -129,12 +131,12 @@ impl RowReader {
         Ok(())
     }
 
-    /// Begins a batch in `reservation`, and reads it.
+    /// Begins a batch in `room`, and reads it.
     ///
     /// # Errors
     /// As [`go_on`](Self::go_on).
-    pub(crate) fn read(&mut self, limit: BatchLimit, reservation: Reservation) -> Result<Outcome, Error> {
-        self.builder.begin_batch(limit, reservation);
+    pub(crate) fn read(&mut self, limit: BatchLimit, room: Room) -> Result<Outcome, Error> {
+        self.builder.begin_batch(limit, room);
         self.go_on()
     }
 
@@ -176,14 +178,15 @@ impl RowReader {
         self.builder.rows_left()
     }
 
-    /// Reserves what `rows` rows take as a rule, or nothing if that is not to be had: then the batch reserves piece by
+    /// Room for what `rows` rows take as a rule, or none if that is not to be had: then the batch reserves piece by
     /// piece.
     ///
     /// # Errors
     /// If the budget has no room even for the reservation's bookkeeping, which it always has.
-    pub(crate) fn reserve(&self, rows: u64) -> Result<Reservation, Error> {
-        let room = self.reading.plan.room(rows);
-        let reservation = self.batches.try_reserve(room).or_else(|_| self.batches.try_reserve(Bytes::ZERO));
-        Ok(reservation?)
+    pub(crate) fn room(&self, rows: u64) -> Result<Room, Error> {
+        let spares = &self.reading.spares;
+        spares
+            .room(&self.batches, self.reading.plan.room(rows))
+            .or_else(|_| spares.room(&self.batches, Bytes::ZERO))
     }
 }

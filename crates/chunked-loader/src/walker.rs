@@ -229,7 +229,12 @@ impl Walker {
     }
 
     fn grow_reach(&mut self, bytes: usize) {
-        self.reach = bytes.saturating_mul(2).min(u32::MAX as usize / 4);
+        let doubled = bytes.saturating_mul(2);
+        // No record that is allowed needs more than this, and a window twice as large may not find room.
+        let most = self.gait.max_record_bytes.saturating_add(self.gait.sub_block);
+        let reach = if bytes < most { doubled.min(most) } else { doubled }.min(u32::MAX as usize / 4);
+        // Only beyond a sub-block does the reach hold, whatever lies between here and the end.
+        self.reach = reach.max(self.gait.sub_block.saturating_add(1));
     }
 
     /// Leaves away the records that begin `left` bytes on or farther, but for the first one.

@@ -10,6 +10,7 @@ use super::{ColumnBuilder, PushRows, Unfit, push_rows};
 use crate::block::{Fields, Padded};
 use crate::field_rules::FieldRules;
 use crate::nulls::Presence;
+use crate::processor::Processor;
 use crate::record::Field;
 
 /// The truth value that `text` writes.
@@ -69,7 +70,7 @@ impl BooleanColumn {
 
 impl PushRows for BooleanColumn {
     #[inline(always)]
-    fn push_rows(&mut self, fields: Fields<'_>, rules: &FieldRules) -> Result<(), usize> {
+    fn push_rows<P: Processor>(&mut self, _: P, fields: Fields<'_>, rules: &FieldRules) -> Result<(), usize> {
         let rows = fields.len();
         let mut scratch = Vec::new();
         let mut row = 0;
@@ -120,7 +121,7 @@ impl ColumnBuilder for BooleanColumn {
         self.values.capacity() / 8 + self.validity.heap_bytes()
     }
 
-    fn make_room(&mut self, rows: usize, _: usize) {
+    fn make_room(&mut self, rows: usize, _: usize, _: Option<ArrayRef>) {
         self.values = BooleanBufferBuilder::new(rows);
         self.validity.make_room(rows);
     }

@@ -5,46 +5,203 @@
 //! Longer ones are multiplied by a reciprocal of 128 bits, whose error is too small to matter for these powers
 //! (D. Lemire, "Number Parsing at a Gigabyte per Second", 2021, sections 5 to 8; N. Mushtak and D. Lemire, "Fast
 //! Number Parsing Without Fallback", 2023). Everything else is [`float::parse`](super::float::parse)'s.
+#![allow(unsafe_code)] // Calls of code for processors with AVX2, where the type of the processor shows that it is one.
 
 use super::digits::{POWERS, up_to_8, up_to_16};
 use crate::block::Padded;
+use crate::processor::Processor;
 
-/// Most digits behind the point.
-const MOST_FRACTION: usize = 16;
+/// Most digits behind the point: 10^19 fits 64 bits.
+const MOST_FRACTION: usize = 19;
 
-/// The float64 nearest to a number without exponent: up to 16 digits without a point, or 1 to 7 digits, a point and
-/// 1 to 16 more. `false` for all else, be it a number or not.
+/// Powers of ten, all exact in float64.
+const FLOAT_POWERS: [f64; 16] =
+    [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
+
+/// The float64 nearest to a number without exponent: up to 15 digits, a point among them or not, or 1 to 7 digits, a
+/// point and more digits, 19 in all without a zero before the point. `false` for all else, be it a number or not.
 #[inline(always)]
-pub(crate) fn parse_short(text: Padded<'_>) -> (f64, bool) {
+pub(crate) fn parse_short<P: Processor>(_: P, text: Padded<'_>) -> (f64, bool) {
     let negative = text.first_or_separator() == b'-';
     let text = text.skip(usize::from(negative));
+    let (value, is_value) = if text.len() <= 16 {
+        #[cfg(target_arch = "x86_64")]
+        if P::HAS_AVX2 {
+            // SAFETY: the processor has AVX2, and so all that came before it.
+            unsafe { sixteen_bytes::parse(text) }
+        } else {
+            up_to_16_bytes(text)
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        up_to_16_bytes(text)
+    } else {
+        longer::<P>(text)
+    };
+    (if negative { -value } else { value }, is_value)
+}
+
+/// A number without sign in up to 16 bytes.
+#[inline(always)]
+fn up_to_16_bytes(text: Padded<'_>) -> (f64, bool) {
     let len = text.len();
     let word = text.word::<0>();
-    let whole = first_point(word);
-    let (value, is_value) = if whole < len.min(8) {
-        let fraction = len - whole - 1;
-        if whole == 0 || fraction.wrapping_sub(1) >= MOST_FRACTION {
+    let first = first_point(word);
+    let whole = if first < 8 { first } else { 8 + first_point(text.word::<1>()) };
+    if whole < len {
+        let places = len - whole - 1;
+        if whole == 0 || places == 0 {
             return (0.0, false);
         }
-        let (high, are_high_digits) = up_to_8(word, whole);
-        let (low, are_low_digits) = up_to_16(text.skip(whole + 1), fraction);
-        // At most 7 + 16 digits could be too many; more than 19 are left to others.
-        if whole + fraction > 19 {
-            return (0.0, false);
-        }
-        let has_leading_zero = (whole > 1) & (word as u8 == b'0');
-        let digits = high * POWERS[fraction] + low;
-        (divided(digits, fraction), are_high_digits & are_low_digits & !has_leading_zero)
+        let (high, are_high_digits) = up_to_16(text, whole);
+        let (low, are_low_digits) = up_to_16(text.skip(whole + 1), places);
+        // 15 digits are below 2^53.
+        let value = (high * POWERS[places] + low) as i64 as f64 / FLOAT_POWERS[places];
+        (value, are_high_digits & are_low_digits & !has_leading_zero(word, whole))
     } else {
-        // 15 digits are below 2^53, so that each is a float64.
         if len.wrapping_sub(1) > 14 {
             return (0.0, false);
         }
         let (value, are_digits) = up_to_16(text, len);
-        let has_leading_zero = (len > 1) & (word as u8 == b'0');
-        (value as i64 as f64, are_digits & !has_leading_zero)
+        (value as i64 as f64, are_digits & !has_leading_zero(word, len))
+    }
+}
+
+#[inline(always)]
+fn has_leading_zero(word: u64, whole: usize) -> bool {
+    (whole > 1) & (word as u8 == b'0')
+}
+
+/// A number without sign in more than 16 bytes, of at most 7 digits before the point.
+#[inline(always)]
+fn longer<P: Processor>(text: Padded<'_>) -> (f64, bool) {
+    let word = text.word::<0>();
+    let whole = first_point(word);
+    let places = text.len().wrapping_sub(whole + 1);
+    let is_below_one = (whole == 1) & (word as u8 == b'0');
+    if whole.wrapping_sub(1) > 6 || whole.wrapping_add(places) > MOST_FRACTION + usize::from(is_below_one) {
+        return (0.0, false);
+    }
+    let (high, are_high_digits) = up_to_8(word, whole);
+    let rest = text.skip(whole + 1);
+    let front_len = places.min(16);
+    #[cfg(target_arch = "x86_64")]
+    let (front, are_front_digits) = if P::HAS_AVX2 {
+        // SAFETY: the processor has AVX2, and so all that came before it.
+        unsafe { sixteen_bytes::digits(rest, front_len) }
+    } else {
+        up_to_16(rest, front_len)
     };
-    (if negative { -value } else { value }, is_value)
+    #[cfg(not(target_arch = "x86_64"))]
+    let (front, are_front_digits) = up_to_16(rest, front_len);
+    let (low, are_low_digits) = if places <= 16 {
+        (front, are_front_digits)
+    } else {
+        let (back, are_back_digits) = up_to_8(rest.skip(16).word::<0>(), places - 16);
+        (front * POWERS[places - 16] + back, are_front_digits & are_back_digits)
+    };
+    let digits = high * POWERS[places] + low;
+    let value = if digits == 0 { 0.0 } else { reciprocal_product(digits, places) };
+    (value, are_high_digits & are_low_digits & !has_leading_zero(word, whole))
+}
+
+#[cfg(target_arch = "x86_64")]
+mod sixteen_bytes {
+    //! Up to 16 bytes in one register: the point is shuffled out, the digits moved to the end, and pairs of neighbours
+    //! multiplied and added until eight digits make one number.
+    #![allow(unsafe_code)] // Intrinsics, for processors with AVX2, and two tables that are read at an offset.
+
+    use std::arch::x86_64::{
+        __m128i, _mm_cmpeq_epi8, _mm_cmpgt_epi8, _mm_cvtsi128_si64, _mm_loadu_si128, _mm_madd_epi16,
+        _mm_maddubs_epi16, _mm_min_epu8, _mm_movemask_epi8, _mm_packus_epi32, _mm_set1_epi8, _mm_setr_epi8,
+        _mm_setr_epi16, _mm_shuffle_epi8, _mm_sub_epi8,
+    };
+
+    use super::FLOAT_POWERS;
+    use crate::block::Padded;
+
+    /// Sixteen times a place that stands for nothing, then the places of 16 bytes.
+    const PLACES: [u8; 32] = {
+        let mut places = [0x80; 32];
+        let mut i = 0;
+        while i < 16 {
+            places[16 + i] = i as u8;
+            i += 1;
+        }
+        places
+    };
+
+    /// The places of `len` bytes, at the end of 16.
+    ///
+    /// # Safety
+    /// Needs SSE2. `len` is at most 16.
+    #[inline(always)]
+    unsafe fn places_at_the_end(len: usize) -> __m128i {
+        debug_assert!(len <= 16);
+        // SAFETY: 16 bytes from at most 16 on.
+        unsafe { _mm_loadu_si128(PLACES.as_ptr().add(len).cast()) }
+    }
+
+    /// The number that 16 values of 0 to 9 write, and whether they are such.
+    ///
+    /// # Safety
+    /// Needs SSE4.1.
+    #[inline(always)]
+    unsafe fn number(values: __m128i) -> (u64, bool) {
+        // SAFETY: arithmetic on registers only.
+        unsafe {
+            let most = _mm_min_epu8(values, _mm_set1_epi8(9));
+            let are_digits = _mm_movemask_epi8(_mm_cmpeq_epi8(most, values)) == 0xffff;
+            let tens = _mm_setr_epi8(10, 1, 10, 1, 10, 1, 10, 1, 10, 1, 10, 1, 10, 1, 10, 1);
+            let pairs = _mm_maddubs_epi16(values, tens);
+            let fours = _mm_madd_epi16(pairs, _mm_setr_epi16(100, 1, 100, 1, 100, 1, 100, 1));
+            let packed = _mm_packus_epi32(fours, fours);
+            let eights = _mm_madd_epi16(packed, _mm_setr_epi16(10_000, 1, 10_000, 1, 10_000, 1, 10_000, 1));
+            let both = _mm_cvtsi128_si64(eights) as u64;
+            ((both & 0xffff_ffff) * 100_000_000 + (both >> 32), are_digits)
+        }
+    }
+
+    /// The number that the first `len` bytes write, 1 to 16, and whether they are all digits.
+    ///
+    /// # Safety
+    /// Needs SSE4.1.
+    #[inline(always)]
+    pub(super) unsafe fn digits(text: Padded<'_>, len: usize) -> (u64, bool) {
+        // SAFETY: the load is of 16 bytes that are there.
+        unsafe {
+            let bytes = _mm_loadu_si128(text.first_16().as_ptr().cast());
+            let values = _mm_sub_epi8(bytes, _mm_set1_epi8(b'0' as i8));
+            number(_mm_shuffle_epi8(values, places_at_the_end(len)))
+        }
+    }
+
+    /// A number without sign of at most 16 bytes, 15 of them digits.
+    ///
+    /// # Safety
+    /// Needs SSE4.1. The text has at most 16 bytes.
+    #[inline(always)]
+    pub(super) unsafe fn parse(text: Padded<'_>) -> (f64, bool) {
+        let len = text.len();
+        // SAFETY: the load is of 16 bytes that are there; `count` is at most `len`.
+        unsafe {
+            let bytes = _mm_loadu_si128(text.first_16().as_ptr().cast());
+            let points = _mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_set1_epi8(b'.' as i8))) as u32;
+            // What is behind the text has no point, as far as it matters.
+            let whole = (points | 1 << len).trailing_zeros() as usize;
+            let has_point = whole < len;
+            let count = len - usize::from(has_point);
+            let values = _mm_sub_epi8(bytes, _mm_set1_epi8(b'0' as i8));
+            let places = places_at_the_end(count);
+            // One place farther from the point on.
+            let is_behind = _mm_cmpgt_epi8(places, _mm_set1_epi8(whole as i8 - 1));
+            let (number, are_digits) = number(_mm_shuffle_epi8(values, _mm_sub_epi8(places, is_behind)));
+            let fraction = count - whole;
+            let is_usual = (whole > 0) & (count < 16) & (!has_point | (fraction > 0));
+            let has_leading_zero = (whole > 1) & (text.first_or_separator() == b'0');
+            let value = number as i64 as f64 / FLOAT_POWERS[fraction & 15];
+            (value, is_usual & are_digits & !has_leading_zero)
+        }
+    }
 }
 
 /// Where in eight bytes the first point stands; 8 if there is none.
@@ -55,17 +212,6 @@ fn first_point(word: u64) -> usize {
     // The lowest bit that this sets is right; borrows make false ones above it only.
     let zeros = points.wrapping_sub(LOW) & !points & (LOW << 7);
     (zeros.trailing_zeros() / 8) as usize
-}
-
-/// `digits / 10^places` rounded to the nearest, ties to even; 1 to 16 places, behind at most 7 digits before the
-/// point.
-#[inline(always)]
-fn divided(digits: u64, places: usize) -> f64 {
-    // 15 digits are below 2^53. The question is one of length, not of value, since a column's lengths are alike.
-    if places <= 8 {
-        return digits as i64 as f64 / POWERS[places] as f64;
-    }
-    if digits == 0 { 0.0 } else { reciprocal_product(digits, places) }
 }
 
 /// For each `n` the first 128 bits of 1 / 5^n, rounded up.
@@ -93,7 +239,7 @@ const RECIPROCALS: [(u64, u64); MOST_FRACTION + 1] = {
     table
 };
 
-/// `digits / 10^places` for digits that are not zero, by a reciprocal. Results are normal: 10^-16 at the least.
+/// `digits / 10^places` rounded to the nearest, ties to even, for digits that are not zero and 1 to 19 places. Results are normal: 10^-19 at the least.
 #[inline(always)]
 fn reciprocal_product(digits: u64, places: usize) -> f64 {
     // Bits kept of the product: 52 of the fraction, the leading one, one to round by, and one that may be lost to it.
@@ -135,11 +281,25 @@ mod tests {
     use super::*;
     use crate::block::PADDING;
     use crate::column::float;
+    use crate::index::IndexKernel;
+    use crate::processor::{AnyProcessor, WithAvx2};
 
+    /// What each processor makes of a text, whatever stands behind it.
     fn parsed(text: &str) -> (f64, bool) {
-        let mut padded = text.as_bytes().to_vec();
-        padded.resize(text.len() + PADDING, b',');
-        parse_short(Padded::of_test(&padded, text.len()))
+        let mut first = None;
+        for behind in [b',', b'.', b'0'] {
+            let mut padded = text.as_bytes().to_vec();
+            padded.resize(text.len() + PADDING, behind);
+            let padded = Padded::of_test(&padded, text.len());
+            let portable = parse_short(AnyProcessor, padded);
+            let best = WithAvx2::if_it_is(IndexKernel::best()).map_or(portable, |p| parse_short(p, padded));
+            for (value, is_value) in [portable, best] {
+                let (known, is_known) = *first.get_or_insert((value, is_value));
+                assert_eq!(is_value, is_known, "{text:?}");
+                assert!(!is_value || value.to_bits() == known.to_bits(), "{text:?}: {value} {known}");
+            }
+        }
+        first.unwrap()
     }
 
     fn is_short(text: &str) -> bool {
@@ -149,9 +309,11 @@ mod tests {
             Some((whole, fraction)) => {
                 are_digits(whole)
                     && are_digits(fraction)
-                    && (1..=7).contains(&whole.len())
-                    && (1..=16).contains(&fraction.len())
-                    && whole.len() + fraction.len() <= 19
+                    && !whole.is_empty()
+                    && !fraction.is_empty()
+                    && (digits.len() <= 16
+                        || whole.len() <= 7
+                            && whole.len() + fraction.len() <= if whole == "0" { 20 } else { 19 })
             }
             None => are_digits(digits) && digits.len() <= 15,
         }
@@ -239,7 +401,7 @@ mod tests {
 
         #[test]
         fn the_short_way_is_bit_equal_to_the_standard_library(
-            text in "-?(0|[1-9][0-9]{0,8})\\.[0-9]{0,18}|-?[0-9]{0,17}|[-+0-9.e]{0,9}",
+            text in "-?(0|[1-9][0-9]{0,8})\\.[0-9]{0,21}|-?[0-9]{0,17}|[-+0-9.e]{0,9}",
         ) {
             check(&text);
         }

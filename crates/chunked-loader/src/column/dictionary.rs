@@ -17,7 +17,9 @@ use super::{ColumnBuilder, PushRows, Unfit, push_rows, vec_growth};
 use crate::block::Fields;
 use crate::field_rules::FieldRules;
 use crate::nulls::Presence;
+use crate::processor::Processor;
 use crate::record::Field;
+use crate::spares::vec_of;
 
 /// The values of a dictionary column and the key of each; one for all batches of a pass.
 pub(crate) struct DictionaryKeys {
@@ -120,7 +122,7 @@ fn native<K: ArrowDictionaryKeyType>(key: Option<u32>) -> K::Native {
 
 impl<K: ArrowDictionaryKeyType> PushRows for DictionaryColumn<K> {
     #[inline(always)]
-    fn push_rows(&mut self, fields: Fields<'_>, rules: &FieldRules) -> Result<(), usize> {
+    fn push_rows<P: Processor>(&mut self, _: P, fields: Fields<'_>, rules: &FieldRules) -> Result<(), usize> {
         let mut scratch = Vec::new();
         let has_tokens = rules.nulls.has_listed_tokens();
         let rows = fields.len();
@@ -171,8 +173,13 @@ impl<K: ArrowDictionaryKeyType> ColumnBuilder for DictionaryColumn<K> {
         self.keys.capacity() * size_of::<K::Native>() + self.validity.heap_bytes()
     }
 
-    fn make_room(&mut self, rows: usize, _: usize) {
-        self.keys = Vec::with_capacity(rows);
+    fn make_room(&mut self, rows: usize, _: usize, spare: Option<ArrayRef>) {
+        let spare = spare.and_then(|array| {
+            let keys = array.as_any().downcast_ref::<DictionaryArray<K>>()?.keys().values().inner().clone();
+            drop(array);
+            vec_of(keys, rows)
+        });
+        self.keys = spare.unwrap_or_else(|| Vec::with_capacity(rows));
         self.validity.make_room(rows);
     }
 

@@ -5,6 +5,7 @@ use arrow::datatypes::{Float32Type, Float64Type};
 use super::decimal;
 use super::primitive::Kernel;
 use crate::block::Padded;
+use crate::processor::Processor;
 
 /// Shape of a number's text.
 struct Shape {
@@ -104,8 +105,8 @@ impl Kernel for Float64Kernel {
     const IS_NUMBER: bool = true;
 
     #[inline(always)]
-    fn parse_block(&self, text: Padded<'_>) -> (f64, bool) {
-        decimal::parse_short(text)
+    fn parse_block<P: Processor>(&self, processor: P, text: Padded<'_>) -> (f64, bool) {
+        decimal::parse_short(processor, text)
     }
 
     #[inline]
@@ -122,8 +123,8 @@ impl Kernel for Float32Kernel {
     const IS_NUMBER: bool = true;
 
     #[inline(always)]
-    fn parse_block(&self, text: Padded<'_>) -> (f32, bool) {
-        let (wide, is_value) = decimal::parse_short(text);
+    fn parse_block<P: Processor>(&self, processor: P, text: Padded<'_>) -> (f32, bool) {
+        let (wide, is_value) = decimal::parse_short(processor, text);
         let value = wide as f32;
         // What float32 does not hold exactly is rounded from the text, not from `wide`: rounding twice can miss the
         // nearest.

@@ -7,6 +7,7 @@ use arrow::datatypes::ArrowPrimitiveType;
 use super::digits;
 use super::primitive::Kernel;
 use crate::block::Padded;
+use crate::processor::Processor;
 
 /// The whole number that `text` writes, or `None` if it is none or needs more than 38 digits.
 ///
@@ -96,7 +97,7 @@ where
     const IS_NUMBER: bool = true;
 
     #[inline(always)]
-    fn parse_block(&self, text: Padded<'_>) -> (T::Native, bool) {
+    fn parse_block<P: Processor>(&self, _: P, text: Padded<'_>) -> (T::Native, bool) {
         let (value, is_value) = parse_short(text);
         match T::Native::try_from(value) {
             Ok(value) => (value, is_value),

@@ -28,6 +28,9 @@ use arrow::datatypes::{
 
 use crate::block::Fields;
 use crate::field_rules::FieldRules;
+#[cfg(target_arch = "x86_64")]
+use crate::processor::WithAvx2;
+use crate::processor::{AnyProcessor, Processor};
 use crate::record::Field;
 use crate::types::{Kind, Zone};
 pub(crate) use dictionary::DictionaryKeys;
@@ -60,32 +63,43 @@ pub(crate) trait ColumnBuilder: Send {
     fn heap_bytes(&self) -> usize;
 
     /// Makes room for `rows` rows, and in a text column for `text_bytes` bytes, in place of what an empty builder has.
-    fn make_room(&mut self, rows: usize, text_bytes: usize);
+    /// `spare` is an array of the same type that is done with, whose buffers are taken if they suit.
+    fn make_room(&mut self, rows: usize, text_bytes: usize, spare: Option<ArrayRef>);
 
     /// Gives the array and begins the next, with no room.
     fn finish(&mut self) -> Result<ArrayRef, arrow::error::ArrowError>;
 }
 
-/// The loop of [`ColumnBuilder::push_block`]. Implementations are always inlined, so that it is compiled once for every
-/// processor and once for those with wider registers and better shifts.
+/// The loop of [`ColumnBuilder::push_block`]. Implementations are always inlined, so that each is compiled for the
+/// processor that it is called for.
 trait PushRows {
-    fn push_rows(&mut self, fields: Fields<'_>, rules: &FieldRules) -> Result<(), usize>;
+    fn push_rows<P: Processor>(
+        &mut self,
+        processor: P,
+        fields: Fields<'_>,
+        rules: &FieldRules,
+    ) -> Result<(), usize>;
 }
 
 /// Runs the loop as this processor does best.
 fn push_rows<C: PushRows>(column: &mut C, fields: Fields<'_>, rules: &FieldRules) -> Result<(), usize> {
     #[cfg(target_arch = "x86_64")]
-    if fields.has_avx2() {
-        // SAFETY: the block was made by a kernel that needs all of these features.
-        return unsafe { push_rows_avx2(column, fields, rules) };
+    if let Some(processor) = fields.avx2() {
+        // SAFETY: a `WithAvx2` shows that the processor has all of these features.
+        return unsafe { push_rows_avx2(processor, column, fields, rules) };
     }
-    column.push_rows(fields, rules)
+    column.push_rows(AnyProcessor, fields, rules)
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
-fn push_rows_avx2<C: PushRows>(column: &mut C, fields: Fields<'_>, rules: &FieldRules) -> Result<(), usize> {
-    column.push_rows(fields, rules)
+fn push_rows_avx2<C: PushRows>(
+    processor: WithAvx2,
+    column: &mut C,
+    fields: Fields<'_>,
+    rules: &FieldRules,
+) -> Result<(), usize> {
+    column.push_rows(processor, fields, rules)
 }
 
 /// Bytes that a vector may newly allocate at the most for `more` elements more: all of it anew, beside what it has

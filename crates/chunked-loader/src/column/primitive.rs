@@ -13,7 +13,9 @@ use super::{ColumnBuilder, PushRows, Unfit, push_rows, vec_growth};
 use crate::block::{Fields, Padded};
 use crate::field_rules::FieldRules;
 use crate::nulls::Presence;
+use crate::processor::Processor;
 use crate::record::Field;
+use crate::spares::values_of;
 
 /// Turns a text into a value of one Arrow type.
 pub(crate) trait Kernel: Send {
@@ -26,7 +28,11 @@ pub(crate) trait Kernel: Send {
 
     /// The same for texts of the usual forms, plain marks supposed, with as few branches as can be. `false` says
     /// nothing: [`parse`](Self::parse) has to be asked. An empty text is no value.
-    fn parse_block(&self, text: Padded<'_>) -> (<Self::Arrow as ArrowPrimitiveType>::Native, bool);
+    fn parse_block<P: Processor>(
+        &self,
+        processor: P,
+        text: Padded<'_>,
+    ) -> (<Self::Arrow as ArrowPrimitiveType>::Native, bool);
 }
 
 /// A column in the making.
@@ -87,7 +93,12 @@ impl<K: Kernel> PrimitiveColumn<K> {
 
 impl<K: Kernel> PushRows for PrimitiveColumn<K> {
     #[inline(always)]
-    fn push_rows(&mut self, fields: Fields<'_>, rules: &FieldRules) -> Result<(), usize> {
+    fn push_rows<P: Processor>(
+        &mut self,
+        processor: P,
+        fields: Fields<'_>,
+        rules: &FieldRules,
+    ) -> Result<(), usize> {
         let is_usual = rules.values_are_plain && (!K::IS_NUMBER || rules.marks.is_plain());
         let rows = fields.len();
         self.values.reserve(rows);
@@ -98,7 +109,7 @@ impl<K: Kernel> PushRows for PrimitiveColumn<K> {
             for bit in 0..chunk {
                 let raw = fields.raw(row + bit);
                 let text = fields.inner(raw);
-                let (mut value, mut is_value) = self.kernel.parse_block(text);
+                let (mut value, mut is_value) = self.kernel.parse_block(processor, text);
                 if !(is_usual & is_value) & (raw.len() > 0) {
                     let unusual = self.unusual(fields, row + bit, rules)?;
                     is_value = unusual.is_some();
@@ -147,8 +158,9 @@ impl<K: Kernel> ColumnBuilder for PrimitiveColumn<K> {
             + self.scratch.capacity()
     }
 
-    fn make_room(&mut self, rows: usize, _: usize) {
-        self.values = Vec::with_capacity(rows);
+    fn make_room(&mut self, rows: usize, _: usize, spare: Option<ArrayRef>) {
+        let spare = spare.and_then(|array| values_of::<K::Arrow>(array, rows));
+        self.values = spare.unwrap_or_else(|| Vec::with_capacity(rows));
         self.validity.make_room(rows);
     }
 

@@ -7,6 +7,7 @@ use arrow::datatypes::{ArrowPrimitiveType, ArrowTimestampType, Date32Type, TimeU
 use super::iso;
 use super::primitive::Kernel;
 use crate::block::Padded;
+use crate::processor::Processor;
 use crate::types::Zone;
 
 /// A timestamp as a text writes it.
@@ -150,7 +151,7 @@ impl Kernel for DateKernel {
     type Arrow = Date32Type;
 
     #[inline(always)]
-    fn parse_block(&self, text: Padded<'_>) -> (i32, bool) {
+    fn parse_block<P: Processor>(&self, _: P, text: Padded<'_>) -> (i32, bool) {
         iso::parse_date(text)
     }
 
@@ -177,7 +178,7 @@ impl<T: ArrowTimestampType + ArrowPrimitiveType<Native = i64>> Kernel for Timest
     type Arrow = T;
 
     #[inline(always)]
-    fn parse_block(&self, text: Padded<'_>) -> (i64, bool) {
+    fn parse_block<P: Processor>(&self, _: P, text: Padded<'_>) -> (i64, bool) {
         let (seconds, is_value) = iso::parse_seconds(text);
         // A unit that some value leaves 64 bits by is none that a scan resolves to, but files change.
         let (count, overflows) = seconds.overflowing_mul(self.units_a_second);

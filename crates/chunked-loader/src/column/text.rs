@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, StringArray};
+use arrow::array::{Array, ArrayRef, StringArray};
 use arrow::buffer::{Buffer, OffsetBuffer, ScalarBuffer};
 use arrow::error::ArrowError;
 
@@ -12,7 +12,9 @@ use super::{ColumnBuilder, PushRows, Unfit, push_rows, vec_growth};
 use crate::block::{Fields, Padded};
 use crate::field_rules::FieldRules;
 use crate::nulls::Presence;
+use crate::processor::Processor;
 use crate::record::Field;
+use crate::spares::vec_of;
 
 /// Bytes that are copied at a time. What a copy writes behind its text, the next one overwrites.
 const STRIDE: usize = 32;
@@ -82,7 +84,7 @@ impl TextColumn {
 
 impl PushRows for TextColumn {
     #[inline(always)]
-    fn push_rows(&mut self, fields: Fields<'_>, rules: &FieldRules) -> Result<(), usize> {
+    fn push_rows<P: Processor>(&mut self, _: P, fields: Fields<'_>, rules: &FieldRules) -> Result<(), usize> {
         let mut scratch = Vec::new();
         let has_tokens = rules.nulls.has_listed_tokens();
         let rows = fields.len();
@@ -139,10 +141,18 @@ impl ColumnBuilder for TextColumn {
         self.offsets.capacity() * size_of::<i32>() + self.bytes.capacity() + self.validity.heap_bytes()
     }
 
-    fn make_room(&mut self, rows: usize, text_bytes: usize) {
-        self.offsets = Vec::with_capacity(rows + 1);
+    fn make_room(&mut self, rows: usize, text_bytes: usize, spare: Option<ArrayRef>) {
+        let room = if text_bytes > 0 { text_bytes + STRIDE } else { 0 };
+        let spare = spare.and_then(|array| {
+            let texts = array.as_any().downcast_ref::<StringArray>()?;
+            let (offsets, bytes) = (texts.offsets().inner().inner().clone(), texts.values().clone());
+            drop(array);
+            Some((vec_of(offsets, rows + 1), vec_of(bytes, room)))
+        });
+        let (offsets, bytes) = spare.unwrap_or_default();
+        self.offsets = offsets.unwrap_or_else(|| Vec::with_capacity(rows + 1));
         self.offsets.push(0);
-        self.bytes = Vec::with_capacity(if text_bytes > 0 { text_bytes + STRIDE } else { 0 });
+        self.bytes = bytes.unwrap_or_else(|| Vec::with_capacity(room));
         self.validity.make_room(rows);
     }
 

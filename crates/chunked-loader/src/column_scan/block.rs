@@ -9,6 +9,9 @@ use crate::block::Fields;
 use crate::column::temporal::Stamp;
 use crate::column::{boolean, decimal, int, iso};
 use crate::field_rules::FieldRules;
+#[cfg(target_arch = "x86_64")]
+use crate::processor::WithAvx2;
+use crate::processor::{AnyProcessor, Processor};
 use crate::types::{Kind, Zone};
 
 /// Most fields that a loop takes at once, so that a row's number fits beside its value.
@@ -62,21 +65,26 @@ impl ColumnScan {
     /// Takes fields as long as they are what the column is so far, in its usual form; how many were taken.
     fn push_usual(&mut self, fields: Fields<'_>, rules: &FieldRules) -> usize {
         #[cfg(target_arch = "x86_64")]
-        if fields.has_avx2() {
-            // SAFETY: the block was made by a kernel that needs all of these features.
-            return unsafe { self.push_usual_avx2(fields, rules) };
+        if let Some(processor) = fields.avx2() {
+            // SAFETY: a `WithAvx2` shows that the processor has all of these features.
+            return unsafe { self.push_usual_avx2(processor, fields, rules) };
         }
-        self.push_usual_rows(fields, rules)
+        self.push_usual_rows(AnyProcessor, fields, rules)
     }
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
-    fn push_usual_avx2(&mut self, fields: Fields<'_>, rules: &FieldRules) -> usize {
-        self.push_usual_rows(fields, rules)
+    fn push_usual_avx2(&mut self, processor: WithAvx2, fields: Fields<'_>, rules: &FieldRules) -> usize {
+        self.push_usual_rows(processor, fields, rules)
     }
 
     #[inline(always)]
-    fn push_usual_rows(&mut self, fields: Fields<'_>, rules: &FieldRules) -> usize {
+    fn push_usual_rows<P: Processor>(
+        &mut self,
+        processor: P,
+        fields: Fields<'_>,
+        rules: &FieldRules,
+    ) -> usize {
         if self.kind == Kind::Text {
             return if rules.nulls.has_listed_tokens() { 0 } else { self.texts(fields) };
         }
@@ -89,7 +97,7 @@ impl ColumnScan {
         let has_plain_numbers = rules.marks.is_plain();
         let taken = match self.kind {
             Kind::Int if has_plain_numbers => self.ints(fields),
-            Kind::Float if has_plain_numbers => self.floats(fields),
+            Kind::Float if has_plain_numbers => self.floats(processor, fields),
             Kind::Bool => self.bools(fields),
             Kind::Date => self.days(fields),
             Kind::Timestamp(Zone::Naive) => self.seconds(fields),
@@ -132,14 +140,14 @@ impl ColumnScan {
 
     /// Numbers of so few digits lie within float32's range, and those without a point are exact in float64.
     #[inline(always)]
-    fn floats(&mut self, fields: Fields<'_>) -> usize {
+    fn floats<P: Processor>(&mut self, processor: P, fields: Fields<'_>) -> usize {
         if !self.exact_in_f32 {
             // Only whether it is a number is of interest, so the compiler leaves the rest away.
-            return each!(self, fields, |_row, text| { decimal::parse_short(text).1 });
+            return each!(self, fields, |_row, text| { decimal::parse_short(processor, text).1 });
         }
         let mut exact = true;
         let taken = each!(self, fields, |_row, text| {
-            let (value, is_value) = decimal::parse_short(text);
+            let (value, is_value) = decimal::parse_short(processor, text);
             exact &= !is_value | (f64::from(value as f32) == value);
             is_value
         });

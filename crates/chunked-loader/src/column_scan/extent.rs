@@ -10,6 +10,10 @@ pub(crate) struct Extent<T> {
 }
 
 impl<T: Ord + Copy> Extent<T> {
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.min_text.capacity() + self.max_text.capacity()
+    }
+
     pub(super) fn extend(extent: &mut Option<Self>, value: T, text: &[u8]) {
         let owned = || String::from_utf8_lossy(text).into_owned();
         match extent {

@@ -137,10 +137,13 @@ impl ColumnScan {
     }
 
     pub(crate) fn heap_bytes(&self) -> usize {
-        self.candidates.as_ref().map_or(0, Candidates::heap_bytes)
-            + self.tokens.capacity() * size_of::<u64>()
-            + self.scratch.capacity()
-            + self.scratch_field.capacity()
+        let extents = self.dates.as_ref().map_or(0, Extent::heap_bytes)
+            + self.stamps.as_ref().map_or(0, Extent::heap_bytes);
+        let firsts: usize =
+            self.firsts.iter().map(|first| size_of::<First>() + first.excerpt.capacity()).sum();
+        let scratch = self.scratch.capacity() + self.scratch_field.capacity();
+        let candidates = self.candidates.as_ref().map_or(0, Candidates::heap_bytes);
+        candidates + extents + firsts + scratch + self.tokens.capacity() * size_of::<u64>()
     }
 
     /// Takes the next record's field.
@@ -466,6 +469,9 @@ mod tests {
             column
                 .push(Field { text, quoted }, &rules, || Place { file: 0, position: Position::START })
                 .unwrap();
+        }
+        if downcast::kind(&column) == Kind::Text && column.text_is_complete() {
+            column.settle_as_text(&rules.nulls);
         }
         column
     }

@@ -2,7 +2,9 @@
 #![allow(unsafe_code)] // Intrinsics. They need features of the processor, which the caller checks once.
 
 use std::arch::x86_64::{
-    __m512i, _mm512_cmpeq_epi8_mask, _mm512_loadu_si512, _mm512_movepi8_mask, _mm512_set1_epi8,
+    __m128i, __m512i, _mm512_add_epi32, _mm512_castsi512_si128, _mm512_cmpeq_epi8_mask, _mm512_cvtepu8_epi32,
+    _mm512_extracti32x4_epi32, _mm512_loadu_si512, _mm512_maskz_compress_epi8, _mm512_movepi8_mask,
+    _mm512_set1_epi8, _mm512_set1_epi32, _mm512_storeu_si512,
 };
 
 use super::IndexKernel;
@@ -49,14 +51,49 @@ impl MaskKernel for Avx512 {
     fn prefix_xor(self, mask: u64) -> u64 {
         prefix_xor(mask)
     }
+
+    #[inline(always)]
+    unsafe fn write_ends(self, to: *mut u32, at: u32, mask: u64) {
+        let count = mask.count_ones() as usize;
+        // SAFETY: AVX-512 VBMI2 is there, as BW is for `load`; each store begins at or before the last entry that stands
+        // for a bit, or at the first one, and so ends within the room.
+        unsafe {
+            let places = _mm512_maskz_compress_epi8(mask, _mm512_loadu_si512(PLACES.as_ptr().cast()));
+            let at = _mm512_set1_epi32(at as i32);
+            let store = |part: usize, places: __m128i| {
+                let ends = _mm512_add_epi32(_mm512_cvtepu8_epi32(places), at);
+                _mm512_storeu_si512(to.add(16 * part).cast(), ends);
+            };
+            store(0, _mm512_castsi512_si128(places));
+            // More than 16 fields in 64 bytes are rare.
+            if count > 16 {
+                store(1, _mm512_extracti32x4_epi32::<1>(places));
+                if count > 32 {
+                    store(2, _mm512_extracti32x4_epi32::<2>(places));
+                    store(3, _mm512_extracti32x4_epi32::<3>(places));
+                }
+            }
+        }
+    }
 }
 
-#[target_feature(enable = "avx512f,avx512bw,avx2,bmi1,bmi2,lzcnt,popcnt,pclmulqdq")]
+/// The numbers of 64 bytes.
+const PLACES: [u8; 64] = {
+    let mut places = [0; 64];
+    let mut i = 0;
+    while i < 64 {
+        places[i] = i as u8;
+        i += 1;
+    }
+    places
+};
+
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi2,avx2,bmi1,bmi2,lzcnt,popcnt,pclmulqdq")]
 fn index_inner(padded: &[u8], marks: &Marks, ends: &mut Vec<u32>) -> Found {
     index_with(Avx512(()), padded, marks, ends)
 }
 
-#[target_feature(enable = "avx512f,avx512bw,avx2,bmi1,bmi2,lzcnt,popcnt,pclmulqdq")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi2,avx2,bmi1,bmi2,lzcnt,popcnt,pclmulqdq")]
 fn survey_inner(padded: &[u8], marks: &Marks, before: Option<u8>, behind: Option<u8>) -> Survey {
     survey_with(Avx512(()), padded, marks, before, behind)
 }

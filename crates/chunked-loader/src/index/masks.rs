@@ -3,8 +3,8 @@
 
 use crate::block::PADDING;
 
-/// Entries beyond the bytes that `ends` must have room for: ends are written eight at a time.
-pub(super) const SLACK: usize = 64 + 8;
+/// Entries beyond the bytes that `ends` must have room for: ends are written several at a time.
+pub(super) const SLACK: usize = 64;
 
 /// The bytes that have a job.
 #[derive(Clone, Copy, Debug)]
@@ -46,6 +46,26 @@ pub(super) trait MaskKernel: Copy {
 
     /// Bit by bit the parity of the bits up to and including it.
     fn prefix_xor(self, mask: u64) -> u64;
+
+    /// Writes `at` plus the number of each bit that is set, in order, and up to [`SLACK`] entries beyond.
+    ///
+    /// # Safety
+    /// `to` has room for as many entries as bits are set, and for [`SLACK`] more.
+    #[inline(always)]
+    unsafe fn write_ends(self, mut to: *mut u32, at: u32, mut mask: u64) {
+        let mut left = mask.count_ones() as isize;
+        while left > 0 {
+            for _ in 0..8 {
+                // Behind the last bit this writes 64, which the next entry or the length covers up.
+                // SAFETY: at most seven entries are written beyond those that stand for bits.
+                unsafe { to.write(at + mask.trailing_zeros()) };
+                mask &= mask.wrapping_sub(1);
+                // SAFETY: as above; the room ends no sooner.
+                to = unsafe { to.add(1) };
+            }
+            left -= 8;
+        }
+    }
 }
 
 /// What a loop over some bytes found beside the ends.
@@ -125,24 +145,11 @@ pub(super) fn index_with<K: MaskKernel>(
         }
         found.lines += line_feeds.count_ones() as usize;
         found.line_feeds += (line_feeds & !quoted).count_ones() as usize;
-        let mut mask = separators & !quoted;
-        let more = mask.count_ones() as usize;
-        debug_assert!(count + more.next_multiple_of(8).max(8) <= ends.capacity());
-        // SAFETY: up to 8 entries beyond `count + more` are written, and `count + more` is at most `len`: each
-        // entry stands for a byte of its own. The capacity was checked to be SLACK more.
-        unsafe {
-            let mut to = ends.as_mut_ptr().add(count);
-            let mut left = more as isize;
-            while left > 0 {
-                for _ in 0..8 {
-                    // Behind the last bit this writes 64, which the next entry or the length covers up.
-                    to.write(at as u32 + mask.trailing_zeros());
-                    mask &= mask.wrapping_sub(1);
-                    to = to.add(1);
-                }
-                left -= 8;
-            }
-        }
+        let more = (separators & !quoted).count_ones() as usize;
+        debug_assert!(count + more + SLACK <= ends.capacity());
+        // SAFETY: `count + more` is at most `len`, since each entry stands for a byte of its own, and the capacity was
+        // checked to be SLACK more.
+        unsafe { kernel.write_ends(ends.as_mut_ptr().add(count), at as u32, separators & !quoted) };
         count += more;
         at += 64;
     }

@@ -34,7 +34,7 @@ pub enum IndexKernel {
     Portable,
     /// 32 bytes at a time, where the processor has AVX2, BMI1, BMI2 and PCLMULQDQ.
     Avx2,
-    /// 64 bytes at a time, where the processor has AVX-512 F and BW as well.
+    /// 64 bytes at a time, where the processor has AVX-512 F, BW and VBMI2 as well.
     Avx512,
 }
 
@@ -60,6 +60,7 @@ impl IndexKernel {
                 IndexKernel::Avx2.is_available()
                     && is_x86_feature_detected!("avx512f")
                     && is_x86_feature_detected!("avx512bw")
+                    && is_x86_feature_detected!("avx512vbmi2")
             }
             #[cfg(not(target_arch = "x86_64"))]
             _ => false,

@@ -4,9 +4,10 @@
 //! are stray, their parity says nothing; the range then begins where the one before it has ended.
 
 use std::collections::BTreeMap;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::index::Survey;
+use crate::signal::Signal;
 
 /// How a range begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +21,10 @@ pub(crate) enum Start {
 /// What the threads of a scan agree on. `T` is what a range comes to.
 pub(crate) struct Chain<T> {
     state: Mutex<State<T>>,
-    changed: Condvar,
+    /// There is more room for claims, or more is known of how ranges begin.
+    ranges_changed: Signal,
+    /// The next range to be collected has come to something.
+    result_is_there: Signal,
     /// Ranges, in all.
     ranges: usize,
     /// Ranges that may be claimed ahead of the first one that is not collected.
@@ -60,7 +64,13 @@ impl<T> Chain<T> {
         let first = Link { start: Some(Start::Inside(false)), ..Link::default() };
         let state =
             State { claimed: 0, collected: 0, links: BTreeMap::from([(0, first)]), stop_at: usize::MAX };
-        Chain { state: Mutex::new(state), changed: Condvar::new(), ranges, ahead }
+        Chain {
+            state: Mutex::new(state),
+            ranges_changed: Signal::default(),
+            result_is_there: Signal::default(),
+            ranges,
+            ahead,
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State<T>> {
@@ -68,20 +78,20 @@ impl<T> Chain<T> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until `ready` gives something.
-    fn wait<R>(&self, mut ready: impl FnMut(&mut State<T>) -> Option<R>) -> R {
+    /// Waits on `signal` until `ready` gives something.
+    fn wait<R>(&self, signal: &Signal, mut ready: impl FnMut(&mut State<T>) -> Option<R>) -> R {
         let mut state = self.lock();
         loop {
             if let Some(result) = ready(&mut state) {
                 return result;
             }
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = signal.wait(state);
         }
     }
 
     /// The next range, in order; `None` if there is none, or none is needed.
     pub(crate) fn claim(&self) -> Option<usize> {
-        self.wait(|state| {
+        self.wait(&self.ranges_changed, |state| {
             if state.claimed >= self.ranges.min(state.stop_at) {
                 return Some(None);
             }
@@ -100,12 +110,12 @@ impl<T> Chain<T> {
         let mut state = self.lock();
         state.links.entry(range).or_default().survey = Some(survey);
         state.resolve(range);
-        self.changed.notify_all();
+        self.ranges_changed.notify(&state);
     }
 
     /// Waits until it is known how a range begins.
     pub(crate) fn start(&self, range: usize) -> Result<Start, Stopped> {
-        self.wait(|state| {
+        self.wait(&self.ranges_changed, |state| {
             if range >= state.stop_at {
                 return Some(Err(Stopped));
             }
@@ -124,7 +134,7 @@ impl<T> Chain<T> {
     pub(crate) fn follows(&self, range: usize, start: Start) {
         let mut state = self.lock();
         state.set_start(range + 1, start);
-        self.changed.notify_all();
+        self.ranges_changed.notify(&state);
     }
 
     /// Tells what a range came to, and where the first record behind its own begins, if any begins in it.
@@ -140,18 +150,23 @@ impl<T> Chain<T> {
         if let (true, Some(end)) = (is_open, end) {
             state.set_start(range + 1, Start::At(end));
         }
-        self.changed.notify_all();
+        self.ranges_changed.notify(&state);
+        if range == state.collected || has_failed {
+            self.result_is_there.notify(&state);
+        }
     }
 
     /// Calls all off.
     pub(crate) fn stop(&self) {
-        self.lock().stop_at = 0;
-        self.changed.notify_all();
+        let mut state = self.lock();
+        state.stop_at = 0;
+        self.ranges_changed.notify(&state);
+        self.result_is_there.notify(&state);
     }
 
     /// What the next range came to, in order; `None` behind the last one that is needed.
     pub(crate) fn collect(&self) -> Option<T> {
-        let result = self.wait(|state| {
+        let result = self.wait(&self.result_is_there, |state| {
             let range = state.collected;
             if range >= self.ranges.min(state.stop_at) {
                 return Some(None);
@@ -161,7 +176,7 @@ impl<T> Chain<T> {
             state.forget_before(range);
             Some(Some(result))
         });
-        self.changed.notify_all();
+        self.ranges_changed.notify(&self.lock());
         result
     }
 }

@@ -1,5 +1,6 @@
 //! The scan from its first look at the files to the facts.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::datatypes::{Field as ArrowField, Schema};
@@ -44,7 +45,7 @@ pub(crate) struct Request<'a> {
 /// depends on the input alone and never on the budget.
 const DICTIONARY_BYTES: usize = 8 << 20;
 /// What one column may take of it, at the least and at the most.
-const DICTIONARY_BYTES_A_COLUMN: (usize, usize) = (2 << 10, 1 << 20);
+const DICTIONARY_BYTES_A_COLUMN: (usize, usize) = (256, 1 << 20);
 
 /// What the first look at the files has found.
 struct Opened {
@@ -64,11 +65,12 @@ impl Request<'_> {
     pub(crate) fn scan(&self, on_reject: OnReject<'_>) -> Result<Scan, Error> {
         self.gait.dialect.validate()?;
         let mut encodings = vec![self.encoding; self.files.len()];
+        let mut threads = self.threads;
         let mut reported = 0;
         loop {
-            // What was handed over before the encoding turned out is not handed over again.
+            // What was handed over before the scan began again is not handed over again.
             let mut seen = 0u64;
-            let result = self.scan_in(&encodings, &mut |reject| {
+            let result = self.scan_in(&encodings, threads, &mut |reject| {
                 seen += 1;
                 if seen > reported { on_reject(reject) } else { Ok(()) }
             });
@@ -77,13 +79,23 @@ impl Request<'_> {
                     encodings[failed.file] = Encoding::Windows1252;
                     reported = reported.max(seen);
                 }
+                // Each thread keeps the different texts of all columns; one alone may have room for them.
+                Err(failed) if threads > 1 && matches!(failed.error.kind(), ErrorKind::Budget(_)) => {
+                    threads = 1;
+                    reported = reported.max(seen);
+                }
                 Err(failed) => return Err(failed.error),
                 Ok(scan) => return Ok(scan),
             }
         }
     }
 
-    fn scan_in(&self, encodings: &[Encoding], on_reject: OnReject<'_>) -> Result<Scan, PassError> {
+    fn scan_in(
+        &self,
+        encodings: &[Encoding],
+        threads: usize,
+        on_reject: OnReject<'_>,
+    ) -> Result<Scan, PassError> {
         let opened = self.look(encodings)?;
         let gait = Gait { dialect: opened.dialect.clone(), ..self.gait.clone() };
         let first = |error: Error| PassError::of_file(0, self.files.first(), error);
@@ -106,7 +118,7 @@ impl Request<'_> {
             prints: &opened.prints,
             layouts: &opened.layouts,
             gait: &gait,
-            threads: if ordered { 1 } else { self.threads },
+            threads: if ordered { 1 } else { threads },
             range: self.range,
             budget: self.budget,
         };
@@ -182,14 +194,16 @@ impl Request<'_> {
 
     /// The hint of each column; the last one for a name holds.
     fn hints_of(&self, names: &[String]) -> Result<Vec<TypeHint>, Error> {
-        for (name, _) in self.hints {
-            if !names.contains(name) {
+        let places: HashMap<&str, usize> =
+            names.iter().enumerate().map(|(column, name)| (name.as_str(), column)).collect();
+        let mut hints = vec![TypeHint::default(); names.len()];
+        for (name, hint) in self.hints {
+            let Some(column) = places.get(name.as_str()) else {
                 return Err(Error::new(ErrorKind::UnknownColumn { known: names.to_vec() }).in_column(name));
-            }
+            };
+            hints[*column] = *hint;
         }
-        let hints: std::collections::HashMap<&str, TypeHint> =
-            self.hints.iter().map(|(name, hint)| (name.as_str(), *hint)).collect();
-        Ok(names.iter().map(|name| hints.get(name.as_str()).copied().unwrap_or_default()).collect())
+        Ok(hints)
     }
 
     /// The facts of all columns, and the schema.

@@ -175,10 +175,13 @@ impl Pass<'_> {
     ) -> Result<(), Error> {
         let count = ranges.count();
         let scan = self.budget.consumer("scan");
+        let before = Bytes::from(heap_bytes(&passed.columns));
+        let mut held = scan.try_reserve(before)?;
         let mut workers = Vec::new();
         for thread in 0..self.threads.min(count) {
             let walker = Walker::new(self.gait, &self.budget.consumer("block"));
-            let held = scan.try_reserve(Bytes::ZERO);
+            // What no value has been taken into is as large as the columns themselves.
+            let held = scan.try_reserve(Bytes::from(size_of_columns(&passed.columns)));
             match (walker, held) {
                 (Ok(walker), Ok(held)) => {
                     let columns = passed.columns.iter().map(|column| Some(column.as_ref()?.begin_part()));
@@ -205,7 +208,6 @@ impl Pass<'_> {
             collected
         });
         collected?;
-        let mut held = scan.try_reserve(Bytes::ZERO)?;
         for (_, scanner, _worker_held) in workers {
             for (column, part) in passed.columns.iter_mut().zip(scanner.columns) {
                 if let (Some(column), Some(part)) = (column, part) {
@@ -266,5 +268,9 @@ impl Pass<'_> {
 }
 
 fn heap_bytes(columns: &[Option<ColumnScan>]) -> usize {
-    columns.iter().flatten().map(ColumnScan::heap_bytes).sum()
+    size_of_columns(columns) + columns.iter().flatten().map(ColumnScan::heap_bytes).sum::<usize>()
+}
+
+fn size_of_columns(columns: &[Option<ColumnScan>]) -> usize {
+    std::mem::size_of_val(columns)
 }

@@ -21,7 +21,7 @@ use crate::source::Input;
 use crate::walker::{REST, Walker};
 
 /// Bytes of a range: few enough to stay in a core's own cache between the survey and the index.
-pub(crate) const RANGE: u64 = 256 << 10;
+pub(crate) const RANGE: u64 = 512 << 10;
 
 /// A file that is cut into ranges.
 pub(crate) struct Ranges {

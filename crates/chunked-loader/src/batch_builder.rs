@@ -74,6 +74,11 @@ impl BatchPlan {
         }
     }
 
+    /// Bytes that the dictionaries of all batches take together.
+    pub(crate) fn dictionary_bytes(&self) -> Bytes {
+        Bytes::from(self.dictionaries.iter().flatten().map(|keys| keys.heap_bytes()).sum::<usize>())
+    }
+
     /// Bytes that `rows` rows take as a rule, some more included for texts that are longer than others.
     pub(crate) fn room(&self, rows: u64) -> Bytes {
         let text: usize = self.widths.iter().map(|width| width.text_room(rows)).sum();

@@ -1,7 +1,7 @@
 //! The pull side: a builder, the scan, and the batches of its rows.
 
 use std::ops::{ControlFlow, Range};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use monitor::Monitor;
 
@@ -327,6 +327,7 @@ impl Loader {
             gait,
             budget: budget.clone(),
             spares,
+            dictionaries_held: Mutex::default(),
             is_ahead: self.threads > 1,
         };
         let meter = Meter::new(self.source.bytes(), self.on_progress.clone());

@@ -263,7 +263,7 @@ impl Cutter {
 
     fn reject(&mut self, rejected: Rejected) -> Result<Flow, Error> {
         if self.plan.on_bad_record == OnBadRecord::Fail {
-            let error = Error::malformed(rejected.reason, rejected.position);
+            let error = Error::malformed(rejected.reason, rejected.position, &rejected.raw);
             return Err(match rejected.column {
                 Some(column) => error.in_column(&self.plan.names[column]),
                 None => error,

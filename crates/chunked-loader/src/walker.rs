@@ -299,9 +299,7 @@ impl Walker {
     /// Leaves the records of the block that are not taken to the state machine.
     pub(crate) fn distrust(&mut self) {
         let Some((records, taken)) = self.current else { return };
-        // The state machine has to see the first of them whole, or the index would find the same block again.
-        let first = self.block().row_start(1) - self.block().row_start(0);
-        self.reach = self.reach.max(first);
+        let before = self.before.byte;
         if taken > 0 {
             let place = self.place(0);
             let bytes = (place.byte - self.before.byte) as usize;
@@ -309,6 +307,9 @@ impl Walker {
             self.window.advance(bytes);
             self.before = Position { record: place.record - 1, ..place };
         }
+        // The first of them may be longer than the next sub-block: cut through, it would be indexed and left again.
+        let left = records.bytes - (self.before.byte - before) as usize;
+        self.reach = self.reach.max(left);
         self.current = None;
         self.is_irregular = true;
     }
@@ -334,9 +335,12 @@ impl Walker {
             states.finish(&mut until)?;
         }
         self.is_in_comment = !states.is_between_records() && until.overrun.is_none();
-        let next = until.overrun.unwrap_or_else(|| states.position());
+        let mut next = until.overrun.unwrap_or_else(|| states.position());
+        if let Some(line) = until.line_behind_end(next) {
+            self.is_at_end = true;
+            next = line;
+        }
         let used = ((next.byte - self.before.byte) as usize).min(bytes);
-        self.is_at_end |= until.is_behind_end(next.byte);
         if used == 0 && !until.is_stopped {
             self.grow_reach(bytes);
         } else {
@@ -361,16 +365,19 @@ struct Until<'a, S> {
 }
 
 impl<S: RecordSink> Until<'_, S> {
-    /// Whether a LF lies between the record before `byte`, which begins a record, and that one, at or behind the byte
-    /// before the end.
-    fn is_behind_end(&self, byte: u64) -> bool {
-        if byte < self.end {
-            return false;
+    /// The first line behind a LF at or behind the byte before the end, if it begins between the record before
+    /// `next`, where a record begins, and that one. Where it is not `next` it is blank: whoever goes on from there
+    /// counts it.
+    fn line_behind_end(&self, next: Position) -> Option<Position> {
+        if next.byte < self.end {
+            return None;
         }
         let from = self.end.saturating_sub(1).saturating_sub(self.at).min(self.stretch.len() as u64) as usize;
-        let to = ((byte - self.at) as usize).clamp(from, self.stretch.len());
-        let ends = self.stretch[from..to].iter().rev().take_while(|b| matches!(b, b'\n' | b'\r'));
-        ends.into_iter().any(|b| *b == b'\n')
+        let to = ((next.byte - self.at) as usize).clamp(from, self.stretch.len());
+        let ends = self.stretch[from..to].iter().rev().take_while(|b| matches!(b, b'\n' | b'\r')).count();
+        let line = to - ends + memchr::memchr(b'\n', &self.stretch[to - ends..to])? + 1;
+        let blank = count_lines(&self.stretch[line..to]) as u64;
+        Some(Position { byte: self.at + line as u64, line: next.line - blank, ..next })
     }
 
     fn pass(
@@ -378,7 +385,8 @@ impl<S: RecordSink> Until<'_, S> {
         position: Position,
         to: impl FnOnce(&mut S) -> Result<Flow, Error>,
     ) -> Result<Flow, Error> {
-        let flow = if self.is_behind_end(position.byte) { Flow::Decline } else { to(self.sink)? };
+        let is_behind = self.line_behind_end(position).is_some();
+        let flow = if is_behind { Flow::Decline } else { to(self.sink)? };
         self.is_stopped = flow != Flow::Continue;
         if flow == Flow::Decline {
             self.overrun = Some(Position { record: position.record.saturating_sub(1), ..position });

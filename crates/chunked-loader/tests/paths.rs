@@ -78,7 +78,7 @@ fn check(bytes: &[u8], on_bad_record: OnBadRecord, ways: impl IntoIterator<Item 
 
 #[test]
 fn tables_with_a_quirk_are_the_same_in_every_way() {
-    let tables: [&[u8]; 13] = [
+    let tables: [&[u8]; 14] = [
         b"a,b\n1,2\n3,4\n\n",
         b"a,b\r1,2\r3,4\r5,6",
         b"a,b\n1,2\r3,4\r5,6\n7,8\r\r\n9,10",
@@ -89,6 +89,7 @@ fn tables_with_a_quirk_are_the_same_in_every_way() {
         b"a,b\n1,x\n2,\"y\"z\n3,w\n4\n5,6,7\n8,\xff\n9,v\n",
         b"a,b\n1,2024-01-01\n2,2024-01-02T03:04\n3,true\n4,\n",
         b"a,b\n1,00501\n10001,2\nx,3\n",
+        b"a,b\n1,2\n3,\"a long text, and short records behind it\"\n4,5\n6,7\n8,9\n10,11\n12,13\n14,15\n16,17\n",
         b"a\n\"only\none\"\n",
         b"a,b\n",
         b"a,b\n\n\n1,2\n\r\r\n\r3,4\n\r\r5,6",

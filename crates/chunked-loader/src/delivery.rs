@@ -83,11 +83,18 @@ impl Sizes {
         limit
     }
 
-    /// Rows of a range of batches like this one: so many whole batches that a claim is worth its while.
-    fn range_rows(&self, limit: BatchLimit) -> u64 {
+    /// Rows of a range of batches like this one: so many whole batches that a claim is worth its while. Where batches
+    /// need not be exact, it ends at a checkpoint if it can: whoever goes on there has nothing to pass over.
+    fn range_rows(&self, limit: BatchLimit, plan: &BatchPlan) -> u64 {
         let rows = limit.rows as u64;
         let whole = (RANGE_BYTES / (self.raw_row_bytes.max(1.0) * rows as f64)).ceil().max(1.0) as u64;
-        rows.saturating_mul(whole).min(self.rows_left())
+        let rows = rows.saturating_mul(whole).min(self.rows_left());
+        if !limit.may_be_cut || rows == self.rows_left() {
+            return rows;
+        }
+        let end = self.next_row + rows;
+        let aligned = plan.scan.checkpoints.last_row_within(self.next_row, end);
+        aligned.map_or(rows, |row| row - self.next_row)
     }
 
     pub(crate) fn finished(&mut self, batch: &Batch) {
@@ -237,7 +244,7 @@ impl Delivery {
                     state.sizes.spares.room(&self.consumer, Bytes::ZERO).ok()?
                 }
             };
-            let rows = state.sizes.range_rows(limit);
+            let rows = state.sizes.range_rows(limit, plan);
             let first_row = state.sizes.next_row;
             state.sizes.next_row += rows;
             let number = state.head + state.lines.len() as u64;

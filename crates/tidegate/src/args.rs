@@ -162,7 +162,7 @@ pub(crate) struct Input {
         allow_hyphen_values = true
     )]
     pub(crate) null_values: String,
-    /// Text encoding (others than utf-8: not built in this version)
+    /// Text encoding, such as utf-16 or windows-1252 [default: found by looking]
     #[arg(long, value_name = "NAME", help_heading = "Dialect")]
     pub(crate) encoding: Option<String>,
     /// Mark before the fraction of a number [default: .]

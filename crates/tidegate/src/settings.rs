@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use adaptive::BatchRows;
-use chunked_loader::{Dialect, Downcast, FixedType, NullValues, TypeHint};
+use chunked_loader::{Dialect, Downcast, Encoding, FixedType, NullValues, TypeHint, UnknownEncoding};
 use monitor::{Bytes, Limits};
 
 use crate::args::{DowncastArg, Input, OnBadRow, ProgressArg, Run};
@@ -82,13 +82,14 @@ pub(crate) fn parse_batch_rows(text: &str) -> Result<BatchRows, Failure> {
     text.parse().map_err(|e| Failure::Usage(format!("--batch-rows {text}: {e}")))
 }
 
+/// The encoding that the flags name; by default it is found.
+pub(crate) fn encoding(input: &Input) -> Result<Encoding, Failure> {
+    let Some(name) = &input.encoding else { return Ok(Encoding::Auto) };
+    name.parse().map_err(|e: UnknownEncoding| Failure::Usage(format!("--encoding {name}: {e}")))
+}
+
 /// The dialect that the flags describe.
 pub(crate) fn dialect(input: &Input) -> Result<Dialect, Failure> {
-    if let Some(name) = &input.encoding
-        && !matches!(name.to_ascii_lowercase().as_str(), "utf-8" | "utf8")
-    {
-        return Err(Failure::NotBuilt(format!("--encoding {name}")));
-    }
     let mut dialect = Dialect::default()
         .with_header(!input.no_header)
         .with_escape(optional_byte("--escape", input.escape.as_deref())?)

@@ -18,7 +18,7 @@ use std::io::Read;
 use std::sync::Arc;
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
-use monitor::{Budget, Bytes, Consumer, Reservation};
+use monitor::{Budget, Bytes, Reservation};
 
 use crate::batch::Batch;
 use crate::batch_builder::{BatchBuilder, BatchPlan};
@@ -406,6 +406,7 @@ impl UnscannedBatches {
             passes: 1,
             prints: Vec::new(),
             encodings: vec![Encoding::Utf8; self.files.len()],
+            compressions: Vec::new(),
             layouts: Vec::new(),
             checkpoints: Checkpoints::default(),
             first_rows: Vec::new(),

@@ -21,7 +21,7 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// The columns; their schema is that of the whole run.
+    /// The columns. Behind a scan their schema is that of the whole run, without one the batch's own.
     pub fn columns(&self) -> &RecordBatch {
         &self.columns
     }

@@ -31,7 +31,7 @@ pub struct Batch {
 const HELD: &str = "a batch holds its columns until it is dropped";
 
 impl Batch {
-    /// The columns; their schema is that of the whole run.
+    /// The columns. Behind a scan their schema is that of the whole run, without one the batch's own.
     pub fn columns(&self) -> &RecordBatch {
         &self.held.as_ref().expect(HELD).0
     }

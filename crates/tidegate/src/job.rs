@@ -2,8 +2,8 @@
 
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use adaptive::{AutoSize, BatchRows};
@@ -206,6 +206,67 @@ impl Job {
         }
     }
 
+    fn sizing(&self, row_bytes_made: usize) -> Box<dyn Sizing> {
+        let sizing: Box<dyn Sizing> = match self.settings.batch_rows {
+            BatchRows::Auto => {
+                Box::new(AutoSize::new().with_row_bytes_downstream(Bytes::from(row_bytes_made)))
+            }
+            BatchRows::Rows(rows) => Box::new(FixedRows(rows.into())),
+        };
+        Box::new(CountingSizing { sizing, last: None, resizes: Arc::clone(&self.resizes) })
+    }
+
+    /// Runs one pass over the columns `projection` as the phase `name`, in which every thread takes batches: `each` is
+    /// called with the number of its thread, from 0, and batches come to it in no order.
+    pub(crate) fn pass_in_parallel(
+        &mut self,
+        name: &'static str,
+        scan: &Scan,
+        projection: &[usize],
+        each: impl Fn(usize, &Batch) -> Result<(), Failure> + Sync,
+    ) -> Result<BatchSizes, Failure> {
+        self.progress.begin(name);
+        let phase = self.monitor.scope(name);
+        phase.add_bytes(scan.bytes());
+        self.passes += 1;
+        let threads = self.settings.threads;
+        let loader = self.loader.clone().with_batches_kept(threads);
+        let batches = loader.batches(scan, projection, self.sizing(0));
+        let shared = Mutex::new((batches, BatchSizes::default()));
+        let (interrupt, is_over) = (&self.interrupt, AtomicBool::new(false));
+        let work = |thread: usize| -> Result<(), Failure> {
+            while !is_over.load(Ordering::Relaxed) {
+                let next = {
+                    let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
+                    interrupt.check()?;
+                    let Some(batch) = shared.0.next() else { break };
+                    let batch = batch?;
+                    shared.1.add(batch.num_rows() as u64);
+                    batch
+                };
+                each(thread, &next)?;
+            }
+            Ok(())
+        };
+        let work = |thread| {
+            let done = work(thread);
+            is_over.fetch_or(done.is_err(), Ordering::Relaxed);
+            done
+        };
+        std::thread::scope(|scope| {
+            let work = &work;
+            let others: Vec<_> = (1..threads).map(|thread| scope.spawn(move || work(thread))).collect();
+            let mut done = work(0);
+            for other in others {
+                let theirs = other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+                done = done.and(theirs);
+            }
+            done
+        })?;
+        let (_, sizes) = shared.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Ok(sizes)
+    }
+
     /// Runs one pass over the columns `projection` as the phase `name`. `row_bytes_made` is what `each` makes
     /// of a row, beside the batch.
     pub(crate) fn pass(
@@ -220,14 +281,7 @@ impl Job {
         let phase = self.monitor.scope(name);
         phase.add_bytes(scan.bytes());
         self.passes += 1;
-        let sizing: Box<dyn Sizing> = match self.settings.batch_rows {
-            BatchRows::Auto => {
-                Box::new(AutoSize::new().with_row_bytes_downstream(Bytes::from(row_bytes_made)))
-            }
-            BatchRows::Rows(rows) => Box::new(FixedRows(rows.into())),
-        };
-        let sizing = Box::new(CountingSizing { sizing, last: None, resizes: Arc::clone(&self.resizes) });
-        let batches = self.loader.batches(scan, projection, sizing);
+        let batches = self.loader.batches(scan, projection, self.sizing(row_bytes_made));
         let making = self.monitor.budget().consumer("transform");
         let mut sizes = BatchSizes::default();
         for batch in batches {

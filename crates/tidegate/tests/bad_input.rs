@@ -479,14 +479,7 @@ fn wrong_values_of_flags() {
 #[test]
 fn what_is_not_built_is_refused_by_name() {
     let folder = folder();
-    for option in [
-        "--report out/r.html",
-        "--metrics out/m.jsonl",
-        "--resume",
-        "--encoding windows-1252",
-        "--decimal ,",
-        "--thousands ,",
-    ] {
+    for option in ["--report out/r.html", "--metrics out/m.jsonl", "--resume"] {
         let run = folder.run(&format!("convert good.csv -o out/x.parquet {option}"));
         let name = option.replace(" out/r.html", "").replace(" out/m.jsonl", "");
         failed_saying(&folder, &run, 2, &format!("{name} is not built in this version; leave it out"));

@@ -220,17 +220,127 @@ fn the_table_for_people() {
     assert_eq!(run.stderr, "");
     let lines: Vec<&str> = run.text().lines().collect();
     assert_eq!(lines[0], "x.csv: 25 B, 3 rows, 2 columns");
-    assert!(lines[1].starts_with("dialect: delimiter `,`, quote `\"`, header yes, nulls: "), "{}", lines[1]);
-    assert!(lines[2].starts_with("in memory: "), "{}", lines[2]);
-    assert_eq!(lines[3], "");
+    assert_eq!(lines[1], "encoding: utf-8");
+    assert_eq!(
+        lines[2],
+        "dialect: delimiter `,`, quote `\"`, escape none, comment none, header yes, skipped rows 0, decimal `.`, \
+         thousands none, nulls: empty, and outside of text NA N/A n/a #N/A NULL null None \\N"
+    );
+    assert!(lines[3].starts_with("in memory: "), "{}", lines[3]);
+    assert_eq!(lines[4], "");
     let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
     assert_eq!(
-        words(lines[4]),
+        words(lines[5]),
         ["column", "type", "nulls", "distinct", "min", "max", "mean", "wide", "narrow"]
     );
-    assert_eq!(words(lines[5])[..7], ["id", "int16", "0", "3", "1", "300", "101.0"]);
-    assert_eq!(words(lines[6])[..6], ["name", "dictionary", "1", "2", "Ada", "Bob"]);
-    assert_eq!(lines.len(), 7);
+    assert_eq!(words(lines[6])[..7], ["id", "int16", "0", "3", "1", "300", "101.0"]);
+    assert_eq!(words(lines[7])[..6], ["name", "dictionary", "1", "2", "Ada", "Bob"]);
+    assert_eq!(lines.len(), 8);
+}
+
+#[test]
+fn how_each_file_is_stored_is_said() {
+    let folder = Folder::new();
+    let gzip = |text: &[u8]| {
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        std::io::Write::write_all(&mut gzip, text).unwrap();
+        gzip.finish().unwrap()
+    };
+    folder.write("a.csv", "name,n\nJos\u{e9},1\n");
+    folder.write("b.csv.gz", gzip(b"name,n\nJos\xe9,2\n"));
+    let utf16: Vec<u8> = "\u{feff}name,n\nJos\u{e9},3\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    folder.write("c.csv", utf16);
+
+    let facts = folder.run("inspect --json a.csv b.csv.gz c.csv").ok().json();
+    assert_eq!(facts["encoding"], json!(["utf-8", "windows-1252", "utf-16le"]));
+    assert_eq!(facts["compression"], json!({"b.csv.gz": "gzip"}));
+    assert_eq!(column(&facts, "name")["distinct"], 1);
+    assert_eq!(column(&facts, "name")["min"], "Jos\u{e9}");
+    assert_eq!(column(&facts, "n")["sum"], 6);
+    let table = folder.run("inspect a.csv b.csv.gz c.csv").ok();
+    assert_eq!(
+        table.text().lines().nth(1),
+        Some("encoding: utf-8, windows-1252, utf-16le, compression: b.csv.gz gzip")
+    );
+
+    let facts = folder.run("inspect --json b.csv.gz --encoding latin1").ok().json();
+    assert_eq!(
+        (&facts["encoding"], &facts["compression"]),
+        (&json!("iso-8859-1"), &json!({"b.csv.gz": "gzip"}))
+    );
+    let table = folder.run("inspect b.csv.gz").ok();
+    assert_eq!(table.text().lines().nth(1), Some("encoding: windows-1252, compression: gzip"));
+
+    let run = folder.run("inspect a.csv --encoding utf-5");
+    assert_eq!(run.code, Some(2));
+    assert!(run.stderr.contains("--encoding utf-5: unknown encoding \"utf-5\"; common ones are"), "{run:?}");
+}
+
+#[test]
+fn a_column_that_a_file_lacks_is_null_there_and_that_is_said() {
+    let folder = Folder::new();
+    folder.write("a.csv", "id,old\n1,x\n2,y\n");
+    folder.write("b.csv", "new,id\n0.5,3\n");
+    let facts = folder.run("inspect --json a.csv b.csv").ok().json();
+    assert_eq!(facts["rows"], 3);
+    let told = |name: &str| ["nulls", "missing_in"].map(|key| column(&facts, name)[key].clone());
+    assert_eq!(told("id"), [json!(0), json!(null)]);
+    assert_eq!(told("old"), [json!(1), json!(["b.csv"])]);
+    assert_eq!(told("new"), [json!(2), json!(["a.csv"])]);
+    let table = folder.run("inspect a.csv b.csv").ok();
+    let lines: Vec<&str> = table.text().lines().filter(|line| line.starts_with("missing")).collect();
+    assert_eq!(lines, ["missing: old in b.csv, null there", "missing: new in a.csv, null there"]);
+}
+
+#[test]
+fn many_different_values_are_estimated_and_said_to_be() {
+    let folder = Folder::new();
+    let mut csv = "id,few,text\n".to_owned();
+    let rows = 200_000u64;
+    (0..rows).for_each(|n| csv.push_str(&format!("{n},{},t{n}\n", n % 50_000)));
+    folder.write("x.csv", &csv);
+    let facts = folder.run("inspect --json x.csv").ok().json();
+    for name in ["id", "text"] {
+        let column = column(&facts, name);
+        assert_eq!(column["distinct_exact"], false);
+        let error = column["distinct_error"].as_f64().unwrap();
+        assert!(error < 0.005, "{error}");
+        let ratio = column["distinct"].as_f64().unwrap() / rows as f64;
+        assert!((ratio - 1.0).abs() < 4.0 * error, "{name}: {ratio}");
+    }
+    let few = column(&facts, "few");
+    assert_eq!((&few["distinct"], &few["distinct_exact"]), (&json!(50_000), &json!(true)));
+    assert_eq!(few.get("distinct_error"), None);
+    // Nothing of it depends on how the work is cut.
+    for options in ["--threads 1", "--threads 5 --batch-rows 999", "--memory 96MiB --batch-rows 100000"] {
+        let again = folder.run(&format!("inspect --json x.csv {options}")).ok().json();
+        assert_eq!(again, facts, "{options}");
+    }
+    let table = folder.run("inspect x.csv").ok();
+    assert!(
+        table.text().contains("distinct: ~ marks an estimate, within 0.4% two times of three"),
+        "{}",
+        table.text()
+    );
+}
+
+#[test]
+fn many_columns_take_more_passes_and_no_more_memory() {
+    let folder = Folder::new();
+    let columns = 10_000;
+    let line = |field: &dyn Fn(usize) -> String| (0..columns).map(field).collect::<Vec<_>>().join(",") + "\n";
+    let mut csv = line(&|c| format!("c{c}"));
+    (0..20).for_each(|row| csv.push_str(&line(&|c| format!("{}.5", row * c))));
+    folder.write("x.csv", csv);
+    let run = folder.run("inspect --json x.csv --memory 128MiB --summary out/s.json").ok();
+    let facts = run.json();
+    assert_eq!(facts["columns"].as_array().unwrap().len(), columns);
+    let last = column(&facts, "c9999");
+    assert_eq!((&last["max"], &last["mean"]), (&json!(189_981.5), &json!(94_991.0)));
+    assert_eq!((&last["distinct"], &last["distinct_exact"]), (&json!(20), &json!(true)));
+    let summary = folder.read_json("out/s.json");
+    assert!(summary["passes"].as_u64().unwrap() > 2, "{summary}");
+    assert!(summary["peak_rss_bytes"].as_u64().unwrap() <= 128 << 20, "{summary}");
 }
 
 #[test]

@@ -55,6 +55,7 @@ pub(crate) struct Opened {
     pub(crate) prints: Vec<Fingerprint>,
     /// What each file says of its encoding by a mark, or the user.
     pub(crate) encodings: Vec<Encoding>,
+    compressions: Vec<Option<&'static str>>,
 }
 
 impl Request<'_> {
@@ -169,12 +170,14 @@ impl Request<'_> {
     fn look(&self, told: &[Encoding]) -> Result<Opened, PassError> {
         let mut dialect = self.gait.dialect.clone();
         let (mut prefaces, mut prints, mut encodings) = (Vec::new(), Vec::new(), Vec::new());
+        let mut compressions = Vec::new();
         for (index, file) in self.files.iter().enumerate() {
             let mut look = || -> Result<Option<Preface>, Error> {
                 let mut open = file.open(told[index], self.budget, false)?;
                 let held = self.budget.consumer("block").try_reserve(Bytes::ZERO)?;
                 let mut window = Window::new(held);
                 prints.push(open.fingerprint.clone());
+                compressions.push(open.compression);
                 // Without a mark, only the whole file can tell.
                 let is_open =
                     told[index] == Encoding::Auto && open.encoding == Encoding::Utf8 && open.mark == 0;
@@ -203,7 +206,7 @@ impl Request<'_> {
             return Err(PassError::of_file(0, self.files.first(), Error::new(ErrorKind::Empty)));
         }
         let layouts = layouts.into_iter().map(|layout| layout.map(Arc::new)).collect();
-        Ok(Opened { dialect, names, layouts, prints, encodings })
+        Ok(Opened { dialect, names, layouts, prints, encodings, compressions })
     }
 
     /// The hint of each column; the last one for a name holds.
@@ -253,6 +256,7 @@ impl Request<'_> {
             prints: opened.prints.clone(),
             // What has been read to its end without a bad byte is UTF-8.
             encodings: opened.encodings.iter().map(|e| e.unless_auto(Encoding::Utf8)).collect(),
+            compressions: opened.compressions.clone(),
             first_rows: passed.first_rows,
             layouts: opened.layouts.clone(),
             checkpoints: passed.checkpoints,

@@ -76,6 +76,7 @@ pub struct Scan {
     pub(crate) passes: usize,
     pub(crate) prints: Vec<Fingerprint>,
     pub(crate) encodings: Vec<Encoding>,
+    pub(crate) compressions: Vec<Option<&'static str>>,
     pub(crate) layouts: Vec<Option<Arc<Layout>>>,
     pub(crate) checkpoints: Checkpoints,
     /// Rows before each file.
@@ -168,6 +169,11 @@ impl Scan {
     /// How the text of each file is encoded, in the order of the files.
     pub fn encodings(&self) -> &[Encoding] {
         &self.encodings
+    }
+
+    /// How each file is compressed, in the order of the files: `gzip`, `zstd`, `bzip2`, `xz`, or not at all.
+    pub fn compressions(&self) -> &[Option<&'static str>] {
+        &self.compressions
     }
 
     /// Columns that a file lacks, by index; they are null in its rows. `file` counts from 0.

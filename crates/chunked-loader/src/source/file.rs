@@ -49,10 +49,8 @@ pub(crate) struct OpenFile {
     /// them; in a plain file the data begin behind them.
     pub(crate) mark: u64,
     /// What the text was found or told to be.
-    #[allow(dead_code, reason = "no report shows it yet")]
     pub(crate) encoding: Encoding,
     /// The compression that was found, for reports.
-    #[allow(dead_code, reason = "no report shows it yet")]
     pub(crate) compression: Option<&'static str>,
     /// Bytes of the stored file that a stream has taken. A plain file leaves it alone.
     pub(crate) consumed: Arc<AtomicU64>,

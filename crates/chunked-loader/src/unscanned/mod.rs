@@ -408,6 +408,7 @@ impl UnscannedBatches {
             passes: 1,
             prints: Vec::new(),
             encodings: vec![Encoding::Utf8; self.files.len()],
+            compressions: Vec::new(),
             layouts: Vec::new(),
             checkpoints: Checkpoints::default(),
             first_rows: Vec::new(),

@@ -1,11 +1,12 @@
 //! `inspect`: what a file is, exactly.
 
-use std::fmt::Write as _;
+mod table;
+
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
-use chunked_loader::{AUTO_NULL_TOKENS, ColumnFacts, Dialect, Kind, NullValues, Scan, type_name};
-use monitor::Bytes;
+use chunked_loader::{ColumnFacts, Dialect, Encoding, Kind, NullValues, Scan, type_name};
 use serde_json::{Map, Value, json};
 
 use crate::args::Inspect;
@@ -13,52 +14,85 @@ use crate::column_statistics::{ColumnStatistics, Figures};
 use crate::command::report;
 use crate::failure::Failure;
 use crate::job::{Beside, Job};
+use crate::summary::BatchSizes;
 
-/// Different values that are counted exactly, over all columns together, and for one of them.
+/// Different values that are counted exactly, over all columns together, and for one of them. They depend on the
+/// number of columns alone, so that the same file gives the same figures within any budget that has room for them.
 const DISTINCT_VALUES: usize = 1 << 20;
 const DISTINCT_VALUES_A_COLUMN: (usize, usize) = (1 << 8, 1 << 16);
-/// What a remembered value takes: twice the bound is kept at times, in a table that doubles.
-const DISTINCT_BYTES: usize = 2 * 2 * (size_of::<u64>() + 1);
-/// The statistics may take this share of what is free when they begin.
+/// What the state of a column takes when it begins, a column of floats included.
+const STATE_BYTES: usize = 4 << 10;
+/// The states of a pass may take this share of what is free when it begins; more columns take more passes.
 const FREE_SHARE: usize = 4;
+/// Columns of a pass at the least.
+const LEAST_COLUMNS: usize = 64;
 
 pub(super) fn run(args: &Inspect) -> Result<(), Failure> {
     let mut job = Job::open(&args.input, &args.run, &Beside::default())?;
     let scan = job.scan()?;
-    let consumer = job.monitor.budget().consumer("statistics");
-    let (least, most) = DISTINCT_VALUES_A_COLUMN;
-    let free = job.monitor.budget().available().get() as usize / FREE_SHARE / DISTINCT_BYTES;
-    let bound = (free.min(DISTINCT_VALUES) / scan.columns().len().max(1)).clamp(least, most);
-    let mut statistics: Vec<_> =
-        scan.columns().iter().map(|facts| ColumnStatistics::new(facts, bound)).collect();
-    let mut held = consumer.try_reserve(Bytes::ZERO)?;
-    let all: Vec<usize> = (0..statistics.len()).collect();
-    let sizes = job.pass("statistics", &scan, &all, 0, |batch| {
-        let columns = statistics.iter_mut().zip(batch.columns().columns());
-        columns.into_iter().try_for_each(|(state, column)| state.update(column))?;
-        Ok(held.try_resize(Bytes(statistics.iter().map(ColumnStatistics::heap_bytes).sum()))?)
-    })?;
-    let figures: Vec<Figures> =
-        statistics.iter().zip(scan.columns()).map(|(s, facts)| s.figures(facts)).collect();
-    drop((statistics, held));
+    let (figures, sizes) = statistics(&mut job, &scan)?;
     if let Some(path) = &job.settings.summary {
         report::summary(&job, &scan, &sizes)?.write(path)?;
     }
     job.progress.clear();
+    let input = Inspected { files: job.files(), name: job.input_name(), scan: &scan, figures: &figures };
     let text = if args.json {
-        let json = json(&job, &scan, &figures);
-        serde_json::to_string_pretty(&json).map_err(|e| Failure::Data(e.to_string()))? + "\n"
+        serde_json::to_string_pretty(&input.json()).map_err(|e| Failure::Data(e.to_string()))? + "\n"
     } else {
-        table(&job, &scan, &figures)
+        table::write(&input, table::terminal_columns())
     };
     io::stdout()
         .write_all(text.as_bytes())
         .map_err(|e| Failure::io(Path::new("standard output"), "written", e))
 }
 
+/// The figures of every column. All threads take batches; a column is updated by one of them at a time, and its figures
+/// do not depend on the order.
+fn statistics(job: &mut Job, scan: &Scan) -> Result<(Vec<Figures>, BatchSizes), Failure> {
+    let columns = scan.columns();
+    let consumer = job.monitor.budget().consumer("statistics");
+    let (least, most) = DISTINCT_VALUES_A_COLUMN;
+    let bound = (DISTINCT_VALUES / columns.len().max(1)).clamp(least, most);
+    let free = usize::try_from(job.monitor.budget().available().get()).unwrap_or(usize::MAX);
+    let at_once = (free / FREE_SHARE / STATE_BYTES).max(LEAST_COLUMNS);
+    let (mut figures, mut sizes) = (Vec::with_capacity(columns.len()), BatchSizes::default());
+    let all: Vec<usize> = (0..columns.len()).collect();
+    for projection in all.chunks(at_once) {
+        let states = projection
+            .iter()
+            .map(|column| Ok(Mutex::new(ColumnStatistics::new(&columns[*column], bound, &consumer)?)));
+        let states: Vec<Mutex<ColumnStatistics>> = states.collect::<Result<_, Failure>>()?;
+        let threads = job.settings.threads;
+        sizes = job.pass_in_parallel("statistics", scan, projection, |thread, batch| {
+            // Threads that begin at different columns seldom meet.
+            let first = thread * states.len() / threads;
+            (first..states.len()).chain(0..first).try_for_each(|column| {
+                let mut state = states[column].lock().unwrap_or_else(PoisonError::into_inner);
+                state.update(batch.columns().column(column))
+            })
+        })?;
+        let states =
+            states.into_iter().map(|state| state.into_inner().unwrap_or_else(PoisonError::into_inner));
+        figures.extend(states.zip(projection).map(|(state, column)| state.figures(&columns[*column])));
+    }
+    Ok((figures, sizes))
+}
+
+/// All that there is to tell.
+struct Inspected<'a> {
+    files: Vec<String>,
+    name: String,
+    scan: &'a Scan,
+    figures: &'a [Figures],
+}
+
 /// The narrowest type by name; a column without values has none.
 fn narrow_name(facts: &ColumnFacts) -> String {
     if facts.kind == Kind::Null { "null".to_owned() } else { type_name(&facts.data_type) }
+}
+
+fn wide_name(facts: &ColumnFacts) -> String {
+    if facts.kind == Kind::Null { "null".to_owned() } else { type_name(&facts.wide_type) }
 }
 
 fn dialect_json(dialect: &Dialect) -> Value {
@@ -80,126 +114,81 @@ fn dialect_json(dialect: &Dialect) -> Value {
     })
 }
 
-fn json(job: &Job, scan: &Scan, figures: &[Figures]) -> Value {
-    let columns = scan.columns().iter().zip(figures).map(|(facts, figures)| {
-        let tokens: Map<String, Value> = facts.null_tokens.iter().map(|(t, n)| (t.clone(), json!(n))).collect();
-        let mut column = json!({
-            "name": facts.name,
-            "type": narrow_name(facts),
-            "wide_type": if facts.kind == Kind::Null { "null".to_owned() } else { type_name(&facts.wide_type) },
-            "nulls": facts.nulls,
-            "null_tokens": tokens,
-            "min": figures.min,
-            "max": figures.max,
-            "mean": figures.mean,
-            "distinct": figures.distinct,
-            "distinct_exact": figures.distinct_exact,
-            "bytes_wide": facts.bytes_wide,
-            "bytes_narrow": facts.bytes_narrow,
+impl Inspected<'_> {
+    /// How the text of all files is encoded, or that of each where they differ.
+    fn encodings(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.scan.encodings().iter().map(Encoding::to_string).collect();
+        if names.iter().all(|name| *name == names[0]) {
+            names.truncate(1);
+        }
+        names
+    }
+
+    /// Files that are compressed, and how.
+    fn compressions(&self) -> Vec<(&str, &'static str)> {
+        let files = self.files.iter().zip(self.scan.compressions());
+        files.filter_map(|(file, compression)| Some((file.as_str(), (*compression)?))).collect()
+    }
+
+    /// The files that each column is missing in, by column.
+    fn missing(&self) -> Vec<Vec<&str>> {
+        let mut missing = vec![Vec::new(); self.scan.columns().len()];
+        for (index, file) in self.files.iter().enumerate() {
+            for column in self.scan.missing_columns(index) {
+                missing[*column].push(file.as_str());
+            }
+        }
+        missing
+    }
+
+    fn json(&self) -> Value {
+        let (scan, missing) = (self.scan, self.missing());
+        let columns =
+            scan.columns().iter().zip(self.figures).zip(&missing).map(|((facts, figures), missing)| {
+                let tokens: Map<String, Value> =
+                    facts.null_tokens.iter().map(|(token, n)| (token.clone(), json!(n))).collect();
+                let mut column = json!({
+                    "name": facts.name,
+                    "type": narrow_name(facts),
+                    "wide_type": wide_name(facts),
+                    "nulls": facts.nulls,
+                    "null_tokens": tokens,
+                    "min": figures.min,
+                    "max": figures.max,
+                    "mean": figures.mean,
+                    "distinct": figures.distinct,
+                    "distinct_exact": figures.distinct_error.is_none(),
+                    "bytes_wide": facts.bytes_wide,
+                    "bytes_narrow": facts.bytes_narrow,
+                });
+                if let Some(sum) = &figures.sum {
+                    column["sum"] = sum.clone();
+                }
+                if let Some(error) = figures.distinct_error {
+                    column["distinct_error"] = json!(error);
+                }
+                if !missing.is_empty() {
+                    column["missing_in"] = json!(missing);
+                }
+                column
+            });
+        let mut encodings = self.encodings();
+        let mut input = json!({
+            "files": self.files,
+            "bytes": scan.bytes(),
+            "encoding": if encodings.len() == 1 { json!(encodings.remove(0)) } else { json!(encodings) },
+            "dialect": dialect_json(scan.dialect()),
+            "rows": scan.rows(),
+            "rows_rejected": scan.rejected(),
+            "bytes_wide": scan.columns().iter().map(|c| c.bytes_wide).sum::<u64>(),
+            "bytes_narrow": scan.columns().iter().map(|c| c.bytes_narrow).sum::<u64>(),
+            "columns": columns.collect::<Vec<_>>(),
         });
-        if let (Some(sum), Some(column)) = (&figures.sum, column.as_object_mut()) {
-            column.insert("sum".to_owned(), sum.clone());
+        let compressions = self.compressions();
+        if !compressions.is_empty() {
+            let by_file = compressions.into_iter().map(|(file, name)| (file.to_owned(), json!(name)));
+            input["compression"] = Value::Object(by_file.collect());
         }
-        column
-    });
-    json!({
-        "files": job.files(),
-        "bytes": scan.bytes(),
-        "encoding": "utf-8",
-        "dialect": dialect_json(scan.dialect()),
-        "rows": scan.rows(),
-        "rows_rejected": scan.rejected(),
-        "bytes_wide": scan.columns().iter().map(|c| c.bytes_wide).sum::<u64>(),
-        "bytes_narrow": scan.columns().iter().map(|c| c.bytes_narrow).sum::<u64>(),
-        "columns": columns.collect::<Vec<_>>(),
-    })
-}
-
-/// Widest a cell of the table for people is shown.
-const CELL: usize = 24;
-
-fn cell(value: &Value) -> String {
-    let text = match value {
-        Value::Null => String::new(),
-        Value::String(text) => text.escape_debug().to_string(),
-        other => other.to_string(),
-    };
-    if text.chars().count() <= CELL {
-        return text;
+        input
     }
-    text.chars().take(CELL - 1).chain(['…']).collect()
-}
-
-fn table(job: &Job, scan: &Scan, figures: &[Figures]) -> String {
-    let headings = ["column", "type", "nulls", "distinct", "min", "max", "mean", "wide", "narrow"];
-    let mut rows = vec![headings.map(str::to_owned)];
-    for (facts, figures) in scan.columns().iter().zip(figures) {
-        let about = if figures.distinct_exact { "" } else { "~" };
-        rows.push([
-            cell(&json!(facts.name)),
-            narrow_name(facts),
-            facts.nulls.to_string(),
-            format!("{about}{}", figures.distinct),
-            cell(&figures.min),
-            cell(&figures.max),
-            cell(&figures.mean),
-            Bytes(facts.bytes_wide).to_string(),
-            Bytes(facts.bytes_narrow).to_string(),
-        ]);
-    }
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..headings.len()).map(width).collect();
-    let dialect = scan.dialect();
-    let shown = |byte: Option<u8>| {
-        byte.map_or("none".to_owned(), |b| match b {
-            b' '..=b'~' => format!("`{}`", char::from(b)),
-            other => format!("`{}`", other.escape_ascii()),
-        })
-    };
-    let nulls = match dialect.null_values() {
-        NullValues::Auto => {
-            format!("empty, and outside of text {}", AUTO_NULL_TOKENS.join(" "))
-        }
-        NullValues::Listed(tokens) => format!("empty {}", tokens.join(" ")),
-    };
-    let (wide, narrow) = scan
-        .columns()
-        .iter()
-        .fold((0, 0), |(wide, narrow), c| (wide + c.bytes_wide, narrow + c.bytes_narrow));
-    let mut out = String::new();
-    // Writing to a text cannot fail.
-    let _ = writeln!(
-        out,
-        "{}: {}, {} rows, {} columns",
-        job.input_name(),
-        Bytes(scan.bytes()),
-        scan.rows(),
-        figures.len()
-    );
-    let _ = writeln!(
-        out,
-        "dialect: delimiter {}, quote {}, escape {}, comment {}, header {}, skipped rows {}, decimal {}, \
-         thousands {}, nulls: {nulls}",
-        shown(dialect.delimiter()),
-        shown(dialect.quote()),
-        shown(dialect.escape()),
-        shown(dialect.comment()),
-        if dialect.header() { "yes" } else { "no" },
-        dialect.skip_lines(),
-        shown(Some(dialect.decimal())),
-        shown(dialect.thousands()),
-    );
-    if scan.rejected() > 0 {
-        let _ = writeln!(out, "rejected: {} records", scan.rejected());
-    }
-    let _ = writeln!(out, "in memory: {} wide, {} narrow\n", Bytes(wide), Bytes(narrow));
-    for row in &rows {
-        let mut line = String::new();
-        for (i, (text, width)) in row.iter().zip(&widths).enumerate() {
-            let pad = " ".repeat(width - text.chars().count());
-            let _ = if i < 2 { write!(line, "{text}{pad}  ") } else { write!(line, "{pad}{text}  ") };
-        }
-        let _ = writeln!(out, "{}", line.trim_end());
-    }
-    out
 }

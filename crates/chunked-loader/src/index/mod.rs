@@ -164,6 +164,11 @@ impl Index {
         Indexed::Records(Records { rows, bytes: end, lines, line_end })
     }
 
+    /// Gives back what the index of a long record took.
+    pub(crate) fn release(&mut self) {
+        self.ends = Vec::new();
+    }
+
     fn find(&mut self, padded: &[u8]) -> Found {
         let most = padded.len() - PADDING + masks::SLACK;
         self.ends.clear();

@@ -1,6 +1,7 @@
 //! One schema over many files: which column each field of a file belongs to.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind};
 use crate::position::Position;
@@ -17,42 +18,71 @@ pub(crate) struct Layout {
     pub(crate) before: Position,
 }
 
-/// Lays files out by the names of their columns, in the order in which the names first come up. A file without a
-/// record (`None`) has no layout.
+/// Lays files out by the names of their columns, in the order in which the names first come up.
 ///
-/// # Errors
-/// [`ErrorKind::HeaderDiffers`], with the file's index, for files without header that have other numbers of columns:
-/// nothing tells there which field is which.
-pub(crate) fn lay_out(
-    prefaces: &[Option<Preface>],
+/// Of each file no more is kept than where it differs from all before it: thousands of files of one shape are one
+/// layout.
+pub(crate) struct Layouts {
     has_header: bool,
-) -> Result<(Vec<String>, Vec<Option<Layout>>), (usize, Error)> {
-    let mut names: Vec<String> = Vec::new();
-    let mut places: HashMap<&str, usize> = HashMap::new();
-    for (file, preface) in prefaces.iter().enumerate() {
-        let Some(preface) = preface else { continue };
-        if !has_header && !names.is_empty() && names.len() != preface.names.len() {
-            let found = preface.names.clone();
-            return Err((file, Error::new(ErrorKind::HeaderDiffers { expected: names, found })));
-        }
-        for name in &preface.names {
-            places.entry(name).or_insert_with(|| {
-                names.push(name.clone());
-                names.len() - 1
-            });
+    names: Vec<String>,
+    places: HashMap<String, usize>,
+    /// The columns of each field and the place of the first record, each pair once.
+    shapes: HashMap<(Vec<usize>, Position), usize>,
+    /// The shape of each file; `None` for one without a record.
+    files: Vec<Option<usize>>,
+}
+
+impl Layouts {
+    pub(crate) fn new(has_header: bool) -> Self {
+        Layouts {
+            has_header,
+            names: Vec::new(),
+            places: HashMap::new(),
+            shapes: HashMap::new(),
+            files: Vec::new(),
         }
     }
-    let layouts = prefaces.iter().map(|preface| {
-        preface.as_ref().map(|preface| {
-            let columns: Vec<usize> = preface.names.iter().map(|name| places[name.as_str()]).collect();
-            let mut has = vec![false; names.len()];
+
+    /// Adds the next file; `None` for one without a record, which has no layout.
+    ///
+    /// # Errors
+    /// [`ErrorKind::HeaderDiffers`] for files without header that have other numbers of columns: nothing tells there
+    /// which field is which.
+    pub(crate) fn add(&mut self, preface: Option<Preface>) -> Result<(), Error> {
+        let Some(preface) = preface else {
+            self.files.push(None);
+            return Ok(());
+        };
+        if !self.has_header && !self.names.is_empty() && self.names.len() != preface.names.len() {
+            let expected = self.names.clone();
+            return Err(Error::new(ErrorKind::HeaderDiffers { expected, found: preface.names }));
+        }
+        let columns = preface.names.into_iter().map(|name| match self.places.get(&name) {
+            Some(column) => *column,
+            None => {
+                self.places.insert(name.clone(), self.names.len());
+                self.names.push(name);
+                self.names.len() - 1
+            }
+        });
+        let shape = (columns.collect(), preface.before);
+        let next = self.shapes.len();
+        self.files.push(Some(*self.shapes.entry(shape).or_insert(next)));
+        Ok(())
+    }
+
+    /// The names of all columns, and the layout of each file.
+    pub(crate) fn finish(self) -> (Vec<String>, Vec<Option<Arc<Layout>>>) {
+        let mut layouts = vec![None; self.shapes.len()];
+        for ((columns, before), shape) in self.shapes {
+            let mut has = vec![false; self.names.len()];
             columns.iter().for_each(|column| has[*column] = true);
-            let missing = (0..names.len()).filter(|column| !has[*column]).collect();
-            Layout { columns, missing, before: preface.before }
-        })
-    });
-    let layouts = layouts.collect();
-    Ok((names, layouts))
+            let missing = (0..self.names.len()).filter(|column| !has[*column]).collect();
+            layouts[shape] = Some(Arc::new(Layout { columns, missing, before }));
+        }
+        let files = self.files.into_iter().map(|shape| layouts[shape?].clone());
+        (self.names, files.collect())
+    }
 }
 
 #[cfg(test)]
@@ -65,18 +95,23 @@ mod tests {
 
     #[test]
     fn columns_are_joined_by_name_in_the_order_they_come_up() {
-        let (names, layouts) =
-            lay_out(&[preface(&["b", "a"]), None, preface(&["a", "c", "b"])], true).unwrap();
+        let mut layouts = Layouts::new(true);
+        for file in [preface(&["b", "a"]), None, preface(&["a", "c", "b"]), preface(&["b", "a"])] {
+            layouts.add(file).unwrap();
+        }
+        let (names, layouts) = layouts.finish();
         assert_eq!(names, ["b", "a", "c"]);
         let first = layouts[0].as_ref().unwrap();
         assert_eq!((first.columns.as_slice(), first.missing.as_slice()), (&[0, 1][..], &[2][..]));
         assert!(layouts[1].is_none());
         assert_eq!(layouts[2].as_ref().unwrap().columns, [1, 2, 0]);
+        assert!(Arc::ptr_eq(first, layouts[3].as_ref().unwrap()));
     }
 
     #[test]
     fn numbered_columns_have_to_be_as_many_in_each_file() {
-        let error = lay_out(&[preface(&["column_1"]), preface(&["column_1", "column_2"])], false);
-        assert_eq!(error.unwrap_err().0, 1);
+        let mut layouts = Layouts::new(false);
+        layouts.add(preface(&["column_1"])).unwrap();
+        assert!(layouts.add(preface(&["column_1", "column_2"])).is_err());
     }
 }

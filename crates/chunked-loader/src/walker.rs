@@ -11,7 +11,7 @@
 
 use crate::block::Block;
 use crate::dialect::Dialect;
-use crate::error::{Error, Malformed};
+use crate::error::{Error, ErrorKind, Malformed};
 use crate::index::{Index, IndexKernel, Indexed, Records, Survey, count_lines};
 use crate::position::Position;
 use crate::record::{Flow, Record, RecordSink};
@@ -178,7 +178,7 @@ impl Walker {
             }
             let left = self.end.saturating_sub(self.window.at());
             let left = usize::try_from(left).unwrap_or(usize::MAX);
-            self.window.want(if self.reach > self.gait.sub_block {
+            self.fill(if self.reach > self.gait.sub_block {
                 self.reach
             } else {
                 left.saturating_add(REST).min(self.reach)
@@ -221,6 +221,22 @@ impl Walker {
                 Indexed::NoEnd | Indexed::Irregular => return Ok(self.leave_to_states()),
             }
         }
+    }
+
+    /// Fills the window. A long record comes before its index, which the state machine does without.
+    fn fill(&mut self, bytes: usize) -> Result<(), Error> {
+        let least = Bytes::from(Index::most_bytes(self.gait.sub_block.max(1)));
+        match self.window.want(bytes) {
+            Err(error) if matches!(error.kind(), ErrorKind::Budget(_)) && self.index_held.bytes() > least => {
+                self.index.release();
+                self.index_held.shrink_to(least);
+                self.window.want(bytes)?;
+            }
+            filled => {
+                filled?;
+            }
+        }
+        Ok(())
     }
 
     fn leave_to_states(&mut self) -> Step {

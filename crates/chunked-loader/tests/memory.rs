@@ -19,6 +19,10 @@ const BUDGET: Bytes = Bytes::mib(24);
 const SLACK: Bytes = Bytes::mib(6);
 const INPUT: Bytes = Bytes::mib(64);
 
+/// Of a table of very many columns, where states, facts and arrays of each are most of what there is.
+const WIDE_BUDGET: Bytes = Bytes::mib(64);
+const WIDE_COLUMNS: usize = 10_000;
+
 const CASE: &str = "CHUNKED_LOADER_MEMORY_CASE";
 const FILE: &str = "CHUNKED_LOADER_MEMORY_FILE";
 
@@ -33,6 +37,10 @@ impl Sizing for Fill {
 
 /// Numbers, dates, a few different words, and text that is different in each row.
 fn orders(path: &Path) {
+    orders_of(path, INPUT);
+}
+
+fn orders_of(path: &Path, bytes: Bytes) {
     let mut out = BufWriter::new(std::fs::File::create(path).unwrap());
     let mut written = 0;
     writeln!(out, "id,amount,day,state,note").unwrap();
@@ -48,7 +56,7 @@ fn orders(path: &Path) {
         );
         written += row.len() as u64;
         out.write_all(row.as_bytes()).unwrap();
-        if written >= INPUT.get() {
+        if written >= bytes.get() {
             break;
         }
     }
@@ -64,6 +72,67 @@ fn long_texts(path: &Path) {
         writeln!(out, "{n},{text}{n}").unwrap();
     }
     out.flush().unwrap();
+}
+
+/// Few rows of very many columns: `field` makes one of each row and column.
+fn wide(path: &Path, name: &str, field: impl Fn(usize, usize) -> String) {
+    let mut out = BufWriter::new(std::fs::File::create(path).unwrap());
+    let line = |fields: &mut dyn Iterator<Item = String>| fields.collect::<Vec<_>>().join(",");
+    writeln!(out, "{}", line(&mut (0..WIDE_COLUMNS).map(|column| format!("{name}{column}")))).unwrap();
+    for row in 0..60 {
+        writeln!(out, "{}", line(&mut (0..WIDE_COLUMNS).map(|column| field(row, column)))).unwrap();
+    }
+    out.flush().unwrap();
+}
+
+fn wide_numbers_and_texts(path: &Path) {
+    wide(path, "c", |row, column| match column % 3 {
+        0 => (row * 31 + column).to_string(),
+        1 => format!("w{}", (row * 17 + column) % 997),
+        _ => format!("{}.{:02}", row % 500, column % 100),
+    });
+}
+
+fn wide_texts_under_long_names(path: &Path) {
+    let name = "a name that takes its room in each place where it is kept ".repeat(3);
+    wide(path, &name, |row, column| format!("w{}", (row * 17 + column * 31) % 997));
+}
+
+/// A field of 10 MiB between short ones.
+fn one_long_field(path: &Path) {
+    let mut out = BufWriter::new(std::fs::File::create(path).unwrap());
+    let short = |out: &mut BufWriter<_>| (0..1000).try_for_each(|n| writeln!(out, "{n},short {n}"));
+    writeln!(out, "n,text").unwrap();
+    short(&mut out).unwrap();
+    writeln!(out, "1,\"{}\"", "y\"\"z\n".repeat(2 << 20)).unwrap();
+    short(&mut out).unwrap();
+    out.flush().unwrap();
+}
+
+/// Rows that are a hundred times wider from the middle on.
+fn wider_rows(path: &Path) {
+    let mut out = BufWriter::new(std::fs::File::create(path).unwrap());
+    writeln!(out, "a,b,c").unwrap();
+    for n in 0..300_000 {
+        writeln!(out, "{n},x{},{}", n % 1000, n % 7).unwrap();
+    }
+    for n in 0..16_000 {
+        writeln!(out, "{n},{}{n},{}", "y".repeat(1200), n % 7).unwrap();
+    }
+    out.flush().unwrap();
+}
+
+/// 64 MiB of rows that are all the same, in a file nearly a thousand times smaller.
+fn deep_gzip(path: &Path) {
+    let file = std::fs::File::create(path).unwrap();
+    let mut out = flate2::write::GzEncoder::new(file, flate2::Compression::best());
+    writeln!(out, "a,b,c,d").unwrap();
+    let row = vec!["x".repeat(2000); 4].join(",") + "\n";
+    for _ in 0..(64 << 20) / row.len() {
+        out.write_all(row.as_bytes()).unwrap();
+    }
+    out.finish().unwrap();
+    assert!(std::fs::metadata(path).unwrap().len() < INPUT.get() / 500);
 }
 
 fn loader(budget: Bytes) -> (Loader, Monitor) {
@@ -106,6 +175,16 @@ fn stream_long_texts() -> Monitor {
     let (loader, monitor) = loader(BUDGET);
     let scan = loader.scan().unwrap();
     assert_eq!(count(loader.batches(&scan, &[0, 1], Box::new(Fill(Bytes::mib(6))))), scan.rows());
+    monitor
+}
+
+/// Every column, by `threads` threads, in batches of `batch` bytes.
+fn stream(budget: Bytes, threads: usize, batch: Bytes) -> Monitor {
+    let (loader, monitor) = loader(budget);
+    let loader = loader.with_threads(threads);
+    let scan = loader.scan().unwrap();
+    let all: Vec<usize> = (0..scan.columns().len()).collect();
+    assert_eq!(count(loader.batches(&scan, &all, Box::new(Fill(batch)))), scan.rows());
     monitor
 }
 
@@ -164,7 +243,11 @@ fn rise(test: &str, write: fn(&Path), case: fn() -> Monitor) -> Option<Bytes> {
 }
 
 fn assert_within_budget(rise: Option<Bytes>) {
-    let most = BUDGET.saturating_add(SLACK);
+    assert_within(BUDGET, rise);
+}
+
+fn assert_within(budget: Bytes, rise: Option<Bytes>) {
+    let most = budget.saturating_add(SLACK);
     assert!(rise.is_none_or(|rise| rise <= most), "{rise:?} above {most:?}");
 }
 
@@ -196,6 +279,47 @@ fn long_texts_stay_in_the_budget() {
 fn who_holds_all_batches_is_refused_within_the_budget() {
     let rise = rise("who_holds_all_batches_is_refused_within_the_budget", orders, hold_all_within_the_budget);
     assert_within_budget(rise);
+}
+
+/// One test for each of two numbers of threads: `NAME: WRITE, BUDGET, BATCH`.
+macro_rules! stays_within {
+    ($($name:ident: $write:expr, $budget:expr, $batch:expr;)*) => {$(
+        mod $name {
+            use super::*;
+
+            #[test]
+            fn on_one_thread() {
+                let test = concat!(stringify!($name), "::on_one_thread");
+                assert_within($budget, rise(test, $write, || stream($budget, 1, $batch)));
+            }
+
+            #[test]
+            fn on_two_threads() {
+                let test = concat!(stringify!($name), "::on_two_threads");
+                assert_within($budget, rise(test, $write, || stream($budget, 2, $batch)));
+            }
+        }
+    )*};
+}
+
+stays_within! {
+    many_columns: wide_numbers_and_texts, WIDE_BUDGET, Bytes::mib(8);
+    many_columns_of_texts_under_long_names: wide_texts_under_long_names, WIDE_BUDGET, Bytes::mib(8);
+    a_field_of_ten_megabytes: one_long_field, Bytes::mib(128), Bytes::mib(16);
+    rows_that_become_wider: wider_rows, BUDGET, Bytes::mib(4);
+    a_file_that_unpacks_to_a_thousand_times_its_size: deep_gzip, BUDGET, Bytes::mib(4);
+}
+
+/// Four times the rows take no more than the same memory.
+#[test]
+fn the_peak_does_not_grow_with_the_file() {
+    let case = || stream(BUDGET, 2, Bytes::mib(3));
+    let test = "the_peak_does_not_grow_with_the_file";
+    let large = rise(test, orders, case);
+    let small = rise(test, |path| orders_of(path, Bytes(INPUT.get() / 4)), case);
+    if let (Some(small), Some(large)) = (small, large) {
+        assert!(large <= small.saturating_add(Bytes::mib(2)), "{large} after {small}");
+    }
 }
 
 /// The harness can fail: the same input, held whole, is far above what the others may take.

@@ -6,26 +6,23 @@
 
 #![no_main]
 
+mod scratch;
+mod twins;
+
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::path::Path;
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::compute::{cast, concat_batches};
-use arrow::datatypes::{DataType, Float32Type, Float64Type, Int64Type, UInt64Type};
+use arrow::datatypes::{DataType, Date32Type, Float32Type, Float64Type, Int64Type, TimeUnit, UInt64Type};
 use chunked_loader::{
     AUTO_NULL_TOKENS, Dialect, Downcast, Error, ErrorKind, FixedRows, FixedType, Kind, Loader, NullValues,
     OnBadRecord, Source, TypeHint,
 };
 use libfuzzer_sys::fuzz_target;
+use twins::{boolean, date, float32, float64, timestamp, whole};
 
 const BETWEEN_FIELDS: u8 = 0x1f;
-
-/// The whole number that `text` writes as it would be printed.
-fn whole(text: &str) -> Option<i128> {
-    let value: i128 = text.parse().ok()?;
-    (value.to_string() == text && value.unsigned_abs() < 10u128.pow(38)).then_some(value)
-}
 
 /// The bounds of an integer type.
 fn int_range(fixed: FixedType) -> Option<(i128, i128)> {
@@ -47,15 +44,13 @@ fn check(column: &ArrayRef, row: usize, text: &str) {
     let same = match column.data_type() {
         DataType::Float64 => {
             let value = column.as_primitive::<Float64Type>().value(row);
-            text.parse::<f64>()
-                .is_ok_and(|v| v.to_bits() == value.to_bits() || (v.is_nan() && value.is_nan()))
+            float64(text).is_some_and(|v| v.to_bits() == value.to_bits() || (v.is_nan() && value.is_nan()))
         }
         DataType::Float32 => {
             let value = column.as_primitive::<Float32Type>().value(row);
-            text.parse::<f32>()
-                .is_ok_and(|v| v.to_bits() == value.to_bits() || (v.is_nan() && value.is_nan()))
+            float32(text).is_some_and(|v| v.to_bits() == value.to_bits() || (v.is_nan() && value.is_nan()))
         }
-        DataType::Boolean => text.to_lowercase().parse() == Ok(column.as_boolean().value(row)),
+        DataType::Boolean => boolean(text) == Some(column.as_boolean().value(row)),
         DataType::UInt64 => whole(text) == Some(column.as_primitive::<UInt64Type>().value(row).into()),
         t if t.is_integer() => {
             let wide = cast(column, &DataType::Int64).expect("int64 holds every narrower integer");
@@ -66,34 +61,22 @@ fn check(column: &ArrayRef, row: usize, text: &str) {
             let plain = cast(column, values).expect("a dictionary is its values");
             plain.as_string::<i32>().value(row) == text
         }
-        // As far as the writing of one and the other is the same.
-        DataType::Date32 => {
-            let written = cast(column, &DataType::Utf8).expect("a date has a text");
-            written.as_string::<i32>().value(row) == text
+        DataType::Date32 => date(text) == Some(column.as_primitive::<Date32Type>().value(row).into()),
+        DataType::Timestamp(unit, zone) => {
+            let count = cast(column, &DataType::Int64).expect("a timestamp is a count");
+            let count = i128::from(count.as_primitive::<Int64Type>().value(row));
+            let nanos = match unit {
+                TimeUnit::Second => 1_000_000_000,
+                TimeUnit::Millisecond => 1_000_000,
+                TimeUnit::Microsecond => 1_000,
+                TimeUnit::Nanosecond => 1,
+            };
+            timestamp(text)
+                .is_some_and(|(value, offset)| value == count * nanos && offset.is_some() == zone.is_some())
         }
-        DataType::Timestamp(_, None) => {
-            let written = cast(column, &DataType::Utf8).expect("a timestamp has a text");
-            let written = written.as_string::<i32>().value(row);
-            written.get(..16) == text.replacen(' ', "T", 1).get(..16)
-        }
-        _ => true,
+        other => panic!("no type of a column: {other}"),
     };
     assert!(same, "{text:?} became {:?} of {}", column.slice(row, 1), column.data_type());
-}
-
-/// The file that every run writes anew, in memory where the system has a place for that.
-fn path() -> &'static PathBuf {
-    static FILE: OnceLock<PathBuf> = OnceLock::new();
-    FILE.get_or_init(|| {
-        let shared = Path::new("/dev/shm");
-        let parent = if shared.is_dir() { shared.to_owned() } else { std::env::temp_dir() };
-        tempfile::Builder::new()
-            .prefix("chunked-loader-fuzz-")
-            .tempdir_in(parent)
-            .expect("a folder for the inputs")
-            .keep()
-            .join("fields.csv")
-    })
 }
 
 fuzz_target!(|data: &[u8]| {
@@ -124,11 +107,11 @@ fuzz_target!(|data: &[u8]| {
         }
         file.push(b'\n');
     }
-    fs::write(path(), &file).expect("the input is written");
+    fs::write(scratch::path(), &file).expect("the input is written");
 
     let loader = |on_bad_record| -> Result<Loader, Error> {
         let dialect = Dialect::default().with_delimiter(b',').with_null_values(null_values.clone());
-        Ok(Loader::new(Source::open(&[path().to_owned()], Path::new("/nowhere"))?)
+        Ok(Loader::new(Source::open(std::slice::from_ref(scratch::path()), Path::new("/nowhere"))?)
             .with_dialect(dialect)
             .with_type_hints([("v".to_owned(), hint)])
             .with_downcast(downcast)
@@ -175,28 +158,38 @@ fuzz_target!(|data: &[u8]| {
         }
     }
 
-    // What a type refuses, by the standard library.
+    // What a type refuses, by the twins.
+    let mut zone = None;
     for (field, rejected) in fields.iter().zip(&is_rejected) {
         let Ok(text) = std::str::from_utf8(field) else {
             assert!(rejected, "{field:?} is not UTF-8");
             continue;
         };
         let is_null = text.is_empty() || (!always_quoted && tokens.contains(&text));
-        let fits = match hint {
-            TypeHint::Fixed(FixedType::Bool) => {
-                matches!(text.to_ascii_lowercase().as_str(), "true" | "false")
-            }
-            TypeHint::Fixed(
-                FixedType::Float32 | FixedType::Float64 | FixedType::Date | FixedType::Timestamp,
-            ) => {
-                continue;
-            }
-            TypeHint::Fixed(fixed) => int_range(fixed)
-                .is_none_or(|(low, high)| whole(text).is_some_and(|value| low <= value && value <= high)),
-            _ => true,
-        };
-        assert_eq!(*rejected, !(is_null || fits), "{text:?} under {hint:?}");
+        let fits = is_null
+            || match hint {
+                TypeHint::Fixed(FixedType::Bool) => boolean(text).is_some(),
+                TypeHint::Fixed(FixedType::Float64) => float64(text).is_some(),
+                TypeHint::Fixed(FixedType::Float32) => float32(text).is_some(),
+                TypeHint::Fixed(FixedType::Date) => date(text).is_some(),
+                // The first timestamp decides whether all have an offset, and which.
+                TypeHint::Fixed(FixedType::Timestamp) => {
+                    timestamp(text).is_some_and(|(_, offset)| *zone.get_or_insert(offset) == offset)
+                }
+                TypeHint::Fixed(fixed) => int_range(fixed)
+                    .is_none_or(|(low, high)| whole(text).is_some_and(|value| low <= value && value <= high)),
+                _ => true,
+            };
+        assert_eq!(*rejected, !fits, "{text:?} under {hint:?}");
     }
+
+    // The state machine and fields one by one come to the same.
+    let slow = skipping.without_index();
+    let slow_scan = slow.scan().expect("as above");
+    assert_eq!(slow_scan.schema(), scan.schema());
+    let batches = slow.batches(&slow_scan, &[0], Box::new(FixedRows(1 << 20)));
+    let batches: Vec<_> = batches.map(|b| b.expect("as above").into_parts().0).collect();
+    assert_eq!(concat_batches(scan.schema(), &batches).expect("one schema"), table);
 
     // The strict reading ends at the first record that the lenient one rejects.
     let strict = loader(OnBadRecord::Fail).expect("the file is there").scan();

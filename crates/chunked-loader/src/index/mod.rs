@@ -170,6 +170,11 @@ impl Index {
         self.quote.map_or(0, |quote| memchr::memchr_iter(quote, bytes).count())
     }
 
+    /// Gives back what the index of a long record took.
+    pub(crate) fn release(&mut self) {
+        self.ends = Vec::new();
+    }
+
     fn find(&mut self, padded: &[u8]) -> Found {
         let most = padded.len() - PADDING + masks::SLACK;
         self.ends.clear();

@@ -14,7 +14,7 @@ use crate::dialect::Dialect;
 use crate::downcast::{self, Downcast};
 use crate::error::{Error, ErrorKind, Malformed};
 use crate::field_rules::FieldRules;
-use crate::layout::{Layout, lay_out};
+use crate::layout::{Layout, Layouts};
 use crate::position::Position;
 use crate::preface::{self, Preface};
 use crate::progress::{Meter, OnProgress};
@@ -169,8 +169,9 @@ impl Request<'_> {
     /// Looks at the beginning of all files.
     fn look(&self, told: &[Encoding]) -> Result<Opened, PassError> {
         let mut dialect = self.gait.dialect.clone();
-        let (mut prefaces, mut prints, mut encodings) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut prints, mut encodings) = (Vec::new(), Vec::new());
         let mut compressions = Vec::new();
+        let mut layouts = Layouts::new(dialect.header());
         for (index, file) in self.files.iter().enumerate() {
             let mut look = || -> Result<Option<Preface>, Error> {
                 let mut open = file.open(told[index], self.budget, false)?;
@@ -198,14 +199,12 @@ impl Request<'_> {
                 is_open: told[index] == Encoding::Auto,
                 ..PassError::of_file(index, Some(file), error)
             })?;
-            prefaces.push(preface);
+            layouts.add(preface).map_err(|error| PassError::of_file(index, Some(file), error))?;
         }
-        let (names, layouts) = lay_out(&prefaces, dialect.header())
-            .map_err(|(file, error)| PassError::of_file(file, self.files.get(file), error))?;
+        let (names, layouts) = layouts.finish();
         if names.is_empty() {
             return Err(PassError::of_file(0, self.files.first(), Error::new(ErrorKind::Empty)));
         }
-        let layouts = layouts.into_iter().map(|layout| layout.map(Arc::new)).collect();
         Ok(Opened { dialect, names, layouts, prints, encodings, compressions })
     }
 
@@ -247,7 +246,7 @@ impl Request<'_> {
         let schema = Arc::new(Schema::new(columns.iter().map(ColumnFacts::field).collect::<Vec<_>>()));
         Ok(Scan {
             dialect: opened.dialect.clone(),
-            columns,
+            columns: columns.into(),
             rows: passed.rows,
             rejected: passed.rejected,
             bytes: self.bytes,

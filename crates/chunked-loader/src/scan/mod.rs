@@ -68,7 +68,8 @@ pub struct ColumnFacts {
 #[derive(Clone, Debug)]
 pub struct Scan {
     pub(crate) dialect: Dialect,
-    pub(crate) columns: Vec<ColumnFacts>,
+    /// Shared, since each pass has a scan of its own and there may be very many columns.
+    pub(crate) columns: Arc<[ColumnFacts]>,
     pub(crate) rows: u64,
     pub(crate) rejected: u64,
     pub(crate) bytes: u64,

@@ -400,7 +400,7 @@ impl UnscannedBatches {
         let schema = Arc::new(Schema::new(columns.iter().map(ColumnFacts::field).collect::<Vec<_>>()));
         Scan {
             dialect: self.opened.dialect.clone(),
-            columns,
+            columns: columns.into(),
             rows,
             rejected: 0,
             bytes: 0,

@@ -436,9 +436,9 @@ impl RecordSink for BatchBuilder {
         Ok(if self.is_full() { Flow::Stop } else { Flow::Continue })
     }
 
-    fn malformed(&mut self, malformed: Malformed, position: Position, _: &[u8]) -> Result<Flow, Error> {
+    fn malformed(&mut self, malformed: Malformed, position: Position, raw: &[u8]) -> Result<Flow, Error> {
         match self.plan.on_bad_record {
-            OnBadRecord::Fail => Err(Error::malformed(malformed, position)),
+            OnBadRecord::Fail => Err(Error::malformed(malformed, position, raw)),
             OnBadRecord::Skip => Ok(Flow::Continue),
         }
     }

@@ -20,6 +20,8 @@ struct Inner {
     file: Option<Arc<str>>,
     position: Option<Position>,
     column: Option<String>,
+    /// Some of the record it is about.
+    excerpt: Option<String>,
 }
 
 /// What kind of error it is.
@@ -112,6 +114,8 @@ pub enum Malformed {
     InvalidUtf8 {
         /// Offset of the first bad byte from the start of the file.
         byte: u64,
+        /// The field of the record that it is in, from 0.
+        field: usize,
     },
     /// A value that the column's type cannot hold.
     Value {
@@ -124,11 +128,15 @@ pub enum Malformed {
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind) -> Self {
-        Error(Box::new(Inner { kind, file: None, position: None, column: None }))
+        Error(Box::new(Inner { kind, file: None, position: None, column: None, excerpt: None }))
     }
 
-    pub(crate) fn malformed(malformed: Malformed, position: Position) -> Self {
-        Error::new(ErrorKind::Malformed(malformed)).at(position)
+    /// About the record at `position`, which is `raw`, or begins with it.
+    pub(crate) fn malformed(malformed: Malformed, position: Position, raw: &[u8]) -> Self {
+        let excerpt = malformed.excerpt(position, raw);
+        let mut error = Error::new(ErrorKind::Malformed(malformed)).at(position);
+        error.0.excerpt = excerpt;
+        error
     }
 
     /// An error of the system, or the one of ours that came through a reader.
@@ -223,7 +231,7 @@ impl fmt::Display for Error {
                 )
             }
             ErrorKind::Empty => write!(f, "has no record, expected at least a header; is it the right file?"),
-            ErrorKind::Malformed(malformed) => malformed.fmt(f),
+            ErrorKind::Malformed(malformed) => malformed.write(self.0.excerpt.as_deref(), f),
             ErrorKind::Unsupported { what, remedy } => {
                 write!(f, "is {what}, which is not read yet; {remedy}")
             }
@@ -238,8 +246,8 @@ impl fmt::Display for Error {
             ),
             ErrorKind::Undecodable { encoding, byte } => write!(
                 f,
-                "found bytes at byte {byte} that {encoding} has no character for, expected {encoding} text; name the \
-                 file's true encoding, or mend the file"
+                "found bytes at byte {byte} that {encoding} has no character for, expected {encoding} text; mend \
+                 the file, or name its true encoding"
             ),
             ErrorKind::Spool { folder, error } if error.kind() == io::ErrorKind::StorageFull => {
                 write!(f, "spool folder {} is full; free space in it, or choose another", folder.display())
@@ -285,30 +293,52 @@ impl fmt::Display for Error {
     }
 }
 
-impl fmt::Display for Malformed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Malformed {
+    /// The part of the record to show: its start, or what is around a bad byte. `None`: the value says it all.
+    fn excerpt(&self, position: Position, raw: &[u8]) -> Option<String> {
+        const BEFORE: usize = 16;
+        match self {
+            Malformed::Value { .. } => None,
+            Malformed::InvalidUtf8 { byte, .. } => {
+                let bad = raw.len().min(byte.saturating_sub(position.byte) as usize);
+                let mut from = bad.saturating_sub(BEFORE);
+                while from < bad && raw[from] & 0xc0 == 0x80 {
+                    from += 1;
+                }
+                Some(excerpt(&raw[from..]))
+            }
+            // However much more of it has been read.
+            Malformed::TooLong { limit } => Some(excerpt(&raw[..raw.len().min(*limit)])),
+            _ => Some(excerpt(raw)),
+        }
+    }
+
+    /// The message, with some of the record.
+    fn write(&self, excerpt: Option<&str>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = excerpt.map_or_else(String::new, |excerpt| format!(" in \"{excerpt}\""));
         match self {
             Malformed::FieldCount { expected, found } => write!(
                 f,
-                "found {found} fields, expected {expected} as in the header; mend the record, or quote a field that holds the delimiter"
+                "found {found} field{}{shown}, expected {expected} as in the header; mend the record, or quote a field that holds the delimiter",
+                if *found == 1 { "" } else { "s" }
             ),
             Malformed::TextAfterQuote => write!(
                 f,
-                "found text after a closing quote, expected a delimiter or the end of the line; double a quote that belongs to the text"
+                "found text after a closing quote{shown}, expected a delimiter or the end of the line; double a quote that belongs to the text"
             ),
             Malformed::UnclosedQuote => {
                 write!(
                     f,
-                    "found the end of the file inside a quoted field, expected its closing quote; close it, or double a quote that belongs to the text"
+                    "found the end of the file inside a quoted field{shown}, expected its closing quote; close it, or double a quote that belongs to the text"
                 )
             }
             Malformed::TooLong { limit } => write!(
                 f,
-                "the record is longer than {limit} bytes, expected its end before; a quote that opens here is probably never closed"
+                "found no end of the record within {limit} bytes{shown}, expected one; a quote in it is probably never closed: close it, or allow longer records"
             ),
-            Malformed::InvalidUtf8 { byte } => write!(
+            Malformed::InvalidUtf8 { byte, .. } => write!(
                 f,
-                "found bytes that are not UTF-8 at byte {byte}, expected UTF-8; convert the file, for example with `iconv -f WINDOWS-1252 -t UTF-8`"
+                "found bytes that are not UTF-8 at byte {byte}{shown}, expected UTF-8; mend them, or name the file's true encoding"
             ),
             Malformed::Value { expected, excerpt } => {
                 write!(
@@ -317,6 +347,12 @@ impl fmt::Display for Malformed {
                 )
             }
         }
+    }
+}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(None, f)
     }
 }
 
@@ -342,13 +378,25 @@ fn shortened(names: &[String]) -> String {
     text
 }
 
-/// The start of a value for a message: at most 40 characters, control characters escaped.
+/// The start of a value for a message: at most 40 characters, control characters and bytes that are no UTF-8 escaped.
 pub(crate) fn excerpt(value: &[u8]) -> String {
     const SHOWN: usize = 40;
-    let text = String::from_utf8_lossy(&value[..value.len().min(4 * SHOWN)]);
-    let mut out: String = text.chars().take(SHOWN).flat_map(char::escape_debug).collect();
-    if text.chars().count() > SHOWN || value.len() > 4 * SHOWN {
-        out.push('…');
+    let (mut out, mut shown) = (String::new(), 0);
+    for chunk in value[..value.len().min(4 * SHOWN + 4)].utf8_chunks() {
+        for piece in chunk.valid().chars().map(|c| c.escape_debug().to_string()) {
+            if shown == SHOWN {
+                return out + "…";
+            }
+            out.push_str(&piece);
+            shown += 1;
+        }
+        for bad in chunk.invalid() {
+            if shown == SHOWN {
+                return out + "…";
+            }
+            out.push_str(&format!("\\x{bad:02x}"));
+            shown += 1;
+        }
     }
     out
 }
@@ -360,15 +408,51 @@ mod tests {
     #[test]
     fn a_message_says_what_where_expected_found_and_what_to_do() {
         let place = Position { byte: 12, line: 3, record: 2 };
-        let error = Error::malformed(Malformed::FieldCount { expected: 3, found: 2 }, place)
-            .in_file(&Arc::from("orders.csv"));
-        assert_eq!(
-            error.to_string(),
-            "orders.csv: line 3, record 2, byte 12: found 2 fields, expected 3 as in the header; \
-             mend the record, or quote a field that holds the delimiter"
-        );
+        let orders = Arc::from("orders.csv");
+        let told =
+            |malformed, raw: &[u8]| Error::malformed(malformed, place, raw).in_file(&orders).to_string();
+        for (malformed, raw, message) in [
+            (
+                Malformed::FieldCount { expected: 3, found: 2 },
+                &b"7,0.5"[..],
+                "found 2 fields in \"7,0.5\", expected 3 as in the header; mend the record, or quote a field that \
+                 holds the delimiter",
+            ),
+            (
+                Malformed::FieldCount { expected: 3, found: 1 },
+                b"total",
+                "found 1 field in \"total\", expected 3 as in the header; mend the record, or quote a field that \
+                 holds the delimiter",
+            ),
+            (
+                Malformed::TextAfterQuote,
+                b"7,'x'y",
+                "found text after a closing quote in \"7,\\'x\\'y\", expected a delimiter or the end of the line; \
+                 double a quote that belongs to the text",
+            ),
+            (
+                Malformed::UnclosedQuote,
+                b"7,'x\n8,y\n",
+                "found the end of the file inside a quoted field in \"7,\\'x\\n8,y\\n\", expected its closing quote; \
+                 close it, or double a quote that belongs to the text",
+            ),
+            (
+                Malformed::TooLong { limit: 4 },
+                b"7,xyz",
+                "found no end of the record within 4 bytes in \"7,xy\", expected one; a quote in it is probably never \
+                 closed: close it, or allow longer records",
+            ),
+            (
+                Malformed::InvalidUtf8 { byte: 12 + 22, field: 1 },
+                b"7,before \xc3\xa9, much more\xe9",
+                "found bytes that are not UTF-8 at byte 34 in \"re é, much more\\xe9\", expected UTF-8; mend them, or \
+                 name the file's true encoding",
+            ),
+        ] {
+            assert_eq!(told(malformed, raw), format!("orders.csv: line 3, record 2, byte 12: {message}"));
+        }
         let value = Malformed::Value { expected: "int8".into(), excerpt: "300".into() };
-        let error = Error::malformed(value, place).in_file(&Arc::from("a.csv")).in_column("n");
+        let error = Error::malformed(value, place, b"300,x").in_file(&Arc::from("a.csv")).in_column("n");
         assert_eq!(
             error.to_string(),
             "a.csv: line 3, record 2, byte 12: column \"n\": found \"300\", expected int8; \
@@ -382,5 +466,9 @@ mod tests {
         let long = excerpt("é".repeat(100).as_bytes());
         assert_eq!(long.chars().count(), 41);
         assert!(long.ends_with('…'));
+        assert_eq!(excerpt("😀".repeat(40).as_bytes()), "😀".repeat(40));
+        assert_eq!(excerpt("😀".repeat(41).as_bytes()), "😀".repeat(40) + "…");
+        assert_eq!(excerpt(b"caf\xe9\xe9!"), "caf\\xe9\\xe9!");
+        assert_eq!(excerpt(&[0xff; 41]), "\\xff".repeat(40) + "…");
     }
 }

@@ -88,7 +88,7 @@ pub use dialect::{AUTO_NULL_TOKENS, Dialect, NullValues};
 pub use downcast::Downcast;
 pub use error::{Error, ErrorKind, Malformed};
 pub use index::IndexKernel;
-pub use loader::Loader;
+pub use loader::{Loader, MAX_RECORD_BYTES};
 pub use position::Position;
 pub use progress::Progress;
 pub use rejects::{OnBadRecord, Reject};

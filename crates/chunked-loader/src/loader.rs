@@ -22,6 +22,9 @@ use crate::source::{Encoding, Source};
 use crate::spares::Spares;
 use crate::walker::{Gait, SUB_BLOCK};
 
+/// The longest that a record may ever be: places in it are 32 bits wide, with room to look beyond its end.
+pub const MAX_RECORD_BYTES: usize = 512 << 20;
+
 /// Reads CSV in two steps: [`scan`](Loader::scan) finds the exact types of the whole input,
 /// [`batches`](Loader::batches) gives its rows in narrow columns.
 ///
@@ -148,9 +151,10 @@ impl Loader {
         self
     }
 
-    /// Sets how long a record may be, behind which an unclosed quote is supposed. Default 16 MiB.
+    /// Sets how long a record may be, behind which an unclosed quote is supposed. Default 16 MiB, and never more
+    /// than [`MAX_RECORD_BYTES`].
     pub fn with_max_record_bytes(mut self, bytes: usize) -> Self {
-        self.max_record_bytes = bytes;
+        self.max_record_bytes = bytes.min(MAX_RECORD_BYTES);
         self
     }
 

@@ -26,7 +26,7 @@ struct Beginning {
     names: Option<Vec<String>>,
     /// In front of the first record, whole or not.
     first: Option<Position>,
-    malformed: Option<(Malformed, Position)>,
+    malformed: Option<Error>,
 }
 
 impl RecordSink for Beginning {
@@ -37,13 +37,13 @@ impl RecordSink for Beginning {
         Ok(Flow::Stop)
     }
 
-    fn malformed(&mut self, malformed: Malformed, position: Position, _: &[u8]) -> Result<Flow, Error> {
+    fn malformed(&mut self, malformed: Malformed, position: Position, raw: &[u8]) -> Result<Flow, Error> {
         if self.has_header {
             // Without its names no record has a meaning, and the next record must not be taken for them.
-            return Err(Error::malformed(malformed, position));
+            return Err(Error::malformed(malformed, position, raw));
         }
         self.first.get_or_insert(position);
-        self.malformed.get_or_insert((malformed, position));
+        self.malformed.get_or_insert_with(|| Error::malformed(malformed, position, raw));
         Ok(Flow::Continue)
     }
 }
@@ -74,8 +74,7 @@ pub(crate) fn read(
             continue;
         }
         let Some(names) = beginning.names else {
-            let error = beginning.malformed.map(|(malformed, place)| Error::malformed(malformed, place));
-            return error.map_or(Ok(None), Err);
+            return beginning.malformed.map_or(Ok(None), Err);
         };
         let before = match beginning.first {
             Some(first) if !dialect.header() => Position { record: 0, ..first },

@@ -176,7 +176,7 @@ impl RecordReader {
                     }
                 }
                 if pending {
-                    self.check_length(carry.len())?;
+                    self.check_length(&carry)?;
                 }
             }
             if pending {
@@ -199,7 +199,7 @@ impl RecordReader {
                     return Ok(input.len());
                 }
                 Found::NeedMore => {
-                    self.check_length(rest.len())?;
+                    self.check_length(rest)?;
                     self.carry.extend_from_slice(rest);
                     return Ok(input.len());
                 }
@@ -243,16 +243,14 @@ impl RecordReader {
         Ok(())
     }
 
-    /// Refuses a record in progress of which `length` bytes are here. The limit counts no line end.
-    fn check_length(&self, length: usize) -> Result<(), Error> {
-        let length = if self.state == State::CarriageReturn { self.content } else { length };
+    /// Refuses a record in progress if what is here of it, `record`, is too long. The limit counts no line end.
+    fn check_length(&self, record: &[u8]) -> Result<(), Error> {
+        let length = if self.state == State::CarriageReturn { self.content } else { record.len() };
         if length <= self.max_record_bytes {
             return Ok(());
         }
-        Err(Error::malformed(
-            Malformed::TooLong { limit: self.max_record_bytes },
-            self.position_in_progress(),
-        ))
+        let malformed = Malformed::TooLong { limit: self.max_record_bytes };
+        Err(Error::malformed(malformed, self.position_in_progress(), record))
     }
 
     /// Place of the record in progress, numbered as it will be when it is handed over.
@@ -427,7 +425,8 @@ impl RecordReader {
             match found {
                 // Checked here too, so that the limit holds whether or not a cut went through the record.
                 _ if self.content > self.max_record_bytes => {
-                    Err(Error::malformed(Malformed::TooLong { limit: self.max_record_bytes }, position))
+                    let malformed = Malformed::TooLong { limit: self.max_record_bytes };
+                    Err(Error::malformed(malformed, position, raw))
                 }
                 Found::Malformed(malformed) => sink.malformed(malformed, position, raw),
                 _ => {
@@ -447,7 +446,9 @@ impl RecordReader {
                             Err(_) => {
                                 let valid = std::str::from_utf8(raw).err().map_or(0, |e| e.valid_up_to());
                                 let byte = position.byte + valid as u64;
-                                sink.malformed(Malformed::InvalidUtf8 { byte }, position, raw)
+                                let field = self.spans.iter().rposition(|s| s.start as usize <= valid);
+                                let malformed = Malformed::InvalidUtf8 { byte, field: field.unwrap_or(0) };
+                                sink.malformed(malformed, position, raw)
                             }
                         }
                     } else {
@@ -610,7 +611,7 @@ mod tests {
         }
         // Malformed and too long is too long: so it is found where a cut goes through it.
         let (out, error) = read_limited(&dialect, b"\na,b\n\"1\"23,4\n", 100, 6);
-        assert!(out.malformed.is_empty() && error.is_some_and(|e| e.contains("longer than 6 bytes")));
+        assert!(out.malformed.is_empty() && error.is_some_and(|e| e.contains("within 6 bytes")));
     }
 
     #[test]
@@ -630,7 +631,7 @@ mod tests {
     #[test]
     fn invalid_utf8_is_found_at_its_byte() {
         let out = read(&Dialect::default(), b"a,b\nx,\xff\n", 2, false);
-        assert_eq!(out.malformed[0].0, Malformed::InvalidUtf8 { byte: 6 });
+        assert_eq!(out.malformed[0].0, Malformed::InvalidUtf8 { byte: 6, field: 1 });
     }
 
     /// Text made of the bytes that matter.

@@ -132,7 +132,7 @@ pub(crate) struct Bench {
 /// What is read, and how it is written.
 #[derive(Debug, Args)]
 pub(crate) struct Input {
-    /// Files, globs, or `-` for standard input
+    /// Files, globs, or `-` for standard input; gzip, zstd, bzip2 and xz are known by what they hold
     #[arg(required = true, value_name = "INPUT")]
     pub(crate) inputs: Vec<String>,
     /// Character between fields (`\t` for a tab); found by looking if left out
@@ -162,7 +162,8 @@ pub(crate) struct Input {
         allow_hyphen_values = true
     )]
     pub(crate) null_values: String,
-    /// Text encoding (others than utf-8: not built in this version)
+    /// Text encoding, such as utf-8, utf-16, utf-16le, utf-16be, latin1, cp1252 or shift_jis; if left out a
+    /// byte-order mark decides, else it is utf-8 if all of the file is valid, else windows-1252
     #[arg(long, value_name = "NAME", help_heading = "Dialect")]
     pub(crate) encoding: Option<String>,
     /// Mark before the fraction of a number [default: .]
@@ -174,6 +175,9 @@ pub(crate) struct Input {
     /// Fix the type of columns: NAME=TYPE,...
     #[arg(long, value_name = "NAME=TYPE,...", help_heading = "Dialect")]
     pub(crate) types: Option<String>,
+    /// How long a record may be before its quote is taken for one that is never closed, at most 512MiB
+    #[arg(long, value_name = "SIZE", default_value = "16MiB", help_heading = "Dialect")]
+    pub(crate) max_record_bytes: String,
     /// What a malformed record gets
     #[arg(long, value_enum, default_value_t = OnBadRow::Fail, help_heading = "Bad records")]
     pub(crate) on_bad_row: OnBadRow,
@@ -183,6 +187,10 @@ pub(crate) struct Input {
     /// How many rejected records are too many
     #[arg(long, value_name = "N|P%", help_heading = "Bad records")]
     pub(crate) max_rejects: Option<String>,
+    /// Where standard input and pipes are kept for the second pass, compressed if they are large [default: the
+    /// system's temporary folder]
+    #[arg(long, value_name = "DIR", help_heading = "Run")]
+    pub(crate) spool_dir: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

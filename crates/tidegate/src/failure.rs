@@ -71,12 +71,20 @@ impl Failure {
 
     /// What the flags can do about it, where the crate that refused knows of no flags.
     fn remedy(&self) -> &'static str {
+        use chunked_loader::{ErrorKind as Kind, Malformed};
+        const LESS_MEMORY: &str = "; give --memory more, or --batch-rows less";
         match self {
             Failure::BudgetTooSmall { .. } => "",
-            Failure::Loader(error) if matches!(error.kind(), chunked_loader::ErrorKind::Spool { .. }) => {
-                ", by the environment variable TMPDIR"
-            }
-            _ if self.exit_code() == 4 => "; give --memory more, or --batch-rows less",
+            Failure::Loader(error) => match error.kind() {
+                Kind::Spool { .. } => ", by --spool-dir",
+                Kind::Undecodable { .. } | Kind::Malformed(Malformed::InvalidUtf8 { .. }) => {
+                    ", by --encoding"
+                }
+                Kind::Malformed(Malformed::TooLong { .. }) => ", by --max-record-bytes",
+                _ if self.exit_code() == 4 => LESS_MEMORY,
+                _ => "",
+            },
+            _ if self.exit_code() == 4 => LESS_MEMORY,
             _ => "",
         }
     }

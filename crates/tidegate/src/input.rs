@@ -1,7 +1,7 @@
 //! Opening what the command line names: files, globs, standard input.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use chunked_loader::Source;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -12,9 +12,14 @@ use crate::interrupt::Interrupt;
 /// How long a read of standard input may sleep before an interrupt is looked for.
 const PATIENCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 
-/// Opens the inputs as one source.
-pub(crate) fn open(inputs: &[String], interrupt: &Interrupt) -> Result<Source, Failure> {
-    let spool_dir = std::env::temp_dir();
+/// Opens the inputs as one source. What cannot be read twice is kept in `spool_dir`, or where the system keeps
+/// temporary files.
+pub(crate) fn open(
+    inputs: &[String],
+    spool_dir: Option<&Path>,
+    interrupt: &Interrupt,
+) -> Result<Source, Failure> {
+    let spool_dir = spool_dir.map_or_else(std::env::temp_dir, Path::to_owned);
     if inputs.iter().any(|input| input == "-") {
         if inputs.len() > 1 {
             return Err(Failure::Usage(

@@ -62,6 +62,8 @@ impl Job {
         let limits = Monitor::unbounded().limits().unwrap_or_default();
         let settings = Settings::check(run, &limits)?;
         let dialect = settings::dialect(input)?;
+        let encoding = settings::encoding(input)?;
+        let max_record_bytes = settings::max_record_bytes(input)?;
         let hints = settings::type_hints(input)?;
         let max_rejects = settings::max_rejects(input)?;
         let rejects_path = rejects_path(input, beside.output)?;
@@ -75,7 +77,7 @@ impl Job {
             .map_err(|_| Failure::BudgetTooSmall { budget: settings.memory, least })?;
         let interrupt = Interrupt::listen()?;
         let progress = Progress::new(settings.progress, &monitor);
-        let source = input::open(&input.inputs, &interrupt)?;
+        let source = input::open(&input.inputs, input.spool_dir.as_deref(), &interrupt)?;
         let names: Vec<String> = source.names().iter().map(ToString::to_string).collect();
         let (rejects_file, summary) = (rejects_path.as_deref(), run.summary.as_deref());
         let written = [("--save", beside.save), ("--rejects", rejects_file), ("--summary", summary)];
@@ -96,6 +98,8 @@ impl Job {
         };
         let loader = Loader::new(source)
             .with_dialect(dialect)
+            .with_encoding(encoding)
+            .with_max_record_bytes(max_record_bytes)
             .with_type_hints(hints)
             .with_downcast(settings.downcast)
             .with_on_bad_record(match input.on_bad_row {

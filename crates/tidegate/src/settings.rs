@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use adaptive::BatchRows;
-use chunked_loader::{Dialect, Downcast, FixedType, NullValues, TypeHint};
+use chunked_loader::{Dialect, Downcast, Encoding, FixedType, MAX_RECORD_BYTES, NullValues, TypeHint};
 use monitor::{Bytes, Limits};
 
 use crate::args::{DowncastArg, Input, OnBadRow, ProgressArg, Run};
@@ -84,11 +84,6 @@ pub(crate) fn parse_batch_rows(text: &str) -> Result<BatchRows, Failure> {
 
 /// The dialect that the flags describe.
 pub(crate) fn dialect(input: &Input) -> Result<Dialect, Failure> {
-    if let Some(name) = &input.encoding
-        && !matches!(name.to_ascii_lowercase().as_str(), "utf-8" | "utf8")
-    {
-        return Err(Failure::NotBuilt(format!("--encoding {name}")));
-    }
     let mut dialect = Dialect::default()
         .with_header(!input.no_header)
         .with_escape(optional_byte("--escape", input.escape.as_deref())?)
@@ -112,6 +107,23 @@ pub(crate) fn dialect(input: &Input) -> Result<Dialect, Failure> {
     }
     dialect.validate().map_err(|e| Failure::Usage(e.to_string()))?;
     Ok(dialect)
+}
+
+/// The encoding that the flags name.
+pub(crate) fn encoding(input: &Input) -> Result<Encoding, Failure> {
+    let Some(name) = &input.encoding else { return Ok(Encoding::Auto) };
+    name.parse().map_err(|e| Failure::Usage(format!("--encoding {name}: {e}")))
+}
+
+/// How long a record may be.
+pub(crate) fn max_record_bytes(input: &Input) -> Result<usize, Failure> {
+    let text = &input.max_record_bytes;
+    let wrong = |why: String| Failure::Usage(format!("--max-record-bytes {text}: {why}"));
+    let bytes: Bytes = text.parse().map_err(|e: monitor::ParseBytesError| wrong(e.to_string()))?;
+    match usize::try_from(bytes.get()) {
+        Ok(bytes) if (1..=MAX_RECORD_BYTES).contains(&bytes) => Ok(bytes),
+        _ => Err(wrong(format!("expected 1 B to {}", Bytes::from(MAX_RECORD_BYTES)))),
+    }
 }
 
 /// An empty text or `none` stands for no such character.

@@ -96,7 +96,7 @@ impl Shift {
 
     fn malformed(self, malformed: &Malformed) -> String {
         match malformed {
-            Malformed::InvalidUtf8 { byte } => format!("bytes at {}", byte - self.0),
+            Malformed::InvalidUtf8 { byte, field } => format!("bytes at {} in {field}", byte - self.0),
             other => format!("{other:?}"),
         }
     }

@@ -137,7 +137,7 @@ impl Scanner {
     ) -> Result<Flow, Error> {
         let is_encoding = self.must_be_utf8 && matches!(reason, Malformed::InvalidUtf8 { .. });
         if self.plan.on_bad_record == OnBadRecord::Fail || is_encoding {
-            let error = Error::malformed(reason, position);
+            let error = Error::malformed(reason, position, raw);
             return Err(match column {
                 Some(column) => error.in_column(&self.plan.names[column]),
                 None => error,
@@ -179,6 +179,10 @@ impl RecordSink for Scanner {
     }
 
     fn malformed(&mut self, malformed: Malformed, position: Position, raw: &[u8]) -> Result<Flow, Error> {
-        self.reject(malformed, position, None, raw)
+        let column = match malformed {
+            Malformed::InvalidUtf8 { field, .. } => self.layout.columns.get(field).copied(),
+            _ => None,
+        };
+        self.reject(malformed, position, column, raw)
     }
 }

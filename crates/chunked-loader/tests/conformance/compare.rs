@@ -30,7 +30,7 @@ pub(crate) fn outcome(case: &Case, expected: &Expected, reading: &Reading) -> Re
             }
             header(expected, read)?;
             types(expected, read)?;
-            rows(expected, read)
+            rows(case, expected, read)
         }
     }
 }
@@ -88,7 +88,7 @@ fn types(expected: &Expected, read: &Read) -> Result<(), String> {
 }
 
 /// The number of rows and every value.
-pub(crate) fn rows(expected: &Expected, read: &Read) -> Result<(), String> {
+fn rows(case: &Case, expected: &Expected, read: &Read) -> Result<(), String> {
     if let Some(count) = expected.row_count()
         && count != read.columns.num_rows() as u64
     {
@@ -103,8 +103,10 @@ pub(crate) fn rows(expected: &Expected, read: &Read) -> Result<(), String> {
     }
     for (i, column) in read.columns.columns().iter().enumerate() {
         let values = Values::new(column);
+        let is_number = matches!(values, Values::Whole(_) | Values::Float(_));
         for (n, row) in rows.iter().enumerate() {
-            if let Some(found) = values.unlike(n, row[i].as_deref()) {
+            let plain = row[i].as_ref().filter(|_| is_number).map(|text| case.plain_number(text));
+            if let Some(found) = values.unlike(n, plain.as_deref().or(row[i].as_deref())) {
                 return Err(format!("row {n}, column {i}: found {found}, expected {:?}", row[i]));
             }
         }

@@ -5,8 +5,8 @@ use std::path::Path;
 use arrow::compute::concat_batches;
 use arrow::record_batch::RecordBatch;
 use chunked_loader::{
-    Batch, BatchLimit, Dialect, Error, ErrorKind, FixedRows, IndexKernel, Loader, Malformed, NullValues,
-    Observation, OnBadRecord, Position, Sizing, Source, TypeHint, type_name,
+    Batch, BatchLimit, Dialect, Encoding, Error, ErrorKind, FixedRows, IndexKernel, Loader, Malformed,
+    NullValues, Observation, OnBadRecord, Position, Sizing, Source, TypeHint, type_name,
 };
 use monitor::{Budget, Bytes, Monitor};
 use serde_json::Value;
@@ -46,8 +46,16 @@ pub(crate) struct Way {
 #[derive(Debug)]
 pub(crate) struct Reading {
     pub(crate) outcome: Outcome,
-    /// Places of the rejected records.
-    pub(crate) rejects: Vec<Position>,
+    pub(crate) rejects: Vec<Rejected>,
+}
+
+/// A record that was left out.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Rejected {
+    position: Position,
+    column: Option<String>,
+    reason: Malformed,
+    raw: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -69,7 +77,6 @@ pub(crate) struct Refused {
     pub(crate) message: String,
     pub(crate) position: Option<Position>,
     pub(crate) column: Option<String>,
-    pub(crate) is_not_utf8: bool,
     /// Byte of the first invalid sequence.
     pub(crate) bad_byte: Option<u64>,
     /// The exit code that the contract gives such an error.
@@ -100,11 +107,12 @@ impl Reading {
     }
 }
 
-fn read(case: &Case, file: &Path, way: Way, skips: bool, rejects: &mut Vec<Position>) -> Result<Read, Error> {
+fn read(case: &Case, file: &Path, way: Way, skips: bool, rejects: &mut Vec<Rejected>) -> Result<Read, Error> {
     let budget = way.budget.map_or_else(Budget::unbounded, Budget::new);
     let monitor = Monitor::builder().with_budget(budget).build().unwrap();
     let loader = Loader::new(Source::open(&[file.to_owned()], &std::env::temp_dir())?)
         .with_dialect(dialect(case))
+        .with_encoding(encoding(case))
         .with_type_hints(hints(case))
         .with_on_bad_record(if skips { OnBadRecord::Skip } else { OnBadRecord::Fail })
         .with_block_bytes(way.block)
@@ -115,7 +123,12 @@ fn read(case: &Case, file: &Path, way: Way, skips: bool, rejects: &mut Vec<Posit
         None => loader.without_index(),
     };
     let scan = loader.scan_with(&mut |reject| {
-        rejects.push(reject.position);
+        rejects.push(Rejected {
+            position: reject.position,
+            column: reject.column.map(str::to_owned),
+            reason: reject.reason.clone(),
+            raw: reject.raw.to_vec(),
+        });
         Ok(())
     })?;
     assert_eq!(scan.rejected(), rejects.len() as u64);
@@ -170,13 +183,19 @@ fn dialect(case: &Case) -> Dialect {
                 let tokens = value.as_array().unwrap().iter().map(|t| t.as_str().unwrap().to_owned());
                 dialect.with_null_values(NullValues::Listed(tokens.collect()))
             }
-            // UTF-8 is the only encoding yet; cases in others are listed as pending, and so are those that
-            // need a mark. The rest is no business of the dialect.
-            "encoding" | "decimal" | "thousands" | "types" | "on-bad-row" | "max-rejects" => dialect,
+            "decimal" => dialect.with_decimal(byte(value)),
+            "thousands" => dialect.with_thousands(Some(byte(value))),
+            // No business of the dialect.
+            "encoding" | "types" | "on-bad-row" | "max-rejects" => dialect,
             other => panic!("{}: unknown option {other}", case.name),
         };
     }
     dialect
+}
+
+fn encoding(case: &Case) -> Encoding {
+    let name = case.options.get("encoding").and_then(Value::as_str);
+    name.map_or(Encoding::Auto, |name| name.parse().unwrap())
 }
 
 fn hints(case: &Case) -> Vec<(String, TypeHint)> {
@@ -189,7 +208,7 @@ fn hints(case: &Case) -> Vec<(String, TypeHint)> {
 impl Refused {
     fn new(error: &Error) -> Refused {
         let bad_byte = match error.kind() {
-            ErrorKind::Malformed(Malformed::InvalidUtf8 { byte }) => Some(*byte),
+            ErrorKind::Malformed(Malformed::InvalidUtf8 { byte, .. }) => Some(*byte),
             _ => None,
         };
         let exit = match error.kind() {
@@ -202,7 +221,6 @@ impl Refused {
             message: error.to_string(),
             position: error.position(),
             column: error.column().map(str::to_owned),
-            is_not_utf8: bad_byte.is_some(),
             bad_byte,
             exit,
         }

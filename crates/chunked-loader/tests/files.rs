@@ -359,8 +359,8 @@ fn compressed_files_and_utf16_are_read_as_what_they_hold() {
     assert_eq!(
         folder.scan_message(&utf16[..utf16.len() - 1]),
         format!(
-            "input.csv: found bytes at byte {} that utf-16be has no character for, expected utf-16be text; name the \
-             file's true encoding, or mend the file",
+            "input.csv: found bytes at byte {} that utf-16be has no character for, expected utf-16be text; mend the file, \
+             or name its true encoding",
             utf16.len() - 2
         )
     );

@@ -59,7 +59,7 @@ fn kernels() -> Vec<Option<IndexKernel>> {
 /// and a third of them in one that is larger still; both are spared cuts into very many pieces, which take their
 /// time there and find nothing that the same bytes in a small file do not.
 fn ways(file_bytes: u64) -> Vec<Way> {
-    let (is_small, is_large) = (file_bytes <= 512, file_bytes > 32 << 10);
+    let (is_small, is_large) = (file_bytes <= 128, file_bytes > 32 << 10);
     let least_rows = if file_bytes > 64 << 10 { 1000 } else { 1 + (file_bytes >> 13) as usize };
     let kernels = kernels();
     let mut ways = Vec::new();

@@ -5,6 +5,7 @@ use std::sync::Weak;
 use arrow::record_batch::RecordBatch;
 use monitor::{Bytes, Reservation};
 
+use crate::error::Error;
 use crate::position::Position;
 use crate::spares::Spares;
 
@@ -63,6 +64,12 @@ impl Batch {
     /// Bytes that the batch holds of the budget.
     pub fn reserved(&self) -> Bytes {
         self.held.as_ref().expect(HELD).1.bytes()
+    }
+
+    /// Reserves for what the columns hold beside what was counted as they were built.
+    pub(crate) fn reserve_more(&mut self, bytes: Bytes) -> Result<(), Error> {
+        self.held.as_mut().expect(HELD).1.try_grow(bytes)?;
+        Ok(())
     }
 
     /// The columns and the memory they hold, for a consumer that keeps the columns longer than the batch.

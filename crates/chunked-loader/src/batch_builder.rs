@@ -74,6 +74,11 @@ impl BatchPlan {
         }
     }
 
+    /// Bytes that the dictionaries of all batches take together.
+    pub(crate) fn dictionary_bytes(&self) -> Bytes {
+        Bytes::from(self.dictionaries.iter().flatten().map(|keys| keys.heap_bytes()).sum::<usize>())
+    }
+
     /// Bytes that `rows` rows take as a rule, some more included for texts that are longer than others.
     pub(crate) fn room(&self, rows: u64) -> Bytes {
         let text: usize = self.widths.iter().map(|width| width.text_room(rows)).sum();
@@ -331,7 +336,9 @@ impl BatchBuilder {
         }
         let needed = Bytes::from(self.heap_bytes() + growth);
         let Some(reservation) = &mut self.reservation else { return Ok(()) };
-        if needed > reservation.bytes() {
+        if needed > reservation.bytes() && reservation.try_resize(needed).is_err() {
+            // What waits to be used again is given up before anything is refused.
+            self.spares.clear();
             reservation.try_resize(needed)?;
         }
         Ok(())

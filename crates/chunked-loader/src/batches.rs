@@ -37,8 +37,8 @@ struct Caller {
     reader: Option<RowReader>,
 }
 
-/// Batches made ahead.
-struct Threads {
+/// Batches made ahead. Dropping it stops the threads and waits for them.
+pub(crate) struct Threads {
     delivery: Arc<Delivery>,
     /// Threads that are not started yet: nothing runs before the first batch is asked for.
     to_start: usize,
@@ -54,16 +54,7 @@ impl Batches {
         let maker = if threads < 2 {
             Maker::Caller(Box::new(Caller { sizes, reading, reader: None }))
         } else {
-            let most_lines = lines(threads);
-            // What can only be read from front to back is made by one thread, which runs ahead.
-            let to_start = if plan.scan.is_seekable { threads } else { 1 };
-            Maker::Threads(Threads {
-                delivery: Arc::new(Delivery::new(sizes, most_lines)),
-                to_start,
-                reading,
-                running: Vec::new(),
-                has_panicked: Arc::default(),
-            })
+            Maker::Threads(Threads::new(reading, sizes, threads))
         };
         Batches { plan, maker, meter, is_done: false }
     }
@@ -92,7 +83,12 @@ fn lines(threads: usize) -> usize {
 
 /// Batches alive at a time, the caller's own included, where `threads` threads make them.
 pub(crate) fn in_flight(threads: usize) -> usize {
-    if threads < 2 { 1 } else { lines(threads) + 1 }
+    if threads < 2 { 1 } else { in_flight_ahead(threads) }
+}
+
+/// The same where even one thread makes them ahead.
+pub(crate) fn in_flight_ahead(threads: usize) -> usize {
+    lines(threads) + 1
 }
 
 impl Iterator for Batches {
@@ -104,24 +100,10 @@ impl Iterator for Batches {
         }
         let next = self.next_batch().transpose();
         self.is_done = !matches!(next, Some(Ok(_)));
-        if self.is_done {
-            self.stop();
-        }
-        next
-    }
-}
-
-impl Batches {
-    fn stop(&mut self) {
-        if let Maker::Threads(threads) = &mut self.maker {
+        if let (true, Maker::Threads(threads)) = (self.is_done, &mut self.maker) {
             threads.stop();
         }
-    }
-}
-
-impl Drop for Batches {
-    fn drop(&mut self) {
-        self.stop();
+        next
     }
 }
 
@@ -154,7 +136,19 @@ impl Caller {
 }
 
 impl Threads {
-    fn next(&mut self) -> Result<Option<Batch>, Error> {
+    pub(crate) fn new(reading: Arc<Reading>, sizes: Sizes, threads: usize) -> Threads {
+        Threads {
+            delivery: Arc::new(Delivery::new(sizes, lines(threads))),
+            // What can only be read from front to back is made by one thread, which runs ahead.
+            to_start: if reading.plan.scan.is_seekable { threads } else { 1 },
+            reading,
+            running: Vec::new(),
+            has_panicked: Arc::default(),
+        }
+    }
+
+    /// Starts the threads, if they are not started yet.
+    fn start(&mut self) -> Result<(), Error> {
         for _ in 0..std::mem::take(&mut self.to_start) {
             let reader = match RowReader::new(&self.reading) {
                 Ok(reader) => reader,
@@ -171,11 +165,40 @@ impl Threads {
             let thread = std::thread::Builder::new().name("tidegate-load".to_owned()).spawn(work);
             self.running.push(thread.map_err(Error::io)?);
         }
+        Ok(())
+    }
+
+    fn next(&mut self) -> Result<Option<Batch>, Error> {
+        self.start()?;
         let next = self.delivery.next().transpose();
+        self.pass_panic_on();
+        next
+    }
+
+    /// As `next`, but has `waker` woken instead of waiting.
+    #[cfg(feature = "stream")]
+    pub(crate) fn poll_next(
+        &mut self,
+        waker: &std::task::Waker,
+    ) -> std::task::Poll<Option<Result<Batch, Error>>> {
+        if let Err(error) = self.start() {
+            return std::task::Poll::Ready(Some(Err(error)));
+        }
+        let next = self.delivery.poll_next(waker);
+        self.pass_panic_on();
+        next
+    }
+
+    fn pass_panic_on(&mut self) {
         if self.has_panicked.load(Ordering::Relaxed) {
             self.stop();
         }
-        next
+    }
+
+    /// Lets the threads end, without waiting for them.
+    #[cfg(feature = "stream")]
+    pub(crate) fn call_off(&self) {
+        self.delivery.stop();
     }
 
     fn stop(&mut self) {
@@ -187,6 +210,12 @@ impl Threads {
                 std::panic::resume_unwind(panic);
             }
         }
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        self.stop();
     }
 }
 

@@ -6,8 +6,8 @@
 
 use crate::position::Position;
 
-/// Most checkpoints that are kept.
-const MOST: usize = 4096;
+/// Most checkpoints that are kept: 1.3 MB of them, for a range each up to an input of 16 GB.
+const MOST: usize = 32 << 10;
 
 /// A place in front of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +54,11 @@ impl Checkpoints {
         self.all.get(behind.checked_sub(1)?).copied()
     }
 
+    /// Rows before the last place that has more than `from` rows before it, and no more than `to`.
+    pub(crate) fn last_row_within(&self, from: u64, to: u64) -> Option<u64> {
+        self.before_row(to).map(|checkpoint| checkpoint.row).filter(|row| *row > from)
+    }
+
     /// The last place at or before a byte of a file.
     pub(crate) fn before_byte(&self, file: usize, byte: u64) -> Option<Checkpoint> {
         let behind = self.all.partition_point(|c| (c.file, c.before.byte) <= (file, byte));
@@ -97,5 +102,7 @@ mod tests {
         assert_eq!(checkpoints.before_byte(0, 5000), Some(at(0, 5)));
         assert_eq!(checkpoints.before_byte(1, 79), None);
         assert_eq!(checkpoints.before_row(7), Some(at(0, 5)));
+        assert_eq!(checkpoints.last_row_within(0, 7), Some(5));
+        assert_eq!(checkpoints.last_row_within(5, 7), None);
     }
 }

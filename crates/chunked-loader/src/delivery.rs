@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
 
 use monitor::{Budget, Bytes, Consumer};
 
@@ -82,11 +83,18 @@ impl Sizes {
         limit
     }
 
-    /// Rows of a range of batches like this one: so many whole batches that a claim is worth its while.
-    fn range_rows(&self, limit: BatchLimit) -> u64 {
+    /// Rows of a range of batches like this one: so many whole batches that a claim is worth its while. Where batches
+    /// need not be exact, it ends at a checkpoint if it can: whoever goes on there has nothing to pass over.
+    fn range_rows(&self, limit: BatchLimit, plan: &BatchPlan) -> u64 {
         let rows = limit.rows as u64;
         let whole = (RANGE_BYTES / (self.raw_row_bytes.max(1.0) * rows as f64)).ceil().max(1.0) as u64;
-        rows.saturating_mul(whole).min(self.rows_left())
+        let rows = rows.saturating_mul(whole).min(self.rows_left());
+        if !limit.may_be_cut || rows == self.rows_left() {
+            return rows;
+        }
+        let end = self.next_row + rows;
+        let aligned = plan.scan.checkpoints.last_row_within(self.next_row, end);
+        aligned.map_or(rows, |row| row - self.next_row)
     }
 
     pub(crate) fn finished(&mut self, batch: &Batch) {
@@ -118,7 +126,42 @@ struct State {
     head: u64,
     /// A limit that was asked for, and whose batch found no room yet.
     refused: Option<BatchLimit>,
+    /// The caller has asked for a batch and has none yet: what it was given before, it is done with, or keeps.
+    is_awaited: bool,
+    /// Whom to wake for the batch that it could not have at once.
+    waker: Option<Waker>,
     is_stopped: bool,
+}
+
+impl State {
+    /// Takes what the caller gets now, if there is something: the next batch in the order of rows, or the end.
+    fn take(&mut self) -> Poll<Option<Result<Batch, Error>>> {
+        let next = self.take_ready();
+        self.is_awaited = next.is_pending();
+        next
+    }
+
+    fn take_ready(&mut self) -> Poll<Option<Result<Batch, Error>>> {
+        while let Some(line) = self.lines.front_mut() {
+            if let Some(batch) = line.ready.pop_front() {
+                self.is_stopped |= batch.is_err();
+                return Poll::Ready(Some(batch));
+            }
+            if !line.is_done {
+                break;
+            }
+            self.lines.pop_front();
+            self.head += 1;
+        }
+        let is_end = self.lines.is_empty() && self.sizes.rows_left() == 0;
+        if is_end || self.is_stopped { Poll::Ready(None) } else { Poll::Pending }
+    }
+
+    /// Whether [`take`](Self::take) would give something.
+    fn is_ready(&self) -> bool {
+        let first = self.lines.iter().find(|line| !line.ready.is_empty() || !line.is_done);
+        self.is_stopped || first.map_or(self.sizes.rows_left() == 0, |line| !line.ready.is_empty())
+    }
 }
 
 /// The line that batches stand in.
@@ -136,7 +179,15 @@ impl Delivery {
     /// A line with room for `most_lines` ranges.
     pub(crate) fn new(sizes: Sizes, most_lines: usize) -> Delivery {
         let consumer = sizes.budget.consumer("batch");
-        let state = State { sizes, lines: VecDeque::new(), head: 0, refused: None, is_stopped: false };
+        let state = State {
+            sizes,
+            lines: VecDeque::new(),
+            head: 0,
+            refused: None,
+            is_awaited: false,
+            waker: None,
+            is_stopped: false,
+        };
         Delivery { state: Mutex::new(state), changed: Signal::default(), most_lines, consumer }
     }
 
@@ -147,6 +198,17 @@ impl Delivery {
 
     fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
         self.changed.wait(state)
+    }
+
+    /// Tells whoever waits that something has changed.
+    fn notify(&self, mut state: MutexGuard<'_, State>) {
+        let waker = if state.is_ready() { state.waker.take() } else { None };
+        self.changed.notify(&state);
+        // What a waker does is not ours: it may come back for the batch at once.
+        drop(state);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
     }
 
     /// The next range, once there is room for it, and what its first batch may take; `None` if there is none, or
@@ -182,7 +244,7 @@ impl Delivery {
                     state.sizes.spares.room(&self.consumer, Bytes::ZERO).ok()?
                 }
             };
-            let rows = state.sizes.range_rows(limit);
+            let rows = state.sizes.range_rows(limit, plan);
             let first_row = state.sizes.next_row;
             state.sizes.next_row += rows;
             let number = state.head + state.lines.len() as u64;
@@ -205,7 +267,7 @@ impl Delivery {
                     state.sizes.finished(batch);
                 }
                 state.lines[place].ready.push_back(batch);
-                self.changed.notify(&state);
+                self.notify(state);
                 return true;
             }
             state = self.wait(state);
@@ -219,15 +281,15 @@ impl Delivery {
             let place = (claim.number - state.head) as usize;
             state.lines[place].is_done = true;
         }
-        self.changed.notify(&state);
+        self.notify(state);
     }
 
-    /// Waits until the range is at the head of the line and everything before it is taken; `false`: nobody wants it
-    /// any more.
+    /// Waits until the range is at the head of the line, everything before it is taken, and the caller asks for more,
+    /// which it does when it is done with what it has as a rule; `false`: nobody wants it any more.
     pub(crate) fn wait_for_head(&self, claim: &Claim) -> bool {
         let mut state = self.lock();
         while !state.is_stopped {
-            if state.head == claim.number && state.lines[0].ready.is_empty() {
+            if state.is_awaited && state.head == claim.number && state.lines[0].ready.is_empty() {
                 return true;
             }
             state = self.wait(state);
@@ -239,28 +301,26 @@ impl Delivery {
     pub(crate) fn next(&self) -> Option<Result<Batch, Error>> {
         let mut state = self.lock();
         loop {
-            if let Some(line) = state.lines.front_mut() {
-                if let Some(batch) = line.ready.pop_front() {
-                    state.is_stopped |= batch.is_err();
-                    self.changed.notify(&state);
-                    return Some(batch);
-                }
-                if line.is_done {
-                    state.lines.pop_front();
-                    state.head += 1;
-                    self.changed.notify(&state);
-                    continue;
-                }
-            } else if state.sizes.rows_left() == 0 {
-                return None;
-            }
-            if state.is_stopped {
-                return None;
-            }
-            // What the caller has let go of since may be what a claim waits for.
+            let next = state.take();
+            // There is room for one more, and what the caller has let go of since may be what a claim waits for.
             self.changed.notify(&state);
-            state = self.wait(state);
+            match next {
+                Poll::Ready(next) => return next,
+                Poll::Pending => state = self.wait(state),
+            }
         }
+    }
+
+    /// As [`next`](Self::next), but instead of waiting has `waker` woken when there is something.
+    #[cfg(feature = "stream")]
+    pub(crate) fn poll_next(&self, waker: &Waker) -> Poll<Option<Result<Batch, Error>>> {
+        let mut state = self.lock();
+        let next = state.take();
+        self.changed.notify(&state);
+        if next.is_pending() {
+            state.waker = Some(waker.clone());
+        }
+        next
     }
 
     /// Ends all: nobody wants batches any more, or a thread panicked.
@@ -268,6 +328,6 @@ impl Delivery {
         let mut state = self.lock();
         state.is_stopped = true;
         state.lines.clear();
-        self.changed.notify(&state);
+        self.notify(state);
     }
 }

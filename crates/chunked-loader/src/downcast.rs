@@ -35,7 +35,7 @@ pub(crate) struct Resolved {
 pub(crate) fn kind(column: &ColumnScan) -> Kind {
     match column.kind {
         // Tokens that nulls nothing but the other nulls of a column without values are kept as text.
-        Kind::Null if auto_tokens(column) > 0 && column.hint == TypeHint::Inferred => Kind::Text,
+        Kind::Null if column.has_auto_tokens && column.hint == TypeHint::Inferred => Kind::Text,
         Kind::Int => match column.int_range {
             Some((min, max)) if FixedType::narrowest_int(min, max).is_none() => Kind::Text,
             _ => Kind::Int,
@@ -44,10 +44,6 @@ pub(crate) fn kind(column: &ColumnScan) -> Kind {
         Kind::Timestamp(_) if timestamp_unit(column).is_none() => Kind::Text,
         kind => kind,
     }
-}
-
-fn auto_tokens(column: &ColumnScan) -> u64 {
-    column.tokens.iter().sum()
 }
 
 /// The coarsest unit that loses no digit; `None` if nanoseconds are needed in years beyond their range.
@@ -116,7 +112,8 @@ pub(crate) fn nulls(column: &ColumnScan, kind: Kind) -> u64 {
     column.empty + column.tokens.iter().sum::<u64>() + quoted
 }
 
-fn wide_type(column: &ColumnScan, kind: Kind) -> DataType {
+/// The type of a column of `kind` without downcasting.
+pub(crate) fn wide_type(column: &ColumnScan, kind: Kind) -> DataType {
     match kind {
         Kind::Null => match column.hint {
             TypeHint::Fixed(FixedType::Timestamp) => DataType::Timestamp(TimeUnit::Second, None),

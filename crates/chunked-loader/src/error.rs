@@ -188,7 +188,7 @@ impl Error {
     }
 }
 
-/// For what is a reader; [`Error::io`] takes it out again.
+/// For what is a reader; `Error::io` takes it out again.
 impl From<Error> for io::Error {
     fn from(error: Error) -> Self {
         io::Error::new(io::ErrorKind::InvalidData, error)

@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::error::{Error, ErrorKind};
 use crate::record::Record;
 
 /// The names that a header gives. Every column is kept: one without a name is `column_N`, N its place from
@@ -50,14 +49,6 @@ fn unique(written: &[String]) -> Vec<String> {
 /// Names for a file without header.
 pub(crate) fn numbered(columns: usize) -> Vec<String> {
     (1..=columns).map(|n| format!("column_{n}")).collect()
-}
-
-/// Checks the header of a later file.
-pub(crate) fn check_same(expected: &[String], found: Vec<String>) -> Result<(), Error> {
-    if expected == found {
-        return Ok(());
-    }
-    Err(Error::new(ErrorKind::HeaderDiffers { expected: expected.to_vec(), found }))
 }
 
 #[cfg(test)]

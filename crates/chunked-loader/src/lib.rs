@@ -68,6 +68,7 @@ mod preface;
 mod processor;
 mod progress;
 mod record;
+mod record_batch_reader;
 mod record_reader;
 mod rejects;
 mod row_reader;
@@ -77,7 +78,10 @@ mod sizing;
 mod sniff;
 mod source;
 mod spares;
+#[cfg(feature = "stream")]
+mod stream;
 mod types;
+mod unscanned;
 mod walker;
 mod window;
 
@@ -91,8 +95,12 @@ pub use index::IndexKernel;
 pub use loader::{Loader, MAX_RECORD_BYTES};
 pub use position::Position;
 pub use progress::Progress;
+pub use record_batch_reader::RecordBatches;
 pub use rejects::{OnBadRecord, Reject};
 pub use scan::{ColumnFacts, Scan};
 pub use sizing::{BatchLimit, FixedRows, LastBatch, Observation, Sizing};
 pub use source::{Encoding, LegacyEncoding, Source, UnknownEncoding};
+#[cfg(feature = "stream")]
+pub use stream::BatchStream;
 pub use types::{FixedType, Kind, UnknownType, Zone, type_name};
+pub use unscanned::{ColumnSoFar, Promotion, UnscannedBatches};

@@ -1,11 +1,13 @@
 //! The pull side: a builder, the scan, and the batches of its rows.
 
 use std::ops::{ControlFlow, Range};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use monitor::Monitor;
 
 use crate::batch_builder::BatchPlan;
+#[cfg(feature = "stream")]
+use crate::batches::in_flight_ahead;
 use crate::batches::{Batches, in_flight};
 use crate::column_scan::TypeHint;
 use crate::delivery::Sizes;
@@ -20,6 +22,9 @@ use crate::scan::{RANGE, Request, Scan};
 use crate::sizing::Sizing;
 use crate::source::{Encoding, Source};
 use crate::spares::Spares;
+#[cfg(feature = "stream")]
+use crate::stream::BatchStream;
+use crate::unscanned::{Options, UnscannedBatches};
 use crate::walker::{Gait, SUB_BLOCK};
 
 /// The longest that a record may ever be: places in it are 32 bits wide, with room to look beyond its end.
@@ -170,7 +175,7 @@ impl Loader {
         self
     }
 
-    /// Calls `on_progress` every now and then; [`ControlFlow::Break`] ends the pass with [`ErrorKind::Cancelled`].
+    /// Calls `on_progress` every now and then; [`ControlFlow::Break`] ends the pass with [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled).
     pub fn with_progress(
         mut self,
         on_progress: impl Fn(Progress) -> ControlFlow<()> + Send + Sync + 'static,
@@ -187,7 +192,7 @@ impl Loader {
     /// Reads the whole input and finds the exact type of every column.
     ///
     /// # Errors
-    /// See [`ErrorKind`]; malformed records only if bad records fail.
+    /// See [`ErrorKind`](crate::ErrorKind); malformed records only if bad records fail.
     pub fn scan(&self) -> Result<Scan, Error> {
         self.scan_with(&mut |_| Ok(()))
     }
@@ -195,12 +200,16 @@ impl Loader {
     /// As [`scan`](Self::scan), and hands each rejected record to `on_reject`.
     ///
     /// # Errors
-    /// As [`scan`](Self::scan); an error of `on_reject` is passed on as [`ErrorKind::Io`].
+    /// As [`scan`](Self::scan); an error of `on_reject` is passed on as [`ErrorKind::Io`](crate::ErrorKind::Io).
     pub fn scan_with(
         &self,
         on_reject: &mut dyn FnMut(&Reject<'_>) -> std::io::Result<()>,
     ) -> Result<Scan, Error> {
-        let request = Request {
+        self.request().scan(on_reject)
+    }
+
+    fn request(&self) -> Request<'_> {
+        Request {
             files: &self.source.files,
             bytes: self.source.bytes(),
             encoding: self.encoding,
@@ -213,8 +222,7 @@ impl Loader {
             range: self.block_bytes.map_or(RANGE, |bytes| bytes as u64),
             budget: self.monitor.budget(),
             on_progress: self.on_progress.clone(),
-        };
-        request.scan(on_reject)
+        }
     }
 
     fn gait(&self, dialect: &Dialect) -> Gait {
@@ -232,11 +240,85 @@ impl Loader {
     /// # Panics
     /// If `projection` names a column that the scan does not have.
     pub fn batches(&self, scan: &Scan, projection: &[usize], sizing: Box<dyn Sizing>) -> Batches {
+        let (reading, sizes, meter) = self.prepare(scan, projection, sizing, in_flight(self.threads));
+        Batches::new(reading, sizes, self.threads, meter)
+    }
+
+    /// The rows in file order without a scan before: one pass, in which each batch has the narrowest types of its own
+    /// values. `projection` names the columns that are wanted; `None`: all.
+    ///
+    /// ```
+    /// use chunked_loader::{FixedRows, Kind, Loader, Source};
+    ///
+    /// let csv = "id,size\n1,2\n2,300\n3,4.5\n4,5\n5,large\n6,6\n";
+    /// let loader = Loader::new(Source::spool("sizes", csv.as_bytes(), &std::env::temp_dir(), &mut || false)?);
+    /// let mut batches = loader.batches_unscanned(None, Box::new(FixedRows(2)))?;
+    /// let mut types = Vec::new();
+    /// for batch in &mut batches {
+    ///     types.push(batch?.columns().schema().field(1).data_type().to_string());
+    /// }
+    /// // What was contradicted once has the joined kind from then on.
+    /// assert_eq!(types, ["Int16", "Float32", "Utf8"]);
+    ///
+    /// let size = &batches.columns()[1];
+    /// assert_eq!(size.kind, Kind::Text);
+    /// let kinds: Vec<_> = size.promotions.iter().map(|p| (p.from, p.to, p.first_row)).collect();
+    /// assert_eq!(kinds, [(Kind::Int, Kind::Float, 2), (Kind::Float, Kind::Text, 4)]);
+    /// let witness = size.promotions[1].witness.as_ref().unwrap();
+    /// assert_eq!((witness.excerpt.as_str(), witness.position.line), ("large", 6));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the beginning of a file cannot be read, its dialect or its header make no sense, or the budget has no room
+    /// for a window; see [`ErrorKind`](crate::ErrorKind).
+    ///
+    /// # Panics
+    /// In `next`, if `projection` names a column that the input does not have.
+    pub fn batches_unscanned(
+        &self,
+        projection: Option<&[usize]>,
+        sizing: Box<dyn Sizing>,
+    ) -> Result<UnscannedBatches, Error> {
+        let (opened, plan) = self.request().open()?;
+        let options = Options {
+            projection: projection.map(<[usize]>::to_vec),
+            downcast: self.downcast,
+            gait: self.gait(&opened.dialect),
+            sizing,
+            budget: self.monitor.budget().clone(),
+            rows: self.rows.clone(),
+            batches_kept: self.batches_kept,
+            is_ahead: self.threads > 1,
+        };
+        let meter = Meter::new(self.source.bytes(), self.on_progress.clone());
+        UnscannedBatches::new(plan, self.source.files.clone(), opened, options, meter)
+    }
+
+    /// The same rows as a stream, for asynchronous programs. Threads of the loader's own make the batches, at least one
+    /// of them, and only when the stream is polled for the first time.
+    ///
+    /// # Panics
+    /// If `projection` names a column that the scan does not have.
+    #[cfg(feature = "stream")]
+    pub fn batch_stream(&self, scan: &Scan, projection: &[usize], sizing: Box<dyn Sizing>) -> BatchStream {
+        let (reading, sizes, meter) = self.prepare(scan, projection, sizing, in_flight_ahead(self.threads));
+        BatchStream::new(reading, sizes, self.threads, meter)
+    }
+
+    /// What a pass over the rows needs, where `made` batches are alive at a time beside those that the caller keeps.
+    fn prepare(
+        &self,
+        scan: &Scan,
+        projection: &[usize],
+        sizing: Box<dyn Sizing>,
+        made: usize,
+    ) -> (Reading, Sizes, Meter) {
         let scan = Arc::new(scan.clone());
         let gait = self.gait(&scan.dialect);
         let plan = Arc::new(BatchPlan::new(scan, projection, self.on_bad_record));
         let budget = self.monitor.budget();
-        let in_flight = in_flight(self.threads) + self.batches_kept - 1;
+        let in_flight = made + self.batches_kept - 1;
         let spares = Arc::new(Spares::new(in_flight));
         let sizes = Sizes::new(sizing, budget, &spares, in_flight, &plan, self.rows.clone());
         let reading = Reading {
@@ -245,9 +327,10 @@ impl Loader {
             gait,
             budget: budget.clone(),
             spares,
+            dictionaries_held: Mutex::default(),
             is_ahead: self.threads > 1,
         };
         let meter = Meter::new(self.source.bytes(), self.on_progress.clone());
-        Batches::new(reading, sizes, self.threads, meter)
+        (reading, sizes, meter)
     }
 }

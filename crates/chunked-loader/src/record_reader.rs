@@ -126,12 +126,6 @@ impl RecordReader {
         self.position.byte += bytes;
     }
 
-    /// Demands this many fields of every record, as where the files before have set the columns and this one
-    /// has no header to tell that it differs.
-    pub(crate) fn expect_fields(&mut self, fields: Option<usize>) {
-        self.expected_fields = fields;
-    }
-
     /// Fields that a record must have, as far as that is known.
     pub(crate) fn expected_fields(&self) -> Option<usize> {
         self.expected_fields
@@ -145,11 +139,6 @@ impl RecordReader {
     /// Whether [`position`](Self::position) lies in front of a record, and not within a comment that was passed over.
     pub(crate) fn is_between_records(&self) -> bool {
         self.state != State::Comment
-    }
-
-    /// Bytes held of a record that is not complete yet.
-    pub(crate) fn heap_bytes(&self) -> usize {
-        self.carry.capacity() + self.spans.capacity() * size_of::<FieldSpan>()
     }
 
     /// Reads `input` and hands its records over; returns how many bytes were used up, which is all of
@@ -623,7 +612,7 @@ mod tests {
         for _ in 0..100 {
             reader.push(&[b'c'; 50], &mut out).unwrap();
         }
-        assert_eq!(reader.heap_bytes(), 0);
+        assert_eq!((reader.carry.capacity(), reader.spans.capacity()), (0, 0));
         reader.push(b"\nx,y\n", &mut out).unwrap();
         assert_eq!(out.positions, [Position { byte: 5002, line: 2, record: 0 }]);
     }

@@ -1,8 +1,8 @@
 //! Reads ranges of rows into batches: the work of one thread of a pass.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use monitor::{Budget, Bytes, Consumer};
+use monitor::{Budget, Bytes, Consumer, Reservation};
 
 use crate::batch::Batch;
 use crate::batch_builder::{BatchBuilder, BatchPlan};
@@ -20,6 +20,8 @@ pub(crate) struct Reading {
     pub(crate) gait: Gait,
     pub(crate) budget: Budget,
     pub(crate) spares: Arc<Spares>,
+    /// Holds the dictionaries, from the first reader on.
+    pub(crate) dictionaries_held: Mutex<Option<Reservation>>,
     /// Whether streams are unpacked by a thread of their own.
     pub(crate) is_ahead: bool,
 }
@@ -49,8 +51,15 @@ pub(crate) enum Outcome {
 
 impl RowReader {
     /// # Errors
-    /// If the budget has no room for a window.
+    /// If the budget has no room for a window, or for the dictionaries.
     pub(crate) fn new(reading: &Arc<Reading>) -> Result<RowReader, Error> {
+        {
+            let mut held = reading.dictionaries_held.lock().unwrap_or_else(PoisonError::into_inner);
+            if held.is_none() {
+                let bytes = reading.plan.dictionary_bytes();
+                *held = Some(reading.budget.consumer("dictionary").try_reserve(bytes)?);
+            }
+        }
         let walker = Walker::new(&reading.gait, &reading.budget.consumer("block"))?;
         Ok(RowReader {
             walker,

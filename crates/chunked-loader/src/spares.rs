@@ -129,7 +129,8 @@ mod tests {
         let spares = Spares::new(2);
         spares.put(columns(vec![1]), consumer.try_reserve(Bytes(400)).unwrap());
         spares.put(columns(vec![1]), consumer.try_reserve(Bytes(400)).unwrap());
-        assert_eq!(spares.room(&consumer, Bytes(900)).unwrap().reservation.bytes(), Bytes(900));
+        let room = spares.room(&consumer, Bytes(900)).unwrap();
+        assert_eq!(room.reservation.bytes(), Bytes(900));
         assert!(spares.room(&consumer, Bytes(200)).is_err());
     }
 

@@ -62,8 +62,15 @@ fn files_that_are_no_input() {
     );
     // The second of two files is as much looked at as the first.
     failed(&folder, &convert("good.csv gone.csv"), 1, &["gone.csv: no such file"]);
+    // Columns are joined by name, and one that a file lacks is null in its rows.
     folder.write("other.csv", "a,c\n1,2\n");
-    failed(&folder, &convert("good.csv other.csv"), 3, &["other.csv"]);
+    folder.run("convert good.csv other.csv -o joined.parquet").ok();
+    let columns = common::table::read_parquet(&folder.path("joined.parquet"));
+    let last: Vec<_> = columns.iter().map(|column| column.cells.last().unwrap()).collect();
+    assert_eq!(
+        last,
+        [&common::table::Cell::Int(1), &common::table::Cell::Null, &common::table::Cell::Int(2)]
+    );
 }
 
 #[test]

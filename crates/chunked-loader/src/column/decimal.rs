@@ -19,7 +19,7 @@ const FLOAT_POWERS: [f64; 16] =
     [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
 
 /// The float64 nearest to a number without exponent: up to 15 digits, a point among them or not, or 1 to 7 digits, a
-/// point and more digits, 19 in all without a zero before the point. `false` for all else, be it a number or not.
+/// point and more digits, 19 in all without a zero before the point. `false`, and 0, for all else, be it a number or not.
 #[inline(always)]
 pub(crate) fn parse_short<P: Processor>(_: P, text: Padded<'_>) -> (f64, bool) {
     let negative = text.first_or_separator() == b'-';
@@ -37,7 +37,9 @@ pub(crate) fn parse_short<P: Processor>(_: P, text: Padded<'_>) -> (f64, bool) {
     } else {
         longer::<P>(text)
     };
-    (if negative { -value } else { value }, is_value)
+    // Signs and nulls come as they like, so both are set in the bits, without a branch.
+    let bits = value.to_bits() | u64::from(negative) << 63;
+    (f64::from_bits(bits & u64::from(is_value).wrapping_neg()), is_value)
 }
 
 /// A number without sign in up to 16 bytes.

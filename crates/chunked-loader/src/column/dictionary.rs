@@ -54,11 +54,12 @@ impl DictionaryKeys {
         keys
     }
 
-    /// Bytes allocated, the values themselves left aside.
+    /// Bytes allocated, those of the values included.
     pub(crate) fn heap_bytes(&self) -> usize {
         let long: usize = self.long.keys().map(|text| text.len()).sum();
         self.short.capacity() * size_of::<Option<(ShortText, u32)>>()
             + long
+            + self.values.get_buffer_memory_size()
             + self.long.capacity() * (size_of::<(Box<[u8]>, u32)>() + 1)
     }
 

@@ -128,7 +128,8 @@ impl Kernel for Float32Kernel {
         let value = wide as f32;
         // What float32 does not hold exactly is rounded from the text, not from `wide`: rounding twice can miss the
         // nearest.
-        (value, is_value & (f64::from(value) == wide))
+        let is_value = is_value & (f64::from(value) == wide);
+        (f32::from_bits(value.to_bits() & u32::from(is_value).wrapping_neg()), is_value)
     }
 
     #[inline]

@@ -99,6 +99,7 @@ where
     #[inline(always)]
     fn parse_block<P: Processor>(&self, _: P, text: Padded<'_>) -> (T::Native, bool) {
         let (value, is_value) = parse_short(text);
+        let value = if is_value { value } else { 0 };
         match T::Native::try_from(value) {
             Ok(value) => (value, is_value),
             Err(_) => (T::Native::default(), false),

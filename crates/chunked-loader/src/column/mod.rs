@@ -15,7 +15,7 @@ mod primitive;
 pub(crate) mod short_text;
 pub(crate) mod temporal;
 mod text;
-mod validity;
+pub(crate) mod validity;
 
 use std::sync::Arc;
 

@@ -8,7 +8,7 @@ use arrow::buffer::ScalarBuffer;
 use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 
-use super::validity::Validity;
+use super::validity::{Validity, full};
 use super::{ColumnBuilder, PushRows, Unfit, push_rows, vec_growth};
 use crate::block::{Fields, Padded};
 use crate::field_rules::FieldRules;
@@ -27,7 +27,8 @@ pub(crate) trait Kernel: Send {
     fn parse(&self, text: &[u8]) -> Option<<Self::Arrow as ArrowPrimitiveType>::Native>;
 
     /// The same for texts of the usual forms, plain marks supposed, with as few branches as can be. `false` says
-    /// nothing: [`parse`](Self::parse) has to be asked. An empty text is no value.
+    /// nothing: [`parse`](Self::parse) has to be asked; the value is the default then, since a null holds the same bits
+    /// always. An empty text is no value.
     fn parse_block<P: Processor>(
         &self,
         processor: P,
@@ -99,29 +100,40 @@ impl<K: Kernel> PushRows for PrimitiveColumn<K> {
         fields: Fields<'_>,
         rules: &FieldRules,
     ) -> Result<(), usize> {
-        let is_usual = rules.values_are_plain && (!K::IS_NUMBER || rules.marks.is_plain());
         let rows = fields.len();
+        if !rules.values_are_plain || (K::IS_NUMBER && !rules.marks.is_plain()) {
+            let mut scratch = Vec::new();
+            return (0..rows)
+                .try_for_each(|row| self.push(fields.field(row, &mut scratch), rules).map_err(|_| row));
+        }
         self.values.reserve(rows);
         let mut row = 0;
         while row < rows {
             let chunk = (rows - row).min(64);
-            let mut valid = 0u64;
+            let first = self.values.len();
+            let (mut valid, mut empty) = (0u64, 0u64);
+            // Without a branch for each field: which of them are null cannot be foreseen.
             for bit in 0..chunk {
                 let raw = fields.raw(row + bit);
-                let text = fields.inner(raw);
-                let (mut value, mut is_value) = self.kernel.parse_block(processor, text);
-                if !(is_usual & is_value) & (raw.len() > 0) {
-                    let unusual = self.unusual(fields, row + bit, rules)?;
-                    is_value = unusual.is_some();
-                    value = unusual.unwrap_or_default();
-                }
-                debug_assert!(self.values.len() + bit < self.values.capacity());
+                let (value, is_value) = self.kernel.parse_block(processor, fields.inner(raw));
+                debug_assert!(is_value || value == Default::default());
+                debug_assert!(first + bit < self.values.capacity());
                 // SAFETY: `reserve` has made room for one value each row of the block.
-                unsafe { self.values.as_mut_ptr().add(self.values.len() + bit).write(value) };
+                unsafe { self.values.as_mut_ptr().add(first + bit).write(value) };
                 valid |= u64::from(is_value) << bit;
+                empty |= u64::from(raw.len() == 0) << bit;
             }
             // SAFETY: the loop has written `chunk` values behind the last one.
-            unsafe { self.values.set_len(self.values.len() + chunk) };
+            unsafe { self.values.set_len(first + chunk) };
+            let mut left = full(chunk) & !(valid | empty);
+            while left != 0 {
+                let bit = left.trailing_zeros() as usize;
+                if let Some(value) = self.unusual(fields, row + bit, rules)? {
+                    self.values[first + bit] = value;
+                    valid |= 1 << bit;
+                }
+                left &= left - 1;
+            }
             self.validity.push_bits(valid, chunk);
             row += chunk;
         }

@@ -152,7 +152,8 @@ impl Kernel for DateKernel {
 
     #[inline(always)]
     fn parse_block<P: Processor>(&self, _: P, text: Padded<'_>) -> (i32, bool) {
-        iso::parse_date(text)
+        let (day, is_day) = iso::parse_date(text);
+        (if is_day { day } else { 0 }, is_day)
     }
 
     #[inline]
@@ -182,7 +183,8 @@ impl<T: ArrowTimestampType + ArrowPrimitiveType<Native = i64>> Kernel for Timest
         let (seconds, is_value) = iso::parse_seconds(text);
         // A unit that some value leaves 64 bits by is none that a scan resolves to, but files change.
         let (count, overflows) = seconds.overflowing_mul(self.units_a_second);
-        (count, is_value & !overflows & (self.zone == Zone::Naive))
+        let is_value = is_value & !overflows & (self.zone == Zone::Naive);
+        (if is_value { count } else { 0 }, is_value)
     }
 
     #[inline]

@@ -1,12 +1,15 @@
 //! The fields of a block in one loop for each kind of column.
 //!
-//! A loop takes what its kernel knows at once and stops at the first field that it does not; that one goes the way
-//! of [`ColumnScan::push`], which decides what the column becomes. So the loops decide nothing, and add up only.
+//! A loop takes what its kernel knows at once and says which fields it does not; those go the way of
+//! [`ColumnScan::push`], which decides what the column becomes. So the loops decide nothing, and add up only. That
+//! they go ahead of the fields that decide does not matter: numbers are judged alike in a column of whole numbers and
+//! one of floats, and where a column becomes text so late, its texts are counted in a scan of their own.
 #![allow(unsafe_code)] // One call of code for some processors, which the caller has checked for.
 
 use super::{ColumnScan, Extent, Place};
 use crate::block::Fields;
 use crate::column::temporal::Stamp;
+use crate::column::validity::full;
 use crate::column::{boolean, decimal, int, iso};
 use crate::field_rules::FieldRules;
 #[cfg(target_arch = "x86_64")]
@@ -14,27 +17,45 @@ use crate::processor::WithAvx2;
 use crate::processor::{AnyProcessor, Processor};
 use crate::types::{Kind, Zone};
 
-/// Most fields that a loop takes at once, so that a row's number fits beside its value.
+/// Fields whose loop has no branch for each: one bit stands for one.
+const CHUNK: usize = 64;
+/// Most fields of a loop, so that a row's number fits beside its value.
 const MOST_ROWS: usize = 1 << 16;
 
-/// Goes through the texts of fields until one that is not empty is declined; gives how many it went through, and counts
-/// the empty ones. A macro and no function, since a closure would not be compiled for the processor of its loop.
+/// How far a loop has come.
+struct Taken {
+    /// Fields that it went through.
+    rows: usize,
+    /// The first of those that `left` speaks of.
+    chunk: usize,
+    /// Those of the last chunk that are left to others, one bit each.
+    left: u64,
+}
+
+/// Goes through the texts of fields, counts the empty ones, and stops behind a chunk in which another one is declined. A
+/// macro and no function, since a closure would not be compiled for the processor of its loop.
 macro_rules! each {
     ($column:ident, $fields:ident, |$row:ident, $text:ident| $is_taken:block) => {{
-        let mut empty = 0u64;
-        let mut taken = 0;
-        while taken < $fields.len() {
-            let raw = $fields.raw(taken);
-            let is_empty = raw.len() == 0;
-            let ($row, $text) = (taken, $fields.inner(raw));
-            let is_taken: bool = $is_taken;
-            if !is_taken & !is_empty {
-                break;
+        let mut taken = Taken { rows: 0, chunk: 0, left: 0 };
+        let mut all_empty = 0;
+        while taken.left == 0 && taken.rows < $fields.len() {
+            taken.chunk = taken.rows;
+            let chunk = CHUNK.min($fields.len() - taken.rows);
+            let (mut known, mut empty) = (0u64, 0u64);
+            // Which fields are empty cannot be foreseen.
+            for bit in 0..chunk {
+                let row = taken.chunk + bit;
+                let raw = $fields.raw(row);
+                let ($row, $text) = (row, $fields.inner(raw));
+                let is_taken: bool = $is_taken;
+                known |= u64::from(is_taken) << bit;
+                empty |= u64::from(raw.len() == 0) << bit;
             }
-            empty += u64::from(is_empty);
-            taken += 1;
+            all_empty += u64::from(empty.count_ones());
+            taken.left = full(chunk) & !(known | empty);
+            taken.rows += chunk;
         }
-        $column.empty += empty;
+        $column.empty += all_empty;
         taken
     }};
 }
@@ -47,23 +68,26 @@ impl ColumnScan {
         rules: &FieldRules,
         place: impl Fn(usize) -> Place,
     ) -> Result<(), usize> {
-        let rows = fields.len();
         let mut scratch = std::mem::take(&mut self.scratch_field);
-        let mut row = 0;
-        while row < rows {
-            let end = rows.min(row + MOST_ROWS);
-            row += self.push_usual(fields.slice(row, end), rules);
-            if row < end {
+        let mut from = 0;
+        while from < fields.len() {
+            let to = fields.len().min(from + MOST_ROWS);
+            let taken = self.push_usual(fields.slice(from, to), rules);
+            let mut left = taken.left;
+            while left != 0 {
+                let row = from + taken.chunk + left.trailing_zeros() as usize;
                 self.push(fields.field(row, &mut scratch), rules, || place(row)).map_err(|_| row)?;
-                row += 1;
+                left &= left - 1;
             }
+            from += taken.rows;
         }
         self.scratch_field = scratch;
         Ok(())
     }
 
-    /// Takes fields as long as they are what the column is so far, in its usual form; how many were taken.
-    fn push_usual(&mut self, fields: Fields<'_>, rules: &FieldRules) -> usize {
+    /// Takes fields that are what the column is so far, in its usual form, and leaves some of the others. Takes or leaves
+    /// one at the least.
+    fn push_usual(&mut self, fields: Fields<'_>, rules: &FieldRules) -> Taken {
         #[cfg(target_arch = "x86_64")]
         if let Some(processor) = fields.avx2() {
             // SAFETY: a `WithAvx2` shows that the processor has all of these features.
@@ -74,7 +98,7 @@ impl ColumnScan {
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
-    fn push_usual_avx2(&mut self, processor: WithAvx2, fields: Fields<'_>, rules: &FieldRules) -> usize {
+    fn push_usual_avx2(&mut self, processor: WithAvx2, fields: Fields<'_>, rules: &FieldRules) -> Taken {
         self.push_usual_rows(processor, fields, rules)
     }
 
@@ -84,40 +108,35 @@ impl ColumnScan {
         processor: P,
         fields: Fields<'_>,
         rules: &FieldRules,
-    ) -> usize {
+    ) -> Taken {
+        let chunk = CHUNK.min(fields.len());
+        let none = Taken { rows: chunk, chunk: 0, left: full(chunk) };
         if self.kind == Kind::Text {
-            return if rules.nulls.has_listed_tokens() { 0 } else { self.texts(fields) };
+            return if rules.nulls.has_listed_tokens() { none } else { self.texts(fields) };
         }
         if self.kind == Kind::Null {
-            return self.empties(fields);
+            return each!(self, fields, |_row, _text| { false });
         }
         if self.is_remembering() || !rules.values_are_plain {
-            return 0;
+            return none;
         }
         let has_plain_numbers = rules.marks.is_plain();
         let taken = match self.kind {
             Kind::Int if has_plain_numbers => self.ints(fields),
             Kind::Float if has_plain_numbers => self.floats(processor, fields),
-            Kind::Bool => self.bools(fields),
+            Kind::Bool => each!(self, fields, |_row, text| { boolean::parse_word(text).1 }),
             Kind::Date => self.days(fields),
             Kind::Timestamp(Zone::Naive) => self.seconds(fields),
-            _ => 0,
+            _ => none,
         };
-        if taken > 0 && self.is_counted {
+        if self.is_counted && (taken.chunk > 0 || taken.left != full(chunk)) {
             self.give_up_counting();
         }
         taken
     }
 
     #[inline(always)]
-    fn empties(&mut self, fields: Fields<'_>) -> usize {
-        let taken = (0..fields.len()).find(|row| fields.raw(*row).len() > 0).unwrap_or(fields.len());
-        self.empty += taken as u64;
-        taken
-    }
-
-    #[inline(always)]
-    fn ints(&mut self, fields: Fields<'_>) -> usize {
+    fn ints(&mut self, fields: Fields<'_>) -> Taken {
         let (mut min, mut max) = (i64::MAX, i64::MIN);
         // Of each value what is left when its trailing zeros are shifted out: as many bits as a mantissa needs.
         let mut odd = 0u64;
@@ -140,7 +159,7 @@ impl ColumnScan {
 
     /// Numbers of so few digits lie within float32's range, and those without a point are exact in float64.
     #[inline(always)]
-    fn floats<P: Processor>(&mut self, processor: P, fields: Fields<'_>) -> usize {
+    fn floats<P: Processor>(&mut self, processor: P, fields: Fields<'_>) -> Taken {
         if !self.exact_in_f32 {
             // Only whether it is a number is of interest, so the compiler leaves the rest away.
             return each!(self, fields, |_row, text| { decimal::parse_short(processor, text).1 });
@@ -156,12 +175,7 @@ impl ColumnScan {
     }
 
     #[inline(always)]
-    fn bools(&mut self, fields: Fields<'_>) -> usize {
-        each!(self, fields, |_row, text| { boolean::parse_word(text).1 })
-    }
-
-    #[inline(always)]
-    fn days(&mut self, fields: Fields<'_>) -> usize {
+    fn days(&mut self, fields: Fields<'_>) -> Taken {
         let mut ends = Ends::default();
         let taken = each!(self, fields, |row, text| {
             let (day, is_day) = iso::parse_date(text);
@@ -175,7 +189,7 @@ impl ColumnScan {
     }
 
     #[inline(always)]
-    fn seconds(&mut self, fields: Fields<'_>) -> usize {
+    fn seconds(&mut self, fields: Fields<'_>) -> Taken {
         let mut ends = Ends::default();
         let mut separator = 0;
         let taken = each!(self, fields, |row, text| {
@@ -196,7 +210,7 @@ impl ColumnScan {
     }
 
     #[inline(always)]
-    fn texts(&mut self, fields: Fields<'_>) -> usize {
+    fn texts(&mut self, fields: Fields<'_>) -> Taken {
         let mut scratch = std::mem::take(&mut self.scratch);
         let (mut bytes, mut empty) = (0, 0);
         for row in 0..fields.len() {
@@ -219,7 +233,7 @@ impl ColumnScan {
         self.scratch = scratch;
         self.text_bytes += bytes as u64;
         self.empty += empty;
-        fields.len()
+        Taken { rows: fields.len(), chunk: 0, left: 0 }
     }
 }
 

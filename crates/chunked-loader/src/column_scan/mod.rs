@@ -75,6 +75,8 @@ pub(crate) struct ColumnScan {
     pub(crate) empty_quoted: u64,
     /// Null tokens met, by index; empty until the first.
     pub(crate) tokens: Vec<u64>,
+    /// Nobody has listed the tokens, so that they are null only in a column that is no text without them.
+    pub(crate) has_auto_tokens: bool,
     pub(crate) int_range: Option<(i128, i128)>,
     pub(crate) ints_exact_in_f64: bool,
     pub(crate) exact_in_f32: bool,
@@ -118,6 +120,7 @@ impl ColumnScan {
             empty: 0,
             empty_quoted: 0,
             tokens: Vec::new(),
+            has_auto_tokens: false,
             int_range: None,
             ints_exact_in_f64: true,
             exact_in_f32: true,
@@ -172,6 +175,7 @@ impl ColumnScan {
         if self.tokens.is_empty() {
             self.tokens.resize(rules.nulls.tokens().len(), 0);
         }
+        self.has_auto_tokens = rules.nulls.is_auto();
         self.tokens[token] += 1;
     }
 
@@ -280,6 +284,7 @@ impl ColumnScan {
         self.kind = self.kind.join(other.kind);
         self.empty += other.empty;
         self.empty_quoted += other.empty_quoted;
+        self.has_auto_tokens |= other.has_auto_tokens;
         if self.tokens.len() < other.tokens.len() {
             self.tokens.resize(other.tokens.len(), 0);
         }
@@ -334,6 +339,7 @@ impl ColumnScan {
         if self.empty_quoted > 0 {
             self.push_text(b"");
         }
+        self.kind = Kind::Text;
     }
 
     /// The value that made the column text, the first in file order.

@@ -142,7 +142,8 @@ impl Index {
         let tail = &bytes[end..];
         // Behind the last record, CRs are not this block's; one outside quotes there may be the first half of CR LF.
         let lone = found.carriage_returns - found.pairs;
-        if lone > 0 && (lone > 1 || bytes.last() != Some(&b'\r') || is_end) {
+        let half = || tail.last() == Some(&b'\r') && self.quotes(tail).is_multiple_of(2);
+        if lone > 0 && (lone > 1 || is_end || !half()) {
             return Indexed::Irregular;
         }
         let line_end = match found.pairs {
@@ -163,6 +164,10 @@ impl Index {
         }
         let lines = found.lines - count_lines(tail);
         Indexed::Records(Records { rows, bytes: end, lines, line_end })
+    }
+
+    fn quotes(&self, bytes: &[u8]) -> usize {
+        self.quote.map_or(0, |quote| memchr::memchr_iter(quote, bytes).count())
     }
 
     fn find(&mut self, padded: &[u8]) -> Found {

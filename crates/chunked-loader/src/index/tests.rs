@@ -118,6 +118,7 @@ fn what_only_the_state_machine_can_tell_is_irregular() {
         "a,b\nc,d\r\n",
         "a,b\r\r\n",
         "a,\"b\"\"c\"d\n",
+        "a,b\r\"\"\n\"c\r",
     ];
     for text in irregular {
         for kernel in kernels() {

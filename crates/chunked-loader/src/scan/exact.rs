@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::datatypes::{Field as ArrowField, Schema};
+use arrow::datatypes::Schema;
 use monitor::{Budget, Bytes};
 
 use super::pass::{OnReject, Pass, PassError, Passed};
@@ -48,13 +48,13 @@ const DICTIONARY_BYTES: usize = 8 << 20;
 const DICTIONARY_BYTES_A_COLUMN: (usize, usize) = (256, 1 << 20);
 
 /// What the first look at the files has found.
-struct Opened {
-    dialect: Dialect,
-    names: Vec<String>,
-    layouts: Vec<Option<Arc<Layout>>>,
-    prints: Vec<Fingerprint>,
+pub(crate) struct Opened {
+    pub(crate) dialect: Dialect,
+    pub(crate) names: Vec<String>,
+    pub(crate) layouts: Vec<Option<Arc<Layout>>>,
+    pub(crate) prints: Vec<Fingerprint>,
     /// What each file says of its encoding by a mark, or the user.
-    encodings: Vec<Encoding>,
+    pub(crate) encodings: Vec<Encoding>,
 }
 
 impl Request<'_> {
@@ -99,15 +99,8 @@ impl Request<'_> {
         let opened = self.look(encodings)?;
         let gait = Gait { dialect: opened.dialect.clone(), ..self.gait.clone() };
         let first = |error: Error| PassError::of_file(0, self.files.first(), error);
-        let hints = self.hints_of(&opened.names).map_err(first)?;
-        let plan = ScanPlan {
-            names: opened.names.clone(),
-            rules: FieldRules::new(&opened.dialect),
-            on_bad_record: self.on_bad_record,
-            hints,
-        };
-        let (least, most) = DICTIONARY_BYTES_A_COLUMN;
-        let share = (DICTIONARY_BYTES / opened.names.len().max(1)).clamp(least, most);
+        let plan = self.plan(&opened).map_err(first)?;
+        let share = dictionary_bytes(opened.names.len());
         let columns = plan.hints.iter().map(|hint| Some(ColumnScan::new(*hint, share))).collect();
         // The zone of a timestamp column that is told to be one is that of its first value, so order matters.
         let ordered = plan.hints.contains(&TypeHint::Fixed(FixedType::Timestamp));
@@ -149,6 +142,27 @@ impl Request<'_> {
         }
         let scan = self.facts(&pass, &opened, passed, is_repeated).map_err(first)?;
         Ok(scan)
+    }
+
+    /// Looks at the beginning of all files, and says what a pass over them goes by.
+    ///
+    /// # Errors
+    /// See [`ErrorKind`].
+    pub(crate) fn open(&self) -> Result<(Opened, ScanPlan), Error> {
+        self.gait.dialect.validate()?;
+        let opened = self.look(&vec![self.encoding; self.files.len()]).map_err(|failed| failed.error)?;
+        let plan = self.plan(&opened)?;
+        Ok((opened, plan))
+    }
+
+    fn plan(&self, opened: &Opened) -> Result<ScanPlan, Error> {
+        let in_file = |error: Error| PassError::of_file(0, self.files.first(), error).error;
+        Ok(ScanPlan {
+            names: opened.names.clone(),
+            rules: FieldRules::new(&opened.dialect),
+            on_bad_record: self.on_bad_record,
+            hints: self.hints_of(&opened.names).map_err(in_file)?,
+        })
     }
 
     /// Looks at the beginning of all files.
@@ -216,37 +230,18 @@ impl Request<'_> {
     ) -> Result<Scan, Error> {
         for (name, column) in opened.names.iter().zip(passed.columns.iter().flatten()) {
             if column.hint == TypeHint::Fixed(FixedType::Timestamp) && downcast::kind(column) == Kind::Text {
-                let message = "no unit of 64 bits holds both its fractions and its years; read it as string";
-                return Err(Error::new(ErrorKind::Option(message.to_owned())).in_column(name));
+                return Err(no_timestamp_unit(name));
             }
         }
         let mut columns = Vec::with_capacity(opened.names.len());
         for (name, column) in opened.names.iter().zip(passed.columns.iter().flatten()) {
-            let resolved = downcast::resolve(column, passed.rows, self.downcast);
-            let tokens = pass.plan.rules.nulls.tokens().iter().zip(&column.tokens).filter(|(_, n)| **n > 0);
-            let mut witness = column.witness().filter(|_| resolved.kind == Kind::Text);
-            if let Some(witness) = &mut witness {
+            let mut facts = ColumnFacts::new(name, column, passed.rows, self.downcast, &pass.plan.rules);
+            if let Some(witness) = &mut facts.text_witness {
                 witness.position = locate(pass, &passed, witness.file, witness.position)?;
             }
-            columns.push(ColumnFacts {
-                name: name.clone(),
-                kind: resolved.kind,
-                nulls: downcast::nulls(column, resolved.kind),
-                null_tokens: tokens.map(|(token, n)| (token.clone(), *n)).collect(),
-                int_range: column.int_range.filter(|_| resolved.kind == Kind::Int),
-                may_be_float32: column.hint == TypeHint::Inferred && column.fits_float32_range,
-                extent: column.extent(resolved.kind),
-                text_witness: witness,
-                data_type: resolved.narrow,
-                wide_type: resolved.wide,
-                bytes_wide: resolved.bytes_wide,
-                bytes_narrow: resolved.bytes_narrow,
-                dictionary: resolved.dictionary,
-                hint: column.hint,
-            });
+            columns.push(facts);
         }
-        let fields = columns.iter().map(|c| ArrowField::new(&c.name, c.data_type.clone(), true));
-        let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+        let schema = Arc::new(Schema::new(columns.iter().map(ColumnFacts::field).collect::<Vec<_>>()));
         Ok(Scan {
             dialect: opened.dialect.clone(),
             columns,
@@ -264,6 +259,18 @@ impl Request<'_> {
             is_seekable: passed.is_seekable,
         })
     }
+}
+
+/// A column that is told to be timestamps holds such that do not go together.
+pub(crate) fn no_timestamp_unit(column: &str) -> Error {
+    let message = "no unit of 64 bits holds both its fractions and its years; read it as string";
+    Error::new(ErrorKind::Option(message.to_owned())).in_column(column)
+}
+
+/// What the different texts of one of so many columns may take.
+pub(crate) fn dictionary_bytes(columns: usize) -> usize {
+    let (least, most) = DICTIONARY_BYTES_A_COLUMN;
+    (DICTIONARY_BYTES / columns.max(1)).clamp(least, most)
 }
 
 impl PassError {

@@ -15,18 +15,21 @@ mod scanner;
 use std::sync::Arc;
 
 use arrow::array::StringArray;
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::datatypes::{DataType, Field, SchemaRef};
 
 use crate::batch_builder::RowWidth;
 use crate::checkpoints::Checkpoints;
-use crate::column_scan::{TextWitness, TypeHint};
+use crate::column_scan::{ColumnScan, TextWitness, TypeHint};
 use crate::dialect::Dialect;
+use crate::downcast::{self, Downcast};
+use crate::field_rules::FieldRules;
 use crate::layout::Layout;
 use crate::source::{Encoding, Fingerprint};
 use crate::types::Kind;
 
-pub(crate) use exact::Request;
+pub(crate) use exact::{Opened, Request, dictionary_bytes, no_timestamp_unit};
 pub(crate) use ranges::RANGE;
+pub(crate) use scanner::{Rejected, ScanPlan, Scanner};
 
 /// What the scan found out about one column.
 #[derive(Clone, Debug)]
@@ -82,6 +85,39 @@ pub struct Scan {
 }
 
 impl ColumnFacts {
+    /// The facts of a column of `rows` records. Its witness has the place that the scan has noted.
+    pub(crate) fn new(
+        name: &str,
+        column: &ColumnScan,
+        rows: u64,
+        downcast: Downcast,
+        rules: &FieldRules,
+    ) -> ColumnFacts {
+        let resolved = downcast::resolve(column, rows, downcast);
+        let tokens = rules.nulls.tokens().iter().zip(&column.tokens).filter(|(_, n)| **n > 0);
+        ColumnFacts {
+            name: name.to_owned(),
+            kind: resolved.kind,
+            nulls: downcast::nulls(column, resolved.kind),
+            null_tokens: tokens.map(|(token, n)| (token.clone(), *n)).collect(),
+            int_range: column.int_range.filter(|_| resolved.kind == Kind::Int),
+            may_be_float32: column.hint == TypeHint::Inferred && column.fits_float32_range,
+            extent: column.extent(resolved.kind),
+            text_witness: column.witness().filter(|_| resolved.kind == Kind::Text),
+            data_type: resolved.narrow,
+            wide_type: resolved.wide,
+            bytes_wide: resolved.bytes_wide,
+            bytes_narrow: resolved.bytes_narrow,
+            dictionary: resolved.dictionary,
+            hint: column.hint,
+        }
+    }
+
+    /// The column in the schema of batches.
+    pub(crate) fn field(&self) -> Field {
+        Field::new(&self.name, self.data_type.clone(), true)
+    }
+
     /// Bytes that a row takes in [`data_type`](Self::data_type), a dictionary's values left aside.
     pub(crate) fn row_width(&self, rows: u64) -> RowWidth {
         let validity = if self.nulls > 0 { 0.125 } else { 0.0 };

@@ -161,7 +161,8 @@ fn text_that_its_encoding_does_not_have_tells_its_place() {
         assert_eq!(opened.text, b"ab");
         assert_eq!(
             opened.end.unwrap_err().to_string(),
-            "found bytes at byte 6 that utf-16le has no character for, expected utf-16le text; mend the file, or name its true encoding"
+            "found bytes at byte 6 that utf-16le has no character for, expected utf-16le text; mend the file, \
+             or name its true encoding"
         );
     }
     let odd = open(b"\xff\xfea\0b");

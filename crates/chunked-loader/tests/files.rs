@@ -229,15 +229,15 @@ fn files_of_different_headers() {
 fn files_without_header_must_have_the_width_of_the_first() {
     let folder = Folder::new();
     let first = folder.write("a.csv", "1,x\n2,y\n");
-    for (bytes, found) in [("3\n", 1), ("3,z,w\n", 3)] {
+    for (bytes, found) in [("3\n", "1 field in \"3\""), ("3,z,w\n", "3 fields in \"3,z,w\"")] {
         let second = folder.write("b.csv", format!("{bytes}4,z\n"));
         let dialect = Dialect::default().with_header(false).with_delimiter(b',');
         let loader = folder.open(&[first.clone(), second]).with_dialect(dialect);
         assert_eq!(
             folder.message(&loader.scan().unwrap_err()),
             format!(
-                "b.csv: line 1, record 1, byte 0: found {found} fields, expected 2 as in the header; mend the record, \
-                 or quote a field that holds the delimiter"
+                "b.csv: line 1, record 1, byte 0: found {found}, expected 2 as in the header; mend the record, or \
+                 quote a field that holds the delimiter"
             )
         );
         let skipping = loader.with_on_bad_record(OnBadRecord::Skip);
@@ -359,8 +359,8 @@ fn compressed_files_and_utf16_are_read_as_what_they_hold() {
     assert_eq!(
         folder.scan_message(&utf16[..utf16.len() - 1]),
         format!(
-            "input.csv: found bytes at byte {} that utf-16be has no character for, expected utf-16be text; name the \
-             file's true encoding, or mend the file",
+            "input.csv: found bytes at byte {} that utf-16be has no character for, expected utf-16be text; mend the file, \
+             or name its true encoding",
             utf16.len() - 2
         )
     );
@@ -407,8 +407,8 @@ fn spooling_names_the_input_and_can_be_stopped() {
     assert!(matches!(error.kind(), ErrorKind::Malformed(Malformed::UnclosedQuote)));
     assert_eq!(
         error.to_string(),
-        "standard input: line 3, record 2, byte 4: found the end of the file inside a quoted field, expected its \
-         closing quote; close it, or double a quote that belongs to the text"
+        "standard input: line 3, record 2, byte 4: found the end of the file inside a quoted field in \"\\\"2\\n\", \
+         expected its closing quote; close it, or double a quote that belongs to the text"
     );
     let error = Source::spool("standard input", bytes, folder.0.path(), &mut || true).unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Cancelled));

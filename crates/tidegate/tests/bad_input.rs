@@ -62,8 +62,15 @@ fn files_that_are_no_input() {
     );
     // The second of two files is as much looked at as the first.
     failed(&folder, &convert("good.csv gone.csv"), 1, &["gone.csv: no such file"]);
+    // Columns are joined by name, and one that a file lacks is null in its rows.
     folder.write("other.csv", "a,c\n1,2\n");
-    failed(&folder, &convert("good.csv other.csv"), 3, &["other.csv"]);
+    folder.run("convert good.csv other.csv -o joined.parquet").ok();
+    let columns = common::table::read_parquet(&folder.path("joined.parquet"));
+    let last: Vec<_> = columns.iter().map(|column| column.cells.last().unwrap()).collect();
+    assert_eq!(
+        last,
+        [&common::table::Cell::Int(1), &common::table::Cell::Null, &common::table::Cell::Int(2)]
+    );
 }
 
 #[test]
@@ -97,8 +104,15 @@ fn text_that_is_not_in_its_encoding() {
         &folder,
         &folder.run("convert odd.csv -o out/x.parquet"),
         3,
-        "odd.csv: found bytes at byte 6 that utf-16le has no character for, expected utf-16le text; name the file's \
-         true encoding, or mend the file",
+        "odd.csv: found bytes at byte 6 that utf-16le has no character for, expected utf-16le text; mend the file, or \
+         name its true encoding, by --encoding",
+    );
+    let run = folder.run("inspect odd.csv --encoding utf-5");
+    failed(
+        &folder,
+        &run,
+        2,
+        &["--encoding utf-5: unknown encoding \"utf-5\"; common ones are auto, utf-8, utf-16"],
     );
 }
 
@@ -110,22 +124,57 @@ fn malformed_records() {
         &folder,
         &folder.run("convert short.csv -o out/x.parquet"),
         3,
-        "short.csv: line 3, record 2, byte 8: found 1 fields, expected 2 as in the header; mend the record, or \
-         quote a field that holds the delimiter",
+        "short.csv: line 3, record 2, byte 8: found 1 field in \"3\", expected 2 as in the header; mend the \
+         record, or quote a field that holds the delimiter",
     );
+    folder.write("long.csv", format!("a,b\n1,2\n3,{},4\n", "x".repeat(60)));
+    for command in ["convert long.csv -o out/x.parquet", "inspect long.csv"] {
+        failed_saying(
+            &folder,
+            &folder.run(command),
+            3,
+            "long.csv: line 3, record 2, byte 8: found 3 fields in \"3,xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…\", expected \
+             2 as in the header; mend the record, or quote a field that holds the delimiter",
+        );
+    }
     folder.write("latin1.csv", b"a,b\n1,\xe9t\xe9\n");
-    failed_saying(
-        &folder,
-        &folder.run("convert latin1.csv -o out/x.parquet"),
-        3,
-        "latin1.csv: line 2, record 1, byte 4: found bytes that are not UTF-8 at byte 6, expected UTF-8; convert \
-         the file, for example with `iconv -f WINDOWS-1252 -t UTF-8`",
-    );
+    for command in
+        ["convert latin1.csv -o out/x.parquet --encoding utf-8", "inspect latin1.csv --encoding utf-8"]
+    {
+        failed_saying(
+            &folder,
+            &folder.run(command),
+            3,
+            "latin1.csv: line 2, record 1, byte 4: column \"b\": found bytes that are not UTF-8 at byte 6 in \
+             \"1,\\xe9t\\xe9\", expected UTF-8; mend them, or name the file's true encoding, by --encoding",
+        );
+    }
     // A line end inside quotes: the line and the record are not the same number.
     folder.write("tall.csv", "a,b\n1,\"x\ny\"\n2\n");
     failed(&folder, &folder.run("convert tall.csv -o out/x.parquet"), 3, &["line 4, record 2, byte 12"]);
     folder.write("open.csv", "a,b\n1,x\n2,\"never closed\n3,y\n");
-    failed(&folder, &folder.run("convert open.csv -o out/x.parquet"), 3, &["open.csv: line 3, record 2"]);
+    failed_saying(
+        &folder,
+        &folder.run("convert open.csv -o out/x.parquet"),
+        3,
+        "open.csv: line 3, record 2, byte 8: found the end of the file inside a quoted field in \"2,\\\"never \
+         closed\\n3,y\\n\", expected its closing quote; close it, or double a quote that belongs to the text",
+    );
+    failed_saying(
+        &folder,
+        &folder.run("convert open.csv -o out/x.parquet --max-record-bytes 12B"),
+        3,
+        "open.csv: line 3, record 2, byte 8: found no end of the record within 12 bytes in \"2,\\\"never clo\", expected \
+         one; a quote in it is probably never closed: close it, or allow longer records, by --max-record-bytes",
+    );
+    folder.write("joined.csv", "a,b\n1,\"x\"y\n");
+    failed_saying(
+        &folder,
+        &folder.run("inspect joined.csv"),
+        3,
+        "joined.csv: line 2, record 1, byte 4: found text after a closing quote in \"1,\\\"x\\\"y\", expected a delimiter \
+         or the end of the line; double a quote that belongs to the text",
+    );
 }
 
 #[test]
@@ -501,6 +550,4 @@ fn what_is_not_built_is_refused_by_name() {
         2,
         "writing CSV (.csv) is not built in; write .parquet, .arrow or .arrows instead",
     );
-    // What they would be by default may be said.
-    folder.run("convert good.csv -o out/x.parquet --encoding UTF-8 --decimal .").ok();
 }

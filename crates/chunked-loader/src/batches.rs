@@ -241,7 +241,12 @@ fn make(reader: &mut RowReader, delivery: &Delivery, claim: &Claim, first: Room)
         let rows = reader.rows_left().min(claim.limit.rows as u64);
         let room = match first.take() {
             Some(room) => room,
-            None => reader.room(rows)?,
+            None => match reader.full_room(rows) {
+                Ok(room) => room,
+                // Growing piece by piece takes more in the end than waiting for what the batches before give back.
+                Err(_) if !delivery.wait_for_head(claim) => return Ok(false),
+                Err(_) => reader.room(rows)?,
+            },
         };
         let mut outcome = reader.read(claim.limit, room)?;
         while let Outcome::Refused(refusal) = outcome {

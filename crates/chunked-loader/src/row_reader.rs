@@ -187,15 +187,19 @@ impl RowReader {
         self.builder.rows_left()
     }
 
-    /// Room for what `rows` rows take as a rule, or none if that is not to be had: then the batch reserves piece by
-    /// piece.
+    /// Room for what `rows` rows take as a rule.
+    ///
+    /// # Errors
+    /// If the budget has less.
+    pub(crate) fn full_room(&self, rows: u64) -> Result<Room, Error> {
+        self.reading.spares.room(&self.batches, self.reading.plan.room(rows))
+    }
+
+    /// The same, or none if that is not to be had: then the batch reserves piece by piece.
     ///
     /// # Errors
     /// If the budget has no room even for the reservation's bookkeeping, which it always has.
     pub(crate) fn room(&self, rows: u64) -> Result<Room, Error> {
-        let spares = &self.reading.spares;
-        spares
-            .room(&self.batches, self.reading.plan.room(rows))
-            .or_else(|_| spares.room(&self.batches, Bytes::ZERO))
+        self.full_room(rows).or_else(|_| self.reading.spares.room(&self.batches, Bytes::ZERO))
     }
 }

@@ -96,11 +96,13 @@ pub(crate) struct DictionaryColumn<K: ArrowDictionaryKeyType> {
     dictionary: Arc<DictionaryKeys>,
     keys: Vec<K::Native>,
     validity: Validity,
+    /// A field without its quotes.
+    scratch: Vec<u8>,
 }
 
 impl<K: ArrowDictionaryKeyType> DictionaryColumn<K> {
     pub(crate) fn new(dictionary: Arc<DictionaryKeys>) -> Self {
-        DictionaryColumn { dictionary, keys: Vec::new(), validity: Validity::default() }
+        DictionaryColumn { dictionary, keys: Vec::new(), validity: Validity::default(), scratch: Vec::new() }
     }
 
     /// The key of a field, `None` if it is null.
@@ -124,7 +126,7 @@ fn native<K: ArrowDictionaryKeyType>(key: Option<u32>) -> K::Native {
 impl<K: ArrowDictionaryKeyType> PushRows for DictionaryColumn<K> {
     #[inline(always)]
     fn push_rows<P: Processor>(&mut self, _: P, fields: Fields<'_>, rules: &FieldRules) -> Result<(), usize> {
-        let mut scratch = Vec::new();
+        let mut scratch = std::mem::take(&mut self.scratch);
         let has_tokens = rules.nulls.has_listed_tokens();
         let rows = fields.len();
         self.keys.reserve(rows);
@@ -146,6 +148,7 @@ impl<K: ArrowDictionaryKeyType> PushRows for DictionaryColumn<K> {
             self.validity.push_bits(valid, chunk);
             row += chunk;
         }
+        self.scratch = scratch;
         Ok(())
     }
 }
@@ -171,7 +174,7 @@ impl<K: ArrowDictionaryKeyType> ColumnBuilder for DictionaryColumn<K> {
     }
 
     fn heap_bytes(&self) -> usize {
-        self.keys.capacity() * size_of::<K::Native>() + self.validity.heap_bytes()
+        self.keys.capacity() * size_of::<K::Native>() + self.validity.heap_bytes() + self.scratch.capacity()
     }
 
     fn make_room(&mut self, rows: usize, _: usize, spare: Option<ArrayRef>) {

@@ -27,13 +27,21 @@ pub(crate) struct TextColumn {
     bytes: Vec<u8>,
     validity: Validity,
     empty_is_null: bool,
+    /// A field without its quotes.
+    scratch: Vec<u8>,
 }
 
 impl TextColumn {
     /// `empty_is_null` for a column without a single value, which is no text column: there an empty quoted
     /// field is null as well.
     pub(crate) fn new(empty_is_null: bool) -> Self {
-        TextColumn { offsets: vec![0], bytes: Vec::new(), validity: Validity::default(), empty_is_null }
+        TextColumn {
+            offsets: vec![0],
+            bytes: Vec::new(),
+            validity: Validity::default(),
+            empty_is_null,
+            scratch: Vec::new(),
+        }
     }
 
     /// Appends the text of a field; whether it is there.
@@ -85,7 +93,7 @@ impl TextColumn {
 impl PushRows for TextColumn {
     #[inline(always)]
     fn push_rows<P: Processor>(&mut self, _: P, fields: Fields<'_>, rules: &FieldRules) -> Result<(), usize> {
-        let mut scratch = Vec::new();
+        let mut scratch = std::mem::take(&mut self.scratch);
         let has_tokens = rules.nulls.has_listed_tokens();
         let rows = fields.len();
         self.bytes.reserve(fields.bytes() + STRIDE);
@@ -108,6 +116,7 @@ impl PushRows for TextColumn {
             self.validity.push_bits(valid, chunk);
             row += chunk;
         }
+        self.scratch = scratch;
         Ok(())
     }
 }
@@ -138,7 +147,10 @@ impl ColumnBuilder for TextColumn {
     }
 
     fn heap_bytes(&self) -> usize {
-        self.offsets.capacity() * size_of::<i32>() + self.bytes.capacity() + self.validity.heap_bytes()
+        self.offsets.capacity() * size_of::<i32>()
+            + self.bytes.capacity()
+            + self.validity.heap_bytes()
+            + self.scratch.capacity()
     }
 
     fn make_room(&mut self, rows: usize, text_bytes: usize, spare: Option<ArrayRef>) {

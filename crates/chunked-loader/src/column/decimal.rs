@@ -367,8 +367,7 @@ mod tests {
     /// Numbers in the middle between two floats, and their neighbours.
     #[test]
     fn halves_are_rounded_to_even() {
-        for places in 1..=4 {
-            let power = POWERS[places];
+        for (places, power) in POWERS.into_iter().enumerate().take(5).skip(1) {
             for odd in [(1u64 << 53) + 1, (1 << 53) + 3, (1 << 54) - 1] {
                 for step in [5, 25, 125, 625] {
                     let digits = odd * step;

@@ -24,10 +24,13 @@ fn indexed(kernel: IndexKernel, bytes: &[u8], columns: usize, is_end: bool) -> (
     (found, index.ends)
 }
 
+/// The fields of a record, quoted or not, its place and its bytes.
+type Row = (Vec<(Vec<u8>, bool)>, Position, Vec<u8>);
+
 /// What the state machine makes of some bytes.
 #[derive(Default)]
 struct States {
-    rows: Vec<(Vec<(Vec<u8>, bool)>, Position, Vec<u8>)>,
+    rows: Vec<Row>,
     has_malformed: bool,
 }
 

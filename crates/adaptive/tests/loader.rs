@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 use adaptive::{AutoSize, MAX_BATCH_ROWS};
-use chunked_loader::{Batch, Error, Loader, Source};
+use chunked_loader::{Batch, Error, FixedType, Loader, Source, TypeHint};
 use monitor::{Budget, Bytes, Monitor};
 
 /// Rows of a number and a text whose length changes ten- and hundredfold on the way.
@@ -43,8 +43,9 @@ fn every_row_comes_within_any_budget_that_can_hold_one() {
     const ROWS: usize = 8_000;
     let csv = uneven(ROWS);
     for budget in [Bytes::kib(256), Bytes::mib(1), Bytes::mib(64)] {
-        // The scan's memory grows with different texts and is none of the sizing's.
+        // The scan's memory grows with different texts and is none of the sizing's, and neither is a dictionary of them.
         let (loader, _) = loader(&csv, Bytes::mib(64));
+        let loader = loader.with_type_hints([("text".to_owned(), TypeHint::Fixed(FixedType::String))]);
         let scan = loader.scan().unwrap();
         let held = Budget::new(budget);
         let monitor = Monitor::builder().with_budget(held.clone()).build().unwrap();

@@ -16,11 +16,15 @@ fn uneven(rows: usize) -> String {
     csv
 }
 
-fn loader(csv: &str, budget: Bytes) -> (Loader, Budget) {
-    let source = Source::spool("rows", csv.as_bytes(), &std::env::temp_dir(), &mut || false).unwrap();
+/// A loader of a file of its own, which lasts as long as the folder.
+fn loader(csv: &str, budget: Bytes) -> (Loader, Budget, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rows.csv");
+    std::fs::write(&path, csv).unwrap();
+    let source = Source::open(&[path], folder.path()).unwrap();
     let budget = Budget::new(budget);
     let monitor = Monitor::builder().with_budget(budget.clone()).build().unwrap();
-    (Loader::new(source).with_block_bytes(16 << 10).with_monitor(monitor), budget)
+    (Loader::new(source).with_block_bytes(16 << 10).with_monitor(monitor), budget, folder)
 }
 
 /// Rows of each batch; at most `alive` batches are held at a time.
@@ -44,7 +48,7 @@ fn every_row_comes_within_any_budget_that_can_hold_one() {
     let csv = uneven(ROWS);
     for budget in [Bytes::kib(256), Bytes::mib(1), Bytes::mib(64)] {
         // The scan's memory grows with different texts and is none of the sizing's, and neither is a dictionary of them.
-        let (loader, _) = loader(&csv, Bytes::mib(64));
+        let (loader, _, _folder) = loader(&csv, Bytes::mib(64));
         let loader = loader.with_type_hints([("text".to_owned(), TypeHint::Fixed(FixedType::String))]);
         let scan = loader.scan().unwrap();
         let held = Budget::new(budget);
@@ -69,7 +73,7 @@ fn every_row_comes_within_any_budget_that_can_hold_one() {
 fn rows_are_capped_where_memory_is_not_short() {
     let csv: String =
         std::iter::once("n\n".to_owned()).chain((0..150_000).map(|n| format!("{n}\n"))).collect();
-    let (loader, _) = loader(&csv, Bytes::gib(1));
+    let (loader, _, _folder) = loader(&csv, Bytes::gib(1));
     let scan = loader.scan().unwrap();
     let found = sizes(loader.batches(&scan, &[0], Box::new(AutoSize::new())), 1);
     assert_eq!(found, [MAX_BATCH_ROWS, MAX_BATCH_ROWS, 150_000 - 2 * MAX_BATCH_ROWS]);
@@ -79,7 +83,7 @@ fn rows_are_capped_where_memory_is_not_short() {
 fn a_widening_consumer_gets_fewer_rows() {
     let csv: String =
         std::iter::once("n\n".to_owned()).chain((0..50_000).map(|n| format!("{n}\n"))).collect();
-    let (loader, budget) = loader(&csv, Bytes::mib(1));
+    let (loader, budget, _folder) = loader(&csv, Bytes::mib(1));
     let scan = loader.scan().unwrap();
     let sizing = AutoSize::new().with_row_bytes_downstream(Bytes(1_000));
     let consumer = budget.consumer("wide rows");

@@ -66,13 +66,6 @@ pub enum ErrorKind {
         /// The system's reason.
         error: io::Error,
     },
-    /// The header of a later file is not that of the first.
-    HeaderDiffers {
-        /// Names of the first file.
-        expected: Vec<String>,
-        /// Names of this file.
-        found: Vec<String>,
-    },
     /// A named column is not in the input.
     UnknownColumn {
         /// The columns there are.
@@ -257,25 +250,6 @@ impl fmt::Display for Error {
                 "spool folder {} cannot be written to: {error}; choose a folder that can",
                 folder.display()
             ),
-            ErrorKind::HeaderDiffers { expected, found } => {
-                let differs = expected.iter().zip(found).position(|(a, b)| a != b);
-                match differs {
-                    Some(i) => write!(
-                        f,
-                        "its column {} is \"{}\", expected \"{}\" as in the first file",
-                        i + 1,
-                        found[i],
-                        expected[i]
-                    )?,
-                    None => write!(
-                        f,
-                        "has {} columns, expected {} as in the first file",
-                        found.len(),
-                        expected.len()
-                    )?,
-                }
-                write!(f, "; read files of one shape together, others apart")
-            }
             ErrorKind::UnknownColumn { known } => {
                 write!(f, "is not in the input; its columns are {}", shortened(known))
             }

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::error::{Error, ErrorKind};
 use crate::position::Position;
 use crate::preface::Preface;
 
@@ -19,6 +18,9 @@ pub(crate) struct Layout {
 }
 
 /// Lays files out by the names of their columns, in the order in which the names first come up.
+///
+/// Without header nothing tells which field is which but its place: all files have the columns of the first, as if they
+/// were one file, and a record of another width is malformed wherever it stands.
 ///
 /// Of each file no more is kept than where it differs from all before it: thousands of files of one shape are one
 /// layout.
@@ -44,18 +46,13 @@ impl Layouts {
     }
 
     /// Adds the next file; `None` for one without a record, which has no layout.
-    ///
-    /// # Errors
-    /// [`ErrorKind::HeaderDiffers`] for files without header that have other numbers of columns: nothing tells there
-    /// which field is which.
-    pub(crate) fn add(&mut self, preface: Option<Preface>) -> Result<(), Error> {
-        let Some(preface) = preface else {
+    pub(crate) fn add(&mut self, preface: Option<Preface>) {
+        let Some(mut preface) = preface else {
             self.files.push(None);
-            return Ok(());
+            return;
         };
-        if !self.has_header && !self.names.is_empty() && self.names.len() != preface.names.len() {
-            let expected = self.names.clone();
-            return Err(Error::new(ErrorKind::HeaderDiffers { expected, found: preface.names }));
+        if !self.has_header && !self.names.is_empty() {
+            preface.names.clone_from(&self.names);
         }
         let columns = preface.names.into_iter().map(|name| match self.places.get(&name) {
             Some(column) => *column,
@@ -68,7 +65,6 @@ impl Layouts {
         let shape = (columns.collect(), preface.before);
         let next = self.shapes.len();
         self.files.push(Some(*self.shapes.entry(shape).or_insert(next)));
-        Ok(())
     }
 
     /// The names of all columns, and the layout of each file.
@@ -97,7 +93,7 @@ mod tests {
     fn columns_are_joined_by_name_in_the_order_they_come_up() {
         let mut layouts = Layouts::new(true);
         for file in [preface(&["b", "a"]), None, preface(&["a", "c", "b"]), preface(&["b", "a"])] {
-            layouts.add(file).unwrap();
+            layouts.add(file);
         }
         let (names, layouts) = layouts.finish();
         assert_eq!(names, ["b", "a", "c"]);
@@ -109,9 +105,16 @@ mod tests {
     }
 
     #[test]
-    fn numbered_columns_have_to_be_as_many_in_each_file() {
+    fn files_without_header_have_the_columns_of_the_first() {
         let mut layouts = Layouts::new(false);
-        layouts.add(preface(&["column_1"])).unwrap();
-        assert!(layouts.add(preface(&["column_1", "column_2"])).is_err());
+        for names in [&["column_1", "column_2"][..], &["column_1"], &["column_1", "column_2", "column_3"]] {
+            layouts.add(preface(names));
+        }
+        let (names, layouts) = layouts.finish();
+        assert_eq!(names, ["column_1", "column_2"]);
+        for layout in layouts {
+            let layout = layout.unwrap();
+            assert_eq!((layout.columns.as_slice(), layout.missing.len()), (&[0, 1][..], 0));
+        }
     }
 }

@@ -111,11 +111,7 @@ fn loader_code(kind: &chunked_loader::ErrorKind) -> u8 {
     use chunked_loader::ErrorKind as Kind;
     match kind {
         Kind::Unsupported { .. } | Kind::UnknownColumn { .. } | Kind::Option(_) => 2,
-        Kind::Empty
-        | Kind::Malformed(_)
-        | Kind::HeaderDiffers { .. }
-        | Kind::Damaged { .. }
-        | Kind::Undecodable { .. } => 3,
+        Kind::Empty | Kind::Malformed(_) | Kind::Damaged { .. } | Kind::Undecodable { .. } => 3,
         Kind::Budget(_) => 4,
         Kind::Cancelled => 130,
         _ => 1,

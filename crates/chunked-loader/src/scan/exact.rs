@@ -199,7 +199,7 @@ impl Request<'_> {
                 is_open: told[index] == Encoding::Auto,
                 ..PassError::of_file(index, Some(file), error)
             })?;
-            layouts.add(preface).map_err(|error| PassError::of_file(index, Some(file), error))?;
+            layouts.add(preface);
         }
         let (names, layouts) = layouts.finish();
         if names.is_empty() {

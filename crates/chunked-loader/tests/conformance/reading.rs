@@ -212,7 +212,7 @@ impl Refused {
             _ => None,
         };
         let exit = match error.kind() {
-            ErrorKind::Malformed(_) | ErrorKind::Empty | ErrorKind::HeaderDiffers { .. } => 3,
+            ErrorKind::Malformed(_) | ErrorKind::Empty => 3,
             ErrorKind::Damaged { .. } | ErrorKind::Undecodable { .. } => 3,
             ErrorKind::UnknownColumn { .. } | ErrorKind::Option(_) => 2,
             _ => 1,

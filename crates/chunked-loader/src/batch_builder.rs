@@ -298,7 +298,7 @@ impl BatchBuilder {
             }
         }
         let rows = block.rows();
-        self.raw_bytes += (block.row_start(rows) - block.row_start(0)) as u64;
+        self.raw_bytes += walker.input_bytes(rows);
         walker.take(rows);
         self.count(rows);
         Ok(())

@@ -296,6 +296,14 @@ impl Walker {
         }
     }
 
+    /// Bytes that the first `rows` records of the block have in the input, which may lack the last one's line end.
+    pub(crate) fn input_bytes(&self, rows: usize) -> u64 {
+        let block = self.block();
+        let bytes = (block.row_start(rows) - block.row_start(0)) as u64;
+        let is_end = self.current.is_some_and(|(records, _)| records.bytes == self.window.len());
+        bytes - u64::from(self.has_line_end_added && is_end && rows == block.rows())
+    }
+
     /// Passes over the first `rows` records of the block.
     pub(crate) fn take(&mut self, rows: usize) {
         let Some((records, taken)) = &mut self.current else { return };

@@ -113,6 +113,7 @@ impl Caller {
             Some(reader) => reader,
             None if self.sizes.rows_left() == 0 => return Ok(None),
             None => {
+                self.reading.expect_scanned()?;
                 let mut reader = RowReader::new(&self.reading)?;
                 reader.begin(self.sizes.next_row(), self.sizes.rows_left())?;
                 self.reader.insert(reader)
@@ -149,6 +150,9 @@ impl Threads {
 
     /// Starts the threads, if they are not started yet.
     fn start(&mut self) -> Result<(), Error> {
+        if self.to_start > 0 {
+            self.reading.expect_scanned()?;
+        }
         for _ in 0..std::mem::take(&mut self.to_start) {
             let reader = match RowReader::new(&self.reading) {
                 Ok(reader) => reader,

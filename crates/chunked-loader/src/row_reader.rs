@@ -49,6 +49,16 @@ pub(crate) enum Outcome {
     Refused(Error),
 }
 
+impl Reading {
+    /// Refuses files that are not what was scanned, those included that no row is read from.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Changed`], or [`ErrorKind::Io`] for one that is gone.
+    pub(crate) fn expect_scanned(&self) -> Result<(), Error> {
+        self.files.iter().zip(&self.plan.scan.prints).try_for_each(|(file, print)| file.expect(print))
+    }
+}
+
 impl RowReader {
     /// # Errors
     /// If the budget has no room for a window, or for the dictionaries.
@@ -155,9 +165,12 @@ impl RowReader {
     /// If the input cannot be read, a record is bad and bad records fail, or the input is not what was scanned.
     pub(crate) fn go_on(&mut self) -> Result<Outcome, Error> {
         while !self.builder.is_full() {
-            let Some(open) = &self.open else { break };
+            if self.open.is_none() {
+                break;
+            }
             let name = Arc::clone(&self.reading.files[self.file].name);
-            let is_more = self.builder.step(&mut self.walker).map_err(|e| e.in_file(&name))?;
+            let stepped = self.builder.step(&mut self.walker);
+            let is_more = stepped.map_err(|e| self.explained(e).in_file(&name))?;
             if let Some(refusal) = self.builder.take_refusal() {
                 if self.builder.may_be_cut() {
                     break;
@@ -165,12 +178,12 @@ impl RowReader {
                 return Ok(Outcome::Refused(refusal.in_file(&name)));
             }
             if !is_more {
-                if !open.is_unchanged().map_err(|e| e.in_file(&name))? {
-                    return Err(Error::new(ErrorKind::Changed).in_file(&name));
-                }
+                self.expect_unchanged()?;
                 self.open_file(self.file + 1)?;
             }
         }
+        // No batch is handed over whose rows may be others than those that were scanned.
+        self.expect_unchanged()?;
         if self.open.is_none() && self.builder.rows_left() > 0 {
             // The scan has seen more rows than there are now.
             let name = self.reading.files.last().map(|file| Arc::clone(&file.name));
@@ -180,6 +193,22 @@ impl RowReader {
         let batch = self.builder.finish(self.first_row)?;
         self.first_row += batch.as_ref().map_or(0, |batch| batch.num_rows() as u64);
         Ok(Outcome::Done(batch))
+    }
+
+    /// Refuses the open file if it has changed since it was opened.
+    fn expect_unchanged(&self) -> Result<(), Error> {
+        let Some(open) = &self.open else { return Ok(()) };
+        let name = &self.reading.files[self.file].name;
+        let is_unchanged = open.is_unchanged().map_err(|e| e.in_file(name))?;
+        if is_unchanged { Ok(()) } else { Err(Error::new(ErrorKind::Changed).in_file(name)) }
+    }
+
+    /// An error of reading, or what is behind it: the scan has read the same records without it.
+    fn explained(&self, error: Error) -> Error {
+        match self.expect_unchanged() {
+            Err(changed) if !matches!(error.kind(), ErrorKind::Changed | ErrorKind::Budget(_)) => changed,
+            _ => error,
+        }
     }
 
     /// Rows of the range that are still to come.

@@ -82,11 +82,30 @@ impl Pass<'_> {
         meter: &mut Meter,
         on_reject: OnReject<'_>,
     ) -> Result<(), Error> {
-        let Some(layout) = &self.layouts[file] else { return Ok(()) };
+        let Some(layout) = &self.layouts[file] else { return self.files[file].expect(&self.prints[file]) };
         let mut open = self.files[file].open(self.encodings[file], self.budget, self.threads > 1)?;
         if open.fingerprint != self.prints[file] {
             return Err(Error::new(ErrorKind::Changed));
         }
+        let gone_through = self.go_through(file, layout, &mut open, passed, meter, on_reject);
+        match gone_through {
+            Err(error) if matches!(error.kind(), ErrorKind::Cancelled | ErrorKind::Budget(_)) => Err(error),
+            // Half a record at the end is no bad record where somebody is still writing it.
+            gone_through if open.is_unchanged()? => gone_through,
+            _ => Err(Error::new(ErrorKind::Changed)),
+        }
+    }
+
+    #[allow(clippy::too_many_arguments)] // One file of the pass, and where its parts go.
+    fn go_through(
+        &self,
+        file: usize,
+        layout: &Arc<Layout>,
+        open: &mut OpenFile,
+        passed: &mut Passed,
+        meter: &mut Meter,
+        on_reject: OnReject<'_>,
+    ) -> Result<(), Error> {
         match open.take_input() {
             Input::Plain(plain) => {
                 let bytes = plain.metadata().map_err(Error::io)?.len();
@@ -99,18 +118,17 @@ impl Pass<'_> {
                 };
                 meter.count(layout.before.byte.min(bytes))?;
                 if self.threads > 1 && self.gait.has_index() && ranges.count() > 1 {
-                    self.by_ranges(file, layout, &ranges, passed, meter, on_reject)?;
+                    self.by_ranges(file, layout, &ranges, passed, meter, on_reject)
                 } else {
                     let input = Input::Plain(ranges.file);
-                    self.alone(file, layout, input, &open, passed, meter, on_reject)?;
+                    self.alone(file, layout, input, open, passed, meter, on_reject)
                 }
             }
             stream => {
                 passed.is_seekable = false;
-                self.alone(file, layout, stream, &open, passed, meter, on_reject)?;
+                self.alone(file, layout, stream, open, passed, meter, on_reject)
             }
         }
-        if open.is_unchanged()? { Ok(()) } else { Err(Error::new(ErrorKind::Changed)) }
     }
 
     /// Goes through a file from front to back.

@@ -5,7 +5,7 @@ use std::io::{self, Cursor, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use monitor::Budget;
 
@@ -77,6 +77,20 @@ impl Location {
 }
 
 impl SourceFile {
+    /// Refuses the file if it is not the one that `print` was taken of.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Changed`], or [`ErrorKind::Io`] if it is gone.
+    pub(crate) fn expect(&self, print: &Fingerprint) -> Result<(), Error> {
+        let found = std::fs::metadata(self.stored.path()).map_err(Error::io);
+        match found.map(|metadata| Fingerprint::of(&metadata)) {
+            Ok(found) if found == *print => Ok(()),
+            Ok(_) => Err(Error::new(ErrorKind::Changed)),
+            Err(error) => Err(error),
+        }
+        .map_err(|error| error.in_file(&self.name))
+    }
+
     /// Opens the file, whose text is in `encoding`.
     ///
     /// What a stream holds is reserved from `budget` as long as it lives. With `is_ahead` a thread of its own reads
@@ -97,7 +111,10 @@ impl SourceFile {
 
     fn open_unnamed(&self, encoding: Encoding, budget: &Budget, is_ahead: bool) -> Result<OpenFile, Error> {
         let mut file = File::open(self.stored.path()).map_err(Error::io)?;
-        let fingerprint = Fingerprint::of(&file).map_err(Error::io)?;
+        let fingerprint = Fingerprint::of(&file.metadata().map_err(Error::io)?);
+        if let Location::Path(_) = self.stored {
+            fingerprint.settle();
+        }
         let stored = file.try_clone().map_err(Error::io)?;
         let consumed = Arc::new(AtomicU64::new(0));
         let consumer = budget.consumer("decompress");
@@ -194,14 +211,31 @@ impl OpenFile {
 
     /// Whether the stored file is still what it was when it was opened.
     pub(crate) fn is_unchanged(&self) -> Result<bool, Error> {
-        Ok(Fingerprint::of(&self.stored).map_err(Error::io)? == self.fingerprint)
+        Ok(Fingerprint::of(&self.stored.metadata().map_err(Error::io)?) == self.fingerprint)
     }
 }
 
+/// How far the time of a file's last change may lag behind the clock: a tick of the slowest kernels. What file systems
+/// with coarser times, such as FAT, hide is not seen.
+const TICK: Duration = Duration::from_millis(10);
+
 impl Fingerprint {
-    fn of(file: &File) -> io::Result<Fingerprint> {
-        let metadata = file.metadata()?;
-        Ok(Fingerprint {
+    /// Bytes of the stored file.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Waits until a change from now on would have another time than the last one: two within one tick have the same,
+    /// and the second could not be told. That only ever takes a moment, for a file written just now.
+    fn settle(&self) {
+        let age = self.modified.and_then(|modified| modified.elapsed().ok());
+        if let Some(rest) = age.and_then(|age| (TICK + Duration::from_millis(1)).checked_sub(age)) {
+            std::thread::sleep(rest);
+        }
+    }
+
+    fn of(metadata: &std::fs::Metadata) -> Fingerprint {
+        Fingerprint {
             bytes: metadata.len(),
             modified: metadata.modified().ok(),
             #[cfg(unix)]
@@ -209,7 +243,7 @@ impl Fingerprint {
                 use std::os::unix::fs::MetadataExt;
                 (metadata.dev(), metadata.ino())
             },
-        })
+        }
     }
 }
 

@@ -214,6 +214,7 @@ impl UnscannedBatches {
     /// Opens file `file`, or the first one behind it that has a record, in front of its records.
     fn open_file(&mut self, mut file: usize) -> Result<(), Error> {
         while file < self.files.len() && self.opened.layouts[file].is_none() {
+            self.files[file].expect(&self.opened.prints[file])?;
             file += 1;
         }
         self.open = None;
@@ -251,14 +252,24 @@ impl UnscannedBatches {
             let name = Arc::clone(&self.files[self.file].name);
             let stepped = self.cutter.step(&mut self.walker);
             self.report()?;
-            let is_more = stepped.map_err(|e| e.in_file(&name))?;
+            let is_more = match stepped {
+                Ok(is_more) => is_more,
+                Err(error) if matches!(error.kind(), ErrorKind::Budget(_)) => return Err(error.in_file(&name)),
+                Err(error) => {
+                    // Half a record at the end is no bad record where somebody is still writing it.
+                    self.expect_unchanged()?;
+                    return Err(error.in_file(&name));
+                }
+            };
             if let Some(refusal) = self.cutter.take_refusal() {
                 return Err(refusal.in_file(&name));
             }
             if !is_more {
+                self.expect_unchanged()?;
                 self.open_file(self.file + 1)?;
             }
         }
+        self.expect_unchanged()?;
         let (cut, reservation) = self.cutter.finish()?;
         let Some(first) = cut.first else {
             self.settle();
@@ -271,6 +282,14 @@ impl UnscannedBatches {
         self.last =
             Some(LastBatch { rows: batch.num_rows(), bytes: batch.reserved(), raw_bytes: batch.raw_bytes() });
         Ok(Some(batch))
+    }
+
+    /// Refuses the open file if it has changed since it was opened: no batch of a mixture is handed over.
+    fn expect_unchanged(&self) -> Result<(), Error> {
+        let Some(open) = &self.open else { return Ok(()) };
+        let name = &self.files[self.file].name;
+        let is_unchanged = open.is_unchanged().map_err(|e| e.in_file(name))?;
+        if is_unchanged { Ok(()) } else { Err(Error::new(ErrorKind::Changed).in_file(name)) }
     }
 
     fn limit(&mut self) -> BatchLimit {

@@ -10,7 +10,7 @@ use crate::batch::Batch;
 use crate::batch_builder::BatchPlan;
 use crate::delivery::{Claim, Delivery, Sizes};
 use crate::error::Error;
-use crate::progress::Meter;
+use crate::progress::RowMeter;
 use crate::row_reader::{Outcome, Reading, RowReader};
 use crate::spares::Room;
 
@@ -21,7 +21,7 @@ use crate::spares::Room;
 pub struct Batches {
     plan: Arc<BatchPlan>,
     maker: Maker,
-    meter: Meter,
+    meter: RowMeter,
     is_done: bool,
 }
 
@@ -48,7 +48,7 @@ pub(crate) struct Threads {
 }
 
 impl Batches {
-    pub(crate) fn new(reading: Reading, sizes: Sizes, threads: usize, meter: Meter) -> Batches {
+    pub(crate) fn new(reading: Reading, sizes: Sizes, threads: usize, meter: RowMeter) -> Batches {
         let plan = Arc::clone(&reading.plan);
         let reading = Arc::new(reading);
         let maker = if threads < 2 {
@@ -70,7 +70,7 @@ impl Batches {
             Maker::Threads(threads) => threads.next()?,
         };
         if let Some(batch) = &batch {
-            self.meter.count(batch.raw_bytes())?;
+            self.meter.count(batch.num_rows())?;
         }
         Ok(batch)
     }

@@ -15,7 +15,7 @@ use crate::dialect::Dialect;
 use crate::downcast::Downcast;
 use crate::error::Error;
 use crate::index::IndexKernel;
-use crate::progress::{Meter, OnProgress, Progress};
+use crate::progress::{Meter, OnProgress, Progress, RowMeter};
 use crate::rejects::{OnBadRecord, Reject};
 use crate::row_reader::Reading;
 use crate::scan::{RANGE, Request, Scan};
@@ -313,7 +313,8 @@ impl Loader {
         projection: &[usize],
         sizing: Box<dyn Sizing>,
         made: usize,
-    ) -> (Reading, Sizes, Meter) {
+    ) -> (Reading, Sizes, RowMeter) {
+        let meter = Meter::new(scan.bytes, self.on_progress.clone());
         let scan = Arc::new(scan.clone());
         let gait = self.gait(&scan.dialect);
         let plan = Arc::new(BatchPlan::new(scan, projection, self.on_bad_record));
@@ -330,7 +331,7 @@ impl Loader {
             dictionaries_held: Mutex::default(),
             is_ahead: self.threads > 1,
         };
-        let meter = Meter::new(self.source.bytes(), self.on_progress.clone());
+        let meter = RowMeter::new(reading.plan.scan.rows, meter);
         (reading, sizes, meter)
     }
 }

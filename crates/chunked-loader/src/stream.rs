@@ -11,7 +11,7 @@ use crate::batch::Batch;
 use crate::batches::Threads;
 use crate::delivery::Sizes;
 use crate::error::Error;
-use crate::progress::Meter;
+use crate::progress::RowMeter;
 use crate::row_reader::Reading;
 
 /// The batches of an input as a [`Stream`]. After an error it is at its end.
@@ -51,12 +51,12 @@ use crate::row_reader::Reading;
 pub struct BatchStream {
     schema: SchemaRef,
     threads: Threads,
-    meter: Meter,
+    meter: RowMeter,
     is_done: bool,
 }
 
 impl BatchStream {
-    pub(crate) fn new(reading: Reading, sizes: Sizes, threads: usize, meter: Meter) -> BatchStream {
+    pub(crate) fn new(reading: Reading, sizes: Sizes, threads: usize, meter: RowMeter) -> BatchStream {
         let schema = Arc::clone(&reading.plan.schema);
         BatchStream {
             schema,
@@ -82,7 +82,7 @@ impl Stream for BatchStream {
         let Poll::Ready(next) = self.threads.poll_next(context.waker()) else { return Poll::Pending };
         let counted = next.map(|next| {
             let batch = next?;
-            self.meter.count(batch.raw_bytes())?;
+            self.meter.count(batch.num_rows())?;
             Ok(batch)
         });
         self.is_done = !matches!(counted, Some(Ok(_)));

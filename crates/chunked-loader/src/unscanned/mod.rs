@@ -76,6 +76,9 @@ pub struct UnscannedBatches {
     open: Option<OpenFile>,
     /// The file that is open, or the next one.
     file: usize,
+    /// Bytes of the files before it, and of all that was read, as they are stored.
+    before_file: u64,
+    read: u64,
     next_row: u64,
     rows: u64,
     rejected: u64,
@@ -153,6 +156,8 @@ impl UnscannedBatches {
             told,
             open: None,
             file: 0,
+            before_file: 0,
+            read: 0,
             next_row,
             rows: 0,
             rejected: 0,
@@ -254,18 +259,26 @@ impl UnscannedBatches {
             self.report()?;
             let is_more = match stepped {
                 Ok(is_more) => is_more,
-                Err(error) if matches!(error.kind(), ErrorKind::Budget(_)) => return Err(error.in_file(&name)),
+                Err(error) if matches!(error.kind(), ErrorKind::Budget(_)) => {
+                    return Err(error.in_file(&name));
+                }
                 Err(error) => {
                     // Half a record at the end is no bad record where somebody is still writing it.
                     self.expect_unchanged()?;
                     return Err(error.in_file(&name));
                 }
             };
+            let read = self.open.as_ref().map_or(0, |open| match open.input {
+                Input::Plain(_) => self.walker.before().byte.min(open.fingerprint.bytes()),
+                Input::Stream(_) => open.consumed_bytes(),
+            });
             if let Some(refusal) = self.cutter.take_refusal() {
                 return Err(refusal.in_file(&name));
             }
+            self.read = self.read.max(self.before_file + read);
             if !is_more {
                 self.expect_unchanged()?;
+                self.before_file += self.opened.prints[self.file].bytes();
                 self.open_file(self.file + 1)?;
             }
         }
@@ -275,7 +288,7 @@ impl UnscannedBatches {
             self.settle();
             return Ok(None);
         };
-        self.meter.count(cut.raw_bytes)?;
+        self.meter.reach(self.read)?;
         let batch = self.make(cut, first, reservation)?;
         self.next_row += batch.num_rows() as u64;
         self.rows += batch.num_rows() as u64;

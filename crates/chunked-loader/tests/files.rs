@@ -5,13 +5,14 @@
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::Int8Type;
 use chunked_loader::{
-    Dialect, Error, ErrorKind, FixedRows, Loader, Malformed, OnBadRecord, Position, Scan, Source, TypeHint,
+    Dialect, Encoding, Error, ErrorKind, FixedRows, Loader, Malformed, OnBadRecord, Position, Scan, Source,
+    TypeHint,
 };
 
 /// A folder for the files of one test.
@@ -45,6 +46,14 @@ impl Folder {
     /// A message with the folder's path, which differs from run to run, left out.
     fn message(&self, error: &Error) -> String {
         error.to_string().replace(&format!("{}/", self.0.path().display()), "")
+    }
+
+    fn assert_changed(&self, error: &Error) {
+        assert!(matches!(error.kind(), ErrorKind::Changed), "{error}");
+        assert_eq!(
+            self.message(error),
+            "input.csv: changed while it was read, so that its types no longer hold; run again when it is complete"
+        );
     }
 
     fn scan_message(&self, bytes: impl AsRef<[u8]>) -> String {
@@ -153,31 +162,94 @@ fn a_projection_chooses_columns_and_their_order() {
 #[test]
 fn a_file_that_changed_between_scan_and_batches() {
     let folder = Folder::new();
-    let expected = "input.csv: changed while it was read, so that its types no longer hold; run again when it is complete";
-    for changed in ["a\n1\n2\n3\n", "a\n1\n", ""] {
-        let loader = folder.loader("a\n1\n2\n");
+    // Grown, shrunk, emptied, and of equal length: written anew, and put in the old one's place.
+    for (changed, is_renamed) in
+        [("a\n1\n2\n3\n", false), ("a\n1\n", false), ("", false), ("a\n1\n3\n", false), ("a\n1\n3\n", true)]
+    {
+        for threads in [1, 2] {
+            let loader = folder.loader("a\n1\n2\n").with_threads(threads);
+            let scan = loader.scan().unwrap();
+            if is_renamed {
+                std::fs::rename(folder.write("other.csv", changed), folder.path("input.csv")).unwrap();
+            } else {
+                folder.write("input.csv", changed);
+            }
+            let mut batches = loader.batches(&scan, &[0], Box::new(FixedRows(10)));
+            folder.assert_changed(&batches.next().unwrap().unwrap_err());
+            assert!(batches.next().is_none(), "an error is the end");
+        }
+    }
+}
+
+#[test]
+fn files_that_no_row_comes_from_may_not_change_either() {
+    let folder = Folder::new();
+    for threads in [1, 2] {
+        let paths = [folder.write("input.csv", ""), folder.write("b.csv", "a\n1\n2\n")];
+        let loader = folder.open(&paths).with_threads(threads).with_rows(1..2);
         let scan = loader.scan().unwrap();
-        folder.write("input.csv", changed);
+        folder.write("input.csv", "a\n7\n");
         let error = loader.batches(&scan, &[0], Box::new(FixedRows(10))).next().unwrap().unwrap_err();
-        assert!(matches!(error.kind(), ErrorKind::Changed));
-        assert_eq!(folder.message(&error), expected);
+        folder.assert_changed(&error);
     }
 }
 
 #[test]
 fn a_file_that_changes_while_its_batches_are_read() {
     let folder = Folder::new();
+    // Batches of so many bytes that each is a range of its own, and threads cannot make all of them ahead.
+    let csv = format!("a,b\n{}", format!("7,{}\n", "x".repeat(60)).repeat(45_000));
+    let changes: [fn(&mut std::fs::File); 3] = [
+        |file| std::os::unix::fs::FileExt::write_all_at(file, b"1,x\n", 4 + 63 * 45_000).unwrap(),
+        |file| file.set_len(2_000_000).unwrap(),
+        |file| std::os::unix::fs::FileExt::write_all_at(file, b"8", 4 + 63 * 40_000).unwrap(),
+    ];
+    for change in changes {
+        for mode in ["one thread", "two threads", "unscanned"] {
+            let threads = if mode == "two threads" { 2 } else { 1 };
+            let loader = folder.loader(&csv).with_threads(threads);
+            let rows = Box::new(FixedRows(4500));
+            let mut batches: Box<dyn Iterator<Item = _>> = if mode == "unscanned" {
+                Box::new(loader.batches_unscanned(None, rows).unwrap())
+            } else {
+                Box::new(loader.batches(&loader.scan().unwrap(), &[0], rows))
+            };
+            assert!(batches.next().unwrap().is_ok());
+            change(&mut std::fs::OpenOptions::new().write(true).open(folder.path("input.csv")).unwrap());
+            let mut given = 1;
+            let error = batches.by_ref().inspect(|_| given += 1).find_map(Result::err);
+            folder.assert_changed(&error.unwrap());
+            // Threads have made some ahead, one for each place in their line.
+            let ahead = if threads > 1 { threads + 1 } else { 0 };
+            assert!(given <= 1 + ahead + 1, "{mode}: {given} batches");
+            assert!(batches.next().is_none(), "an error is the end");
+        }
+    }
+}
+
+#[test]
+fn a_file_that_changes_while_it_is_scanned() {
+    let folder = Folder::new();
     let csv: String =
-        std::iter::once("a\n".to_owned()).chain((0..40_000).map(|n| format!("{n}\n"))).collect();
-    let loader = folder.loader(&csv).with_block_bytes(1 << 10);
-    let scan = loader.scan().unwrap();
-    let mut batches = loader.batches(&scan, &[0], Box::new(FixedRows(1000)));
-    assert!(batches.next().unwrap().is_ok());
-    let mut file = std::fs::OpenOptions::new().append(true).open(folder.path("input.csv")).unwrap();
-    file.write_all(b"1\n").unwrap();
-    let error = batches.find_map(Result::err).unwrap();
-    assert!(matches!(error.kind(), ErrorKind::Changed), "{error}");
-    assert!(batches.next().is_none(), "an error is the end");
+        std::iter::once("a,b\n".to_owned()).chain((0..40_000).map(|n| format!("{n},x\n"))).collect();
+    for threads in [1, 2] {
+        // Somebody is still writing: what is there ends in half a record.
+        for more in ["7,y\n", "7"] {
+            let path = folder.path("input.csv");
+            let is_changed = std::sync::Once::new();
+            let loader = folder.loader(&csv).with_block_bytes(10_000).with_threads(threads);
+            let loader = loader.with_progress(move |progress| {
+                if progress.bytes > 20_000 {
+                    is_changed.call_once(|| {
+                        let mut file = std::fs::OpenOptions::new().append(true).open(&path).unwrap();
+                        file.write_all(more.as_bytes()).unwrap();
+                    });
+                }
+                ControlFlow::Continue(())
+            });
+            folder.assert_changed(&loader.scan().unwrap_err());
+        }
+    }
 }
 
 #[test]
@@ -205,24 +277,32 @@ fn several_files_of_one_shape_are_one_input() {
         ]
     );
     let raw: u64 = batches.iter().map(chunked_loader::Batch::raw_bytes).sum();
-    assert_eq!(raw, scan.bytes() - 3, "all but the mark");
+    assert_eq!(raw, "1,x300,y\r\n-1,z\r\n".len() as u64, "the records alone, as they are stored");
 }
 
 #[test]
-fn files_of_different_headers() {
+fn files_of_different_headers_are_joined_by_name() {
     let folder = Folder::new();
-    let first = folder.write("a.csv", "id,s\n1,x\n");
-    for (header, expected) in [
-        ("id,t\n1,x\n", "b.csv: its column 2 is \"t\", expected \"s\" as in the first file"),
-        ("id,s,t\n1,x,y\n", "b.csv: has 3 columns, expected 2 as in the first file"),
-        ("id\n1\n", "b.csv: has 1 columns, expected 2 as in the first file"),
-    ] {
-        let error = folder.open(&[first.clone(), folder.write("b.csv", header)]).scan().unwrap_err();
-        assert_eq!(
-            folder.message(&error),
-            format!("{expected}; read files of one shape together, others apart")
-        );
-    }
+    let paths = [
+        folder.write("a.csv", "id,s\n1,x\n"),
+        folder.write("b.csv", "t,id\ny,2\n"),
+        folder.write("c.csv", "u\n5\n6\n"),
+    ];
+    let loader = folder.open(&paths);
+    let scan = loader.scan().unwrap();
+    assert_eq!(names(&scan), ["id", "s", "t", "u"], "new ones come at the end");
+    assert_eq!(types(&scan), ["int8", "dictionary", "dictionary", "int8"]);
+    assert_eq!([0, 1, 2].map(|file| scan.missing_columns(file)), [&[2, 3][..], &[1, 3], &[0, 1, 2]]);
+    assert_eq!(scan.columns().iter().map(|c| c.nulls).collect::<Vec<_>>(), [2, 3, 3, 2]);
+    assert_eq!(
+        rows(&loader, &scan),
+        [
+            ["1", "x", "null", "null"],
+            ["2", "null", "y", "null"],
+            ["null", "null", "null", "5"],
+            ["null", "null", "null", "6"]
+        ]
+    );
 }
 
 #[test]
@@ -250,17 +330,31 @@ fn files_without_header_must_have_the_width_of_the_first() {
 #[test]
 fn a_malformed_header_is_never_skipped() {
     let folder = Folder::new();
-    for (bytes, reason) in [
-        (&b"\"a\"x,b\n1,2\n3,4\n"[..], "text after a closing quote"),
-        (b"a,\xff\n1,2\n3,4\n", "bytes that are not UTF-8 at byte 2"),
+    for (bytes, found) in [
+        (
+            &b"\"a\"x,b\n1,2\n3,4\n"[..],
+            "text after a closing quote in \"\\\"a\\\"x,b\", expected a delimiter or the end of the line; double a quote \
+             that belongs to the text",
+        ),
+        (
+            b"a,\xff\n1,2\n3,4\n",
+            "bytes that are not UTF-8 at byte 2 in \"a,\\xff\", expected UTF-8; mend them, or name the file's true encoding",
+        ),
     ] {
-        let loader = folder.loader(bytes).with_on_bad_record(OnBadRecord::Skip);
+        let loader = folder.loader(bytes).with_on_bad_record(OnBadRecord::Skip).with_encoding(Encoding::Utf8);
         let message = folder.message(&loader.scan().unwrap_err());
-        assert!(
-            message.starts_with(&format!("input.csv: line 1, record 0, byte 0: found {reason}")),
-            "{message}"
-        );
+        assert_eq!(message, format!("input.csv: line 1, record 0, byte 0: found {found}"));
     }
+}
+
+#[test]
+fn a_file_that_is_not_utf8_is_windows_1252_if_nothing_is_said() {
+    let folder = Folder::new();
+    let loader = folder.loader(b"a,\xff\n1,\x80\n2,x\n").with_on_bad_record(OnBadRecord::Skip);
+    let scan = loader.scan().unwrap();
+    assert_eq!((names(&scan), scan.encodings()), (vec!["a", "ÿ"], &[Encoding::Windows1252][..]));
+    assert_eq!(scan.rejected(), 0);
+    assert_eq!(rows(&loader, &scan), [["1", "€"], ["2", "x"]]);
 }
 
 #[test]
@@ -444,6 +538,12 @@ fn a_pass_can_be_cancelled_and_tells_how_far_it_is() {
     assert_eq!(loader.batches(&scan, &[0], Box::new(FixedRows(7))).filter(|b| b.is_ok()).count(), 5715);
     assert_eq!(seen.load(Ordering::Relaxed), csv.len() as u64);
 
+    // Rows that are not given count for nothing.
+    seen.store(0, Ordering::Relaxed);
+    let half = loader.clone().with_rows(10_000..30_000);
+    assert_eq!(half.batches(&scan, &[0], Box::new(FixedRows(7))).filter(|b| b.is_ok()).count(), 2858);
+    assert_eq!(seen.load(Ordering::Relaxed), csv.len() as u64 / 2);
+
     stop_at.store(100_000, Ordering::Relaxed);
     let error = loader.scan().unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Cancelled));
@@ -452,6 +552,42 @@ fn a_pass_can_be_cancelled_and_tells_how_far_it_is() {
     let error = batches.find_map(Result::err).unwrap();
     assert!(matches!(error.kind(), ErrorKind::Cancelled));
     assert!(batches.next().is_none());
+}
+
+#[test]
+fn progress_counts_bytes_as_they_are_stored_and_ends_at_all_of_them() {
+    let folder = Folder::new();
+    let records: String = (0..40_000).map(|n| format!("{n},x\n")).collect();
+    let text = format!("a,b\n{records}40000,y");
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    gzip.write_all(text.as_bytes()).unwrap();
+    for bytes in [text.as_bytes(), &gzip.finish().unwrap()] {
+        for threads in [1, 2] {
+            let seen = Arc::new(Mutex::new(Vec::new()));
+            let paths =
+                [folder.write("a.csv", bytes), folder.write("b.csv", "a,b"), folder.write("c.csv", bytes)];
+            let total = 2 * bytes.len() as u64 + 3;
+            let loader = folder.open(&paths).with_threads(threads).with_progress({
+                let seen = Arc::clone(&seen);
+                move |progress| {
+                    assert_eq!(progress.total_bytes, total);
+                    seen.lock().unwrap().push(progress.bytes);
+                    ControlFlow::Continue(())
+                }
+            });
+            let check = |pass: &str| {
+                let seen = std::mem::take(&mut *seen.lock().unwrap());
+                assert!(seen.is_sorted() && seen.len() > 4, "{pass}: {seen:?}");
+                assert_eq!(*seen.last().unwrap(), total, "{pass} with {threads} threads");
+            };
+            let scan = loader.scan().unwrap();
+            check("scan");
+            assert!(loader.batches(&scan, &[0], Box::new(FixedRows(7000))).all(|b| b.is_ok()));
+            check("batches");
+            assert!(loader.batches_unscanned(None, Box::new(FixedRows(7000))).unwrap().all(|b| b.is_ok()));
+            check("unscanned");
+        }
+    }
 }
 
 #[test]

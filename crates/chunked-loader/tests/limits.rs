@@ -63,17 +63,50 @@ fn a_smaller_limit_behind_a_larger_one_is_still_filled() {
 
 #[test]
 fn batches_that_are_held_leave_a_smaller_one_and_then_an_error() {
-    let (loader, budget) = numbers(Bytes::kib(512));
+    let (loader, budget) = numbers(Bytes::kib(400));
     let scan = loader.scan().unwrap();
     let mut batches = loader.batches(&scan, &[0], Box::new(Script::new(&[Bytes::kib(200)])));
     let first = batches.next().unwrap().unwrap();
-    // What is left is less than a batch like the first, and is filled all the same.
-    let second = batches.next().unwrap().unwrap();
-    assert!(second.reserved() < first.reserved() && second.num_rows() > 10_000, "{} rows", second.num_rows());
-    let refusal = batches.next().unwrap().unwrap_err();
+    // What is left is less than a batch like the first, and is filled all the same, to the last of it.
+    let mut held = vec![first];
+    let refusal = loop {
+        match batches.next().unwrap() {
+            Ok(batch) => {
+                assert!(batch.num_rows() < held[0].num_rows() && batch.reserved() < held[0].reserved());
+                held.push(batch);
+            }
+            Err(refusal) => break refusal,
+        }
+    };
+    let rows: Vec<usize> = held.iter().map(Batch::num_rows).collect();
+    assert!(rows[0] > 50_000 && rows[1] > 10_000, "{rows:?}");
     assert!(matches!(refusal.kind(), ErrorKind::Budget(_)), "{refusal}");
+    assert!(budget.available() < Bytes::kib(4), "{} left", budget.available());
+    assert!(batches.next().is_none());
     assert!(budget.peak() <= budget.limit());
-    drop((batches, first, second));
+    drop((batches, held));
+    assert_eq!(budget.reserved(), Bytes::ZERO);
+}
+
+#[test]
+fn a_batch_that_is_dropped_leaves_its_room_to_the_next() {
+    let (loader, budget) = numbers(Bytes::kib(400));
+    let scan = loader.scan().unwrap();
+    let mut batches = loader.batches(&scan, &[0], Box::new(Script::new(&[Bytes::kib(200)])));
+    let first = batches.next().unwrap().unwrap();
+    let (rows, at_first) = (first.num_rows(), budget.reserved());
+    drop(first);
+    assert_eq!(budget.reserved(), at_first, "it waits for the next");
+    let second = batches.next().unwrap().unwrap();
+    assert_eq!((second.num_rows(), budget.reserved()), (rows, at_first));
+    drop(second);
+    // Whatever others take of the rest, but for the bits of nulls that might come.
+    let rest = budget.available().saturating_sub(Bytes::kib(16));
+    let others = budget.consumer("others").try_reserve(rest).unwrap();
+    let third = batches.next().unwrap().unwrap();
+    assert_eq!(third.num_rows(), rows);
+    drop((third, others));
+    assert_eq!(batches.map(|batch| batch.unwrap().num_rows()).sum::<usize>(), ROWS - 3 * rows);
     assert_eq!(budget.reserved(), Bytes::ZERO);
 }
 

@@ -68,8 +68,8 @@ fn standard_input_is_kept_where_the_flag_says() {
 
     let run = from_pipe(&folder, "--spool-dir nowhere");
     assert_eq!(run.code, Some(1));
-    assert!(run.stderr.contains("standard input: spool folder nowhere cannot be written to: "), "{run:?}");
-    assert!(run.stderr.ends_with("choose a folder that can, by --spool-dir\n"), "{run:?}");
+    assert!(run.stderr.contains("tidegate: spool folder nowhere cannot be written to: "), "{run:?}");
+    assert!(run.stderr.trim_end().ends_with("choose a folder that can, by --spool-dir"), "{run:?}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The scan from its first look at the files to the facts.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use arrow::datatypes::{Field as ArrowField, Schema};
@@ -220,12 +221,19 @@ impl Request<'_> {
             }
         }
         let mut columns = Vec::with_capacity(opened.names.len());
+        // Many columns become text in one record, as a rule the first.
+        let mut located: HashMap<(usize, u64), Position> = HashMap::new();
         for (name, column) in opened.names.iter().zip(passed.columns.iter().flatten()) {
             let resolved = downcast::resolve(column, passed.rows, self.downcast);
             let tokens = pass.plan.rules.nulls.tokens().iter().zip(&column.tokens).filter(|(_, n)| **n > 0);
             let mut witness = column.witness().filter(|_| resolved.kind == Kind::Text);
             if let Some(witness) = &mut witness {
-                witness.position = locate(pass, &passed, witness.file, witness.position)?;
+                witness.position = match located.entry((witness.file, witness.position.byte)) {
+                    Entry::Occupied(known) => *known.get(),
+                    Entry::Vacant(place) => {
+                        *place.insert(locate(pass, &passed, witness.file, witness.position)?)
+                    }
+                };
             }
             columns.push(ColumnFacts {
                 name: name.clone(),

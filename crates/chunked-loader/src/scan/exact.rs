@@ -1,6 +1,7 @@
 //! The scan from its first look at the files to the facts.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use arrow::datatypes::Schema;
@@ -236,10 +237,17 @@ impl Request<'_> {
             }
         }
         let mut columns = Vec::with_capacity(opened.names.len());
+        // Many columns become text in one record, as a rule the first.
+        let mut located: HashMap<(usize, u64), Position> = HashMap::new();
         for (name, column) in opened.names.iter().zip(passed.columns.iter().flatten()) {
             let mut facts = ColumnFacts::new(name, column, passed.rows, self.downcast, &pass.plan.rules);
             if let Some(witness) = &mut facts.text_witness {
-                witness.position = locate(pass, &passed, witness.file, witness.position)?;
+                witness.position = match located.entry((witness.file, witness.position.byte)) {
+                    Entry::Occupied(known) => *known.get(),
+                    Entry::Vacant(place) => {
+                        *place.insert(locate(pass, &passed, witness.file, witness.position)?)
+                    }
+                };
             }
             columns.push(facts);
         }

@@ -406,6 +406,18 @@ fn a_mark_at_the_start_belongs_to_no_name() {
     assert_eq!(rows(&loader, &scan), [["1", "\u{feff}x"]]);
 }
 
+/// A file that says it is UTF-8 is not read as something else, wherever it turns out to be wrong.
+#[test]
+fn a_mark_decides_in_the_header_as_well() {
+    let folder = Folder::new();
+    for bytes in [&b"\xef\xbb\xbfa\x96,b\n1,2\n"[..], b"\xef\xbb\xbfa,b\n1,2\x96\n"] {
+        let error = folder.loader(bytes).scan().unwrap_err();
+        let kind = error.kind();
+        assert!(matches!(kind, ErrorKind::Malformed(Malformed::InvalidUtf8 { .. })), "{error}");
+    }
+    assert_eq!(names(&folder.loader(b"a\x96,b\n1,2\n").scan().unwrap()), ["a\u{2013}", "b"]);
+}
+
 #[test]
 fn other_formats_are_refused_by_name() {
     let folder = Folder::new();

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use arrow::array::AsArray;
 use arrow::datatypes::DataType;
-use chunked_loader::{FixedRows, Loader, Source};
+use chunked_loader::{FixedRows, Loader, OnBadRecord, Source, TypeHint};
 
 /// A table of numbers and texts, the text of row `n` as long as `length(n)` says; gives the rows that come back.
 fn rows_of(rows: usize, length: fn(usize) -> usize, threads: usize) -> usize {
@@ -42,5 +42,22 @@ fn records_of_any_length_begin_anywhere_in_a_range() {
     for threads in [1, 2, 3] {
         assert_eq!(rows_of(500, |n| n * 37 % 23_000, threads), 500);
         assert_eq!(rows_of(12, |n| 300_000 + n * 41_000, threads), 12);
+    }
+}
+
+/// A record that is longer than the mean of its block, and that a fixed type sends to the state machine.
+#[test]
+fn a_long_record_that_a_fixed_type_refuses_is_read_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("dates.csv");
+    let long = "x".repeat(200);
+    std::fs::write(&path, format!("day,text\n2024-13-01,{long}\n2024-01-01,y\n2024-01-02,z\n")).unwrap();
+    let source = Source::open(&[path], Path::new("/nowhere")).unwrap();
+    let loader = Loader::new(source)
+        .with_type_hints([("day".to_owned(), TypeHint::Fixed("date".parse().unwrap()))])
+        .with_on_bad_record(OnBadRecord::Skip);
+    for block in [1, 2, 50, 100, 1 << 16] {
+        let scan = loader.clone().with_block_bytes(block).scan().unwrap();
+        assert_eq!((scan.rows(), scan.rejected()), (2, 1), "blocks of {block}");
     }
 }

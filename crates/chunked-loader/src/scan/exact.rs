@@ -196,10 +196,11 @@ impl Request<'_> {
                 }
                 preface::read(&mut window, open.mark, &dialect, self.gait.max_record_bytes)
             };
-            let preface = look().map_err(|error| PassError {
-                is_open: told[index] == Encoding::Auto,
-                ..PassError::of_file(index, Some(file), error)
-            })?;
+            let preface = look();
+            // A mark decides, as much in the header as in the records.
+            let is_open = encodings.get(index) == Some(&Encoding::Auto);
+            let preface = preface
+                .map_err(|error| PassError { is_open, ..PassError::of_file(index, Some(file), error) })?;
             layouts.add(preface);
         }
         let (names, layouts) = layouts.finish();

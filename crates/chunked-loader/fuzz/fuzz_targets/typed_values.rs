@@ -16,8 +16,8 @@ use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::compute::{cast, concat_batches};
 use arrow::datatypes::{DataType, Date32Type, Float32Type, Float64Type, Int64Type, TimeUnit, UInt64Type};
 use chunked_loader::{
-    AUTO_NULL_TOKENS, Dialect, Downcast, Error, ErrorKind, FixedRows, FixedType, Kind, Loader, NullValues,
-    OnBadRecord, Source, TypeHint,
+    AUTO_NULL_TOKENS, Dialect, Downcast, Encoding, Error, ErrorKind, FixedRows, FixedType, Kind, Loader,
+    NullValues, OnBadRecord, Source, TypeHint,
 };
 use libfuzzer_sys::fuzz_target;
 use twins::{boolean, date, float32, float64, timestamp, whole};
@@ -115,6 +115,7 @@ fuzz_target!(|data: &[u8]| {
             .with_dialect(dialect)
             .with_type_hints([("v".to_owned(), hint)])
             .with_downcast(downcast)
+            .with_encoding(Encoding::Utf8)
             .with_on_bad_record(on_bad_record))
     };
     let mut is_rejected = vec![false; fields.len()];

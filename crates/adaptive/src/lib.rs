@@ -19,8 +19,8 @@
 //! let dir = tempfile::tempdir()?;
 //! let csv: String = std::iter::once("n\n".to_owned()).chain((0..50_000).map(|n| format!("{n}\n"))).collect();
 //! let source = Source::spool("numbers", csv.as_bytes(), dir.path(), &mut || false)?;
-//! let monitor = Monitor::builder().with_budget(Budget::new(Bytes::kib(512))).build()?;
-//! let loader = Loader::new(source).with_block_bytes(64 << 10).with_monitor(monitor);
+//! let monitor = Monitor::builder().with_budget(Budget::new(Bytes::mib(1))).build()?;
+//! let loader = Loader::new(source).with_monitor(monitor);
 //!
 //! let scan = loader.scan()?;
 //! let mut rows = 0;

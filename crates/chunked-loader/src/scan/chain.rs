@@ -34,6 +34,8 @@ pub(crate) struct Chain<T> {
 struct State<T> {
     claimed: usize,
     collected: usize,
+    /// Ranges that have come to something and are not collected.
+    ready: usize,
     /// Ranges that are not collected, by number; the one collected last is kept for its end.
     links: BTreeMap<usize, Link<T>>,
     /// No range from this one on is needed: one before it has failed, or all is called off.
@@ -62,8 +64,13 @@ impl<T> Chain<T> {
     /// A chain of `ranges` ranges, the first of which begins with a record.
     pub(crate) fn new(ranges: usize, ahead: usize) -> Chain<T> {
         let first = Link { start: Some(Start::Inside(false)), ..Link::default() };
-        let state =
-            State { claimed: 0, collected: 0, links: BTreeMap::from([(0, first)]), stop_at: usize::MAX };
+        let state = State {
+            claimed: 0,
+            collected: 0,
+            ready: 0,
+            links: BTreeMap::from([(0, first)]),
+            stop_at: usize::MAX,
+        };
         Chain {
             state: Mutex::new(state),
             ranges_changed: Signal::default(),
@@ -151,7 +158,11 @@ impl<T> Chain<T> {
             state.set_start(range + 1, Start::At(end));
         }
         self.ranges_changed.notify(&state);
-        if range == state.collected || has_failed {
+        state.ready += 1;
+        // Waking takes longer than collecting, so that several are collected at once: half of what may be claimed, which
+        // comes together before nothing more can be claimed.
+        let is_last = state.collected + state.ready >= self.ranges.min(state.stop_at);
+        if 2 * state.ready >= self.ahead || is_last || has_failed {
             self.result_is_there.notify(&state);
         }
     }
@@ -173,6 +184,7 @@ impl<T> Chain<T> {
             }
             let result = state.links.get_mut(&range)?.result.take()?;
             state.collected += 1;
+            state.ready -= 1;
             state.forget_before(range);
             Some(Some(result))
         });

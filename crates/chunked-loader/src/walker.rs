@@ -358,7 +358,10 @@ impl Walker {
         if is_end && !until.is_stopped {
             states.finish(&mut until)?;
         }
-        self.is_in_comment = !states.is_between_records() && until.overrun.is_none();
+        // Where nothing is passed over, such as a CR that ends a comment if no LF follows, all is as it was.
+        if states.position() != self.before || until.overrun.is_some() {
+            self.is_in_comment = !states.is_between_records() && until.overrun.is_none();
+        }
         let mut next = until.overrun.unwrap_or_else(|| states.position());
         if let Some(line) = until.line_behind_end(next) {
             self.is_at_end = true;

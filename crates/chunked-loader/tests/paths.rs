@@ -5,7 +5,7 @@
 
 use arrow::compute::concat_batches;
 use arrow::record_batch::RecordBatch;
-use chunked_loader::{Error, FixedRows, IndexKernel, Loader, OnBadRecord, Position, Source};
+use chunked_loader::{Dialect, Error, FixedRows, IndexKernel, Loader, OnBadRecord, Position, Source};
 use proptest::prelude::*;
 
 /// What a loader makes of an input, in a form that can be compared.
@@ -99,6 +99,21 @@ fn tables_with_a_quirk_are_the_same_in_every_way() {
             let ways = (1..=table.len() + 1).chain([64, 4 << 20]);
             let ways = ways.flat_map(|block| [1, 2, 8].map(|threads| (block, threads, 1 + block % 3)));
             check(table, on_bad_record, ways);
+        }
+    }
+}
+
+#[test]
+fn a_comment_is_one_wherever_it_is_cut() {
+    let table = b"a,b\n1,2\n#x\\\r\n3,4\n# a long comment, with a delimiter\r5,6\n#\r\n#";
+    let dialect = Dialect::default().with_comment(Some(b'#')).with_delimiter(b',');
+    let loader = loader(table, OnBadRecord::Fail).with_dialect(dialect);
+    let expected = twin(&loader);
+    assert!(expected.as_ref().is_ok_and(|seen| seen.rows.num_rows() == 3), "{expected:?}");
+    for block in 1..=table.len() + 1 {
+        for threads in [1, 2] {
+            let way = loader.clone().with_block_bytes(block).with_threads(threads);
+            assert_eq!(see(&way, 2), expected, "blocks of {block}, {threads} threads");
         }
     }
 }

@@ -167,7 +167,11 @@ impl Threads {
                 work(reader, &delivery, &reading.plan);
             };
             let thread = std::thread::Builder::new().name("tidegate-load".to_owned()).spawn(work);
-            self.running.push(thread.map_err(Error::io)?);
+            match thread {
+                Ok(thread) => self.running.push(thread),
+                Err(_) if !self.running.is_empty() => break,
+                Err(error) => return Err(Error::io(error)),
+            }
         }
         Ok(())
     }

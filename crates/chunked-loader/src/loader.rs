@@ -30,6 +30,9 @@ use crate::walker::{Gait, SUB_BLOCK};
 /// The longest that a record may ever be: places in it are 32 bits wide, with room to look beyond its end.
 pub const MAX_RECORD_BYTES: usize = 512 << 20;
 
+/// More threads than any input keeps at work: each has buffers of its own.
+const MOST_THREADS: usize = 256;
+
 /// Reads CSV in two steps: [`scan`](Loader::scan) finds the exact types of the whole input,
 /// [`batches`](Loader::batches) gives its rows in narrow columns.
 ///
@@ -120,9 +123,10 @@ impl Loader {
         self
     }
 
-    /// Sets how many threads scan and make batches. Default 1: the caller's own. It never changes what comes out.
+    /// Sets how many threads scan and make batches, 256 at the most. Default 1: the caller's own. It never changes what
+    /// comes out.
     pub fn with_threads(mut self, threads: usize) -> Self {
-        self.threads = threads.max(1);
+        self.threads = threads.clamp(1, MOST_THREADS);
         self
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use monitor::{Budget, Bytes};
 
 use super::chain::Chain;
-use super::ranges::{RangeResult, Ranges};
+use super::ranges::{RangeResult, Ranges, StopOnPanic};
 use super::scanner::{Rejected, ScanPlan, Scanner};
 use crate::checkpoints::{Checkpoint, Checkpoints};
 use crate::column_scan::ColumnScan;
@@ -217,9 +217,17 @@ impl Pass<'_> {
         }
         let chain: Chain<RangeResult> = Chain::new(count, 4 * workers.len());
         let collected = std::thread::scope(|threads| {
-            for (walker, scanner, held) in &mut workers {
+            let _guard = StopOnPanic(&chain);
+            for (thread, (walker, scanner, held)) in workers.iter_mut().enumerate() {
                 let chain = &chain;
-                threads.spawn(move || ranges.work(chain, walker, scanner, held));
+                let named = std::thread::Builder::new().name("tidegate-scan".to_owned());
+                let work = move || ranges.work(chain, walker, scanner, held);
+                match named.spawn_scoped(threads, work) {
+                    Ok(_) => {}
+                    // One thread is enough; the others are for speed.
+                    Err(_) if thread > 0 => break,
+                    Err(error) => return Err(Error::io(error)),
+                }
             }
             let collected = self.collect(file, layout, ranges, &chain, passed, meter, on_reject);
             if collected.is_err() {

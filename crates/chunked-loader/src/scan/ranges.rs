@@ -15,7 +15,7 @@ use monitor::{Bytes, Reservation};
 
 use super::chain::{Chain, Start};
 use super::scanner::{Rejected, Scanner};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::position::Position;
 use crate::source::Input;
 use crate::walker::{REST, Walker};
@@ -101,8 +101,11 @@ impl Ranges {
         window.begin(Input::Plain(Arc::clone(&self.file)), start - lead);
         window.want(length + lead as usize + REST)?;
         let before = (lead > 0).then(|| window.bytes(1).first().copied()).flatten();
-        window.advance((lead as usize).min(window.len()));
-        let length = length.min(window.len());
+        if window.len() < length + lead as usize {
+            // The file had these bytes when the pass began.
+            return Err(Error::new(ErrorKind::Changed));
+        }
+        window.advance(lead as usize);
         let behind = window.bytes(window.len()).get(length).copied();
         let survey = walker.survey(length, before, behind);
         chain.surveyed(range, survey);
@@ -110,6 +113,10 @@ impl Ranges {
         let first = match begins {
             Start::Inside(inside) => survey.first_record[usize::from(inside)].map(|at| start + at as u64),
             Start::At(first) => {
+                if first < start {
+                    // The range before has ended where it had more bytes.
+                    return Err(Error::new(ErrorKind::Changed));
+                }
                 if first >= end {
                     chain.follows(range, Start::At(first));
                     return Ok(None);
@@ -150,7 +157,7 @@ impl Ranges {
 }
 
 /// Calls all off when its thread panics, so that nobody waits for a range that never comes.
-struct StopOnPanic<'a>(&'a Chain<RangeResult>);
+pub(crate) struct StopOnPanic<'a>(pub(crate) &'a Chain<RangeResult>);
 
 impl Drop for StopOnPanic<'_> {
     fn drop(&mut self) {

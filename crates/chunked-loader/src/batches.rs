@@ -9,7 +9,7 @@ use arrow::datatypes::SchemaRef;
 use crate::batch::Batch;
 use crate::batch_builder::BatchPlan;
 use crate::delivery::{Claim, Delivery, Sizes};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::progress::RowMeter;
 use crate::row_reader::{Outcome, Reading, RowReader};
 use crate::spares::Room;
@@ -21,6 +21,8 @@ use crate::spares::Room;
 pub struct Batches {
     plan: Arc<BatchPlan>,
     maker: Maker,
+    /// The row behind the last one that was given.
+    next_row: u64,
     meter: RowMeter,
     is_done: bool,
 }
@@ -51,12 +53,13 @@ impl Batches {
     pub(crate) fn new(reading: Reading, sizes: Sizes, threads: usize, meter: RowMeter) -> Batches {
         let plan = Arc::clone(&reading.plan);
         let reading = Arc::new(reading);
+        let next_row = sizes.next_row();
         let maker = if threads < 2 {
             Maker::Caller(Box::new(Caller { sizes, reading, reader: None }))
         } else {
             Maker::Threads(Threads::new(reading, sizes, threads))
         };
-        Batches { plan, maker, meter, is_done: false }
+        Batches { plan, maker, next_row, meter, is_done: false }
     }
 
     /// The schema of every batch.
@@ -67,9 +70,20 @@ impl Batches {
     fn next_batch(&mut self) -> Result<Option<Batch>, Error> {
         let batch = match &mut self.maker {
             Maker::Caller(caller) => caller.next()?,
-            Maker::Threads(threads) => threads.next()?,
+            Maker::Threads(threads) => match threads.next() {
+                // What waits behind the batch that found no room may have taken it. One thread is enough; the others
+                // are for speed.
+                Err(error) if matches!(error.kind(), ErrorKind::Budget(_)) => {
+                    let mut caller = threads.go_on_alone(self.next_row);
+                    let batch = caller.next();
+                    self.maker = Maker::Caller(Box::new(caller));
+                    batch?
+                }
+                next => next?,
+            },
         };
         if let Some(batch) = &batch {
+            self.next_row = batch.first_row() + batch.num_rows() as u64;
             self.meter.count(batch.num_rows())?;
         }
         Ok(batch)
@@ -195,6 +209,12 @@ impl Threads {
         let next = self.delivery.poll_next(waker);
         self.pass_panic_on();
         next
+    }
+
+    /// Ends the threads, and leaves the rows from `next_row` on to the caller's own.
+    fn go_on_alone(&mut self, next_row: u64) -> Caller {
+        self.stop();
+        Caller { sizes: self.delivery.take_sizes(next_row), reading: Arc::clone(&self.reading), reader: None }
     }
 
     fn pass_panic_on(&mut self) {

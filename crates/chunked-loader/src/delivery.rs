@@ -14,7 +14,7 @@ use crate::batch::Batch;
 use crate::batch_builder::BatchPlan;
 use crate::error::Error;
 use crate::signal::Signal;
-use crate::sizing::{BatchLimit, LastBatch, Observation, Sizing};
+use crate::sizing::{BatchLimit, FixedRows, LastBatch, Observation, Sizing};
 use crate::spares::{Room, Spares};
 
 /// Bytes of input that a range has at the least, so that claiming is seldom.
@@ -326,6 +326,18 @@ impl Delivery {
             state.waker = Some(waker.clone());
         }
         next
+    }
+
+    /// Takes what decides sizes out of a line that has ended, to go on from `next_row` without it.
+    pub(crate) fn take_sizes(&self, next_row: u64) -> Sizes {
+        let mut state = self.lock();
+        let rest = Sizes {
+            sizing: Box::new(FixedRows(1)),
+            budget: state.sizes.budget.clone(),
+            spares: Arc::clone(&state.sizes.spares),
+            ..state.sizes
+        };
+        Sizes { next_row, in_flight: 1, ..std::mem::replace(&mut state.sizes, rest) }
     }
 
     /// Ends all: nobody wants batches any more, or a thread panicked.

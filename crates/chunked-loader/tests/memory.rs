@@ -310,10 +310,11 @@ stays_within! {
     a_file_that_unpacks_to_a_thousand_times_its_size: deep_gzip, BUDGET, Bytes::mib(4);
 }
 
-/// Four times the rows take no more than the same memory.
+/// Four times the rows take no more than the same memory. On one thread: of several, how many batches are alive at a
+/// time is a matter of timing, and only the budget bounds it.
 #[test]
 fn the_peak_does_not_grow_with_the_file() {
-    let case = || stream(BUDGET, 2, Bytes::mib(3));
+    let case = || stream(BUDGET, 1, Bytes::mib(3));
     let test = "the_peak_does_not_grow_with_the_file";
     let large = rise(test, orders, case);
     let small = rise(test, |path| orders_of(path, Bytes(INPUT.get() / 4)), case);

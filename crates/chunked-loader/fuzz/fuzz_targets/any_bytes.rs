@@ -193,8 +193,8 @@ fn paths() -> &'static [PathBuf; 2] {
 fuzz_target!(|data: &[u8]| -> Corpus {
     let Some((choice, file)) = data.split_first_chunk::<8>() else { return Corpus::Reject };
     let Some(choice) = Choice::read(*choice) else { return Corpus::Reject };
-    // What begins like a packed file is one, and none behind other bytes.
-    let marks: [&[u8]; 4] = [b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd"];
+    // What begins like a packed file or with the mark of UTF-16 is that, and is not behind other bytes.
+    let marks: [&[u8]; 6] = [b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd", b"\xff\xfe", b"\xfe\xff"];
     if marks.iter().any(|mark| file.starts_with(mark)) {
         return Corpus::Reject;
     }

@@ -65,12 +65,16 @@ pub struct Loader {
     batches_kept: usize,
     rows: Range<u64>,
     block_bytes: Option<usize>,
+    range_bytes: Option<u64>,
     max_record_bytes: usize,
     monitor: Monitor,
     on_progress: Option<OnProgress>,
 }
 
 impl Loader {
+    /// Bytes of the input that a thread of a scan claims at a time.
+    pub const RANGE_BYTES: u64 = RANGE;
+
     /// A loader with the default dialect and an unbounded budget.
     pub fn new(source: Source) -> Self {
         Loader {
@@ -86,6 +90,7 @@ impl Loader {
             batches_kept: 1,
             rows: 0..u64::MAX,
             block_bytes: None,
+            range_bytes: None,
             max_record_bytes: 16 << 20,
             monitor: Monitor::unbounded(),
             on_progress: None,
@@ -140,6 +145,13 @@ impl Loader {
     /// Sets how many bytes are indexed at a time; at least 1. It never changes what comes out, and is for tests.
     pub fn with_block_bytes(mut self, bytes: usize) -> Self {
         self.block_bytes = Some(bytes.max(1));
+        self
+    }
+
+    /// Sets how many bytes a thread of a scan claims at a time; at least 1. Default [`RANGE_BYTES`](Self::RANGE_BYTES),
+    /// or a block's bytes if those are set. It never changes what comes out, and is for tests and benches.
+    pub fn with_range_bytes(mut self, bytes: u64) -> Self {
+        self.range_bytes = Some(bytes.max(1));
         self
     }
 
@@ -223,7 +235,7 @@ impl Loader {
             on_bad_record: self.on_bad_record,
             threads: self.threads,
             // In tests, ranges are cut as small as blocks are.
-            range: self.block_bytes.map_or(RANGE, |bytes| bytes as u64),
+            range: self.range_bytes.or(self.block_bytes.map(|bytes| bytes as u64)).unwrap_or(RANGE),
             budget: self.monitor.budget(),
             on_progress: self.on_progress.clone(),
         }

@@ -155,3 +155,16 @@ proptest! {
         check(&bytes, on_bad_record, [(block, threads, batch_rows), (block, 1, batch_rows)]);
     }
 }
+
+#[test]
+fn ranges_need_not_be_as_long_as_blocks() {
+    let table = b"a,b\n1,x\n2,\"y\nz\"\n30,5\" pipe\n4,\"\"\r\n5\n6,\"w\"\"\n\",\n7,v\n";
+    let loader = loader(table, OnBadRecord::Skip);
+    let expected = twin(&loader);
+    for block in [1, 5, 24] {
+        for range in (1..=table.len() as u64).step_by(2) {
+            let way = loader.clone().with_block_bytes(block).with_range_bytes(range).with_threads(2);
+            assert_eq!(see(&way, 3), expected, "blocks of {block}, ranges of {range}");
+        }
+    }
+}

@@ -9,6 +9,7 @@ use tempfile::NamedTempFile;
 
 use crate::error::{Error, ErrorKind, TargetProblem};
 use crate::format::Format;
+use crate::write_back::WriteBack;
 
 /// What the name of an unfinished file contains, so that one left by a killed process is known for what
 /// it is: `.NAME.tidegate-XXXXXX`, beside `NAME`.
@@ -46,6 +47,7 @@ pub fn check_target(path: &Path, overwrite: bool) -> Result<(), Error> {
 #[derive(Debug)]
 pub(crate) struct AtomicFile {
     temporary: NamedTempFile,
+    write_back: WriteBack,
     /// Where the file goes: the target, or what it links to.
     place: PathBuf,
     /// The target as the caller named it.
@@ -90,15 +92,17 @@ impl AtomicFile {
         }
         let temporary =
             builder.tempfile_in(directory).map_err(|error| fail(TargetProblem::Unwritable(error)))?;
-        Ok(Self { temporary, place, path: path.to_owned(), overwrite })
+        let write_back = WriteBack::default();
+        Ok(Self { temporary, write_back, place, path: path.to_owned(), overwrite })
     }
 
     /// Makes the content durable, then visible under the target's name.
     ///
     /// `written` is for the message of a disk that turns out to be full only now.
     pub(crate) fn publish(self, written: u64) -> Result<(), Error> {
-        let Self { temporary, place, path, overwrite } = self;
+        let Self { temporary, write_back, place, path, overwrite } = self;
         let io = |error| Error::io(&path, written, error);
+        write_back.end().map_err(io)?;
         temporary.as_file().sync_all().map_err(io)?;
         let renamed = if overwrite { temporary.persist(&place) } else { temporary.persist_noclobber(&place) };
         match renamed {
@@ -114,7 +118,9 @@ impl AtomicFile {
 
 impl Write for AtomicFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.temporary.as_file_mut().write(bytes)
+        let taken = self.temporary.as_file_mut().write(bytes)?;
+        self.write_back.wrote(self.temporary.as_file(), taken);
+        Ok(taken)
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -1,10 +1,11 @@
 //! From a path and options to a sink.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 use arrow::datatypes::SchemaRef;
 use monitor::{Bytes, Monitor};
+use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::atomic::check_target;
 use crate::compression::Compression;
@@ -13,7 +14,8 @@ use crate::error::{Error, ErrorKind, TargetProblem};
 use crate::format::Format;
 use crate::ipc::IpcEncoder;
 use crate::output::Output;
-use crate::parquet::{ParquetEncoder, RowGroupLimits};
+use crate::parquet::ParquetEncoder;
+use crate::row_groups::RowGroupLimits;
 use crate::sink::Sink;
 
 /// Says where and how to write; [`SinkBuilder::build`] opens the sink.
@@ -28,6 +30,7 @@ pub struct SinkBuilder {
     monitor: Monitor,
     row_group_bytes: Option<Bytes>,
     row_group_rows: usize,
+    threads: usize,
 }
 
 impl SinkBuilder {
@@ -41,6 +44,7 @@ impl SinkBuilder {
             monitor: Monitor::unbounded(),
             row_group_bytes: None,
             row_group_rows: RowGroupLimits::DEFAULT_ROWS,
+            threads: 1,
         }
     }
 
@@ -65,9 +69,15 @@ impl SinkBuilder {
         Self { monitor, ..self }
     }
 
-    /// The most memory that a row group may take while it is encoded; Parquet only. In the file it takes
-    /// less. Only a single row that is larger goes beyond. The default is an eighth of the budget, but
-    /// from 1 MiB to 64 MiB, and 64 MiB without a budget.
+    /// How many threads encode columns; Parquet only. With one, which is the default, the thread that writes does it
+    /// itself. The file's bytes are the same for any number.
+    pub fn with_threads(self, threads: usize) -> Self {
+        Self { threads, ..self }
+    }
+
+    /// The most bytes that the rows of a row group take in Arrow, dictionaries apart; Parquet only. In the file they
+    /// take less. Only a single row that is larger goes beyond. The default is an eighth of the budget, but from 1 MiB
+    /// to 64 MiB, and 64 MiB without a budget; where the budget has less, it is lowered.
     pub fn with_row_group_bytes(self, bytes: Bytes) -> Self {
         Self { row_group_bytes: Some(bytes), ..self }
     }
@@ -96,7 +106,7 @@ impl SinkBuilder {
     /// As [`SinkBuilder::check`], and `Encode` when the format cannot hold one of the types.
     pub fn build(self, schema: SchemaRef) -> Result<Box<dyn Sink>, Error> {
         let (format, compression) = self.checked_options()?;
-        let Self { path, stream, overwrite, monitor, row_group_bytes, row_group_rows, .. } = self;
+        let Self { path, stream, overwrite, monitor, row_group_bytes, row_group_rows, threads, .. } = self;
         let output = match stream {
             Some(stream) if Format::is_stream_path(&path) => Output::stream(&path, stream),
             _ => Output::file(&path, overwrite)?,
@@ -108,7 +118,8 @@ impl SinkBuilder {
                     rows: row_group_rows,
                     bytes: row_group_bytes.unwrap_or_else(|| RowGroupLimits::default_bytes(budget)),
                 };
-                Box::new(ParquetEncoder::new(output, &schema, compression, limits, budget)?)
+                let threads = encoding_threads(threads).map_err(|error| Error::io(&path, 0, error))?;
+                Box::new(ParquetEncoder::new(output, &schema, compression, limits, budget, threads)?)
             }
             Format::IpcFile | Format::IpcStream => {
                 Box::new(IpcEncoder::new(output, &schema, format, compression, budget)?)
@@ -128,6 +139,9 @@ impl SinkBuilder {
         if self.row_group_rows == 0 {
             return Err(ErrorKind::Option { name: "row group rows", expected: "at least 1" }.into());
         }
+        if self.threads == 0 {
+            return Err(ErrorKind::Option { name: "threads", expected: "at least 1" }.into());
+        }
         if self.row_group_bytes == Some(Bytes::ZERO) {
             return Err(ErrorKind::Option { name: "row group bytes", expected: "at least 1" }.into());
         }
@@ -137,4 +151,15 @@ impl SinkBuilder {
         }
         Ok((format, compression))
     }
+}
+
+/// Threads that encode columns; none where one is enough.
+fn encoding_threads(threads: usize) -> io::Result<Option<ThreadPool>> {
+    if threads == 1 {
+        return Ok(None);
+    }
+    let builder =
+        ThreadPoolBuilder::new().num_threads(threads).thread_name(|index| format!("encode-{index}"));
+    // A panic has told of itself, and the sink learns of it; it must not take the process with it.
+    builder.panic_handler(drop).build().map(Some).map_err(io::Error::other)
 }

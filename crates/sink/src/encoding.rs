@@ -1,13 +1,15 @@
 //! Which encodings the columns of a Parquet file get, and how much memory each may spend on them.
 
+use arrow::array::ArrayRef;
 use arrow::datatypes::{DataType, Schema};
 use monitor::Bytes;
-use parquet::basic;
+use parquet::basic::{self, Encoding};
 use parquet::errors::ParquetError;
-use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 
 use crate::compression::Compression;
+use crate::repetition;
 
 /// Written into every file, in the form that the Parquet specification gives: readers that cannot parse
 /// it distrust the statistics.
@@ -31,7 +33,7 @@ const LEAST_INDEXED_SHARE: u64 = 64 << 10;
 const PAGE_BYTES: u64 = 1 << 20;
 const PAGE_ROWS: u64 = 20_000;
 
-/// The properties of a file whose row groups take `row_group_bytes` of memory.
+/// The properties of a file whose row groups take `row_group_bytes` of memory, and whose first rows are `sample`.
 ///
 /// Half of that is for finished pages; the other half is shared evenly by the columns for what they
 /// gather before a page is made: values, indices and dictionaries.
@@ -39,6 +41,7 @@ pub(crate) fn properties(
     schema: &Schema,
     compression: Compression,
     row_group_bytes: Bytes,
+    sample: &[ArrayRef],
 ) -> Result<WriterProperties, ParquetError> {
     let compression = match compression {
         Compression::Snappy => basic::Compression::SNAPPY,
@@ -49,7 +52,7 @@ pub(crate) fn properties(
     let share = row_group_bytes.get() / 2 / (schema.fields().len().max(1) as u64);
     let page = share / 4;
     let is_indexed = share >= LEAST_INDEXED_SHARE;
-    let properties = WriterProperties::builder()
+    let mut properties = WriterProperties::builder()
         .set_created_by(CREATED_BY.to_owned())
         .set_compression(compression)
         .set_data_page_size_limit(page.clamp(8 << 10, PAGE_BYTES) as usize)
@@ -59,47 +62,66 @@ pub(crate) fn properties(
             false => EnabledStatistics::Chunk,
         })
         .set_offset_index_disabled(!is_indexed)
-        // Both limits of a row group are kept by the encoder, which also asks the budget.
+        // Both limits of a row group are kept by the encoder.
         .set_max_row_group_row_count(None)
         .set_max_row_group_bytes(None);
-    let properties = schema.fields().iter().fold(properties, |properties, field| {
+    for (field, sample) in schema.fields().iter().zip(sample) {
         let column = ColumnPath::new(vec![field.name().clone()]);
-        with_dictionary(properties, column, field.data_type(), share)
-    });
+        if let Some(encoding) = plain_encoding(field.data_type()) {
+            properties = properties.set_column_encoding(column.clone(), encoding);
+        }
+        if matches!(field.data_type(), DataType::Dictionary(..)) {
+            continue;
+        }
+        // A dictionary falls back to the plain encoding when it outgrows its share.
+        let most = (share / DICTIONARY_OVERHEAD).min(PAGE_BYTES) as usize;
+        properties = match share >= LEAST_DICTIONARY_SHARE && repetition::pays(sample.as_ref()) {
+            true => properties.set_column_dictionary_page_size_limit(column, most),
+            false => properties.set_column_dictionary_enabled(column, false),
+        };
+    }
     Ok(properties.build())
 }
 
-/// Text that repeats arrives dictionary-typed, so plain text is known not to. A dictionary of numbers is
-/// tried where there is memory for it, and falls back to plain pages when it outgrows its share.
-fn with_dictionary(
-    properties: WriterPropertiesBuilder,
-    column: ColumnPath,
-    data_type: &DataType,
-    share: u64,
-) -> WriterPropertiesBuilder {
+/// How values are written that have no dictionary; `None` where the format knows one way only, or no better one.
+///
+/// Differences of integers and lengths of texts take a fraction of the bytes, and take less time than to compress the
+/// values as they are: texts of random digits a quarter.
+fn plain_encoding(data_type: &DataType) -> Option<Encoding> {
+    use DataType::{Date32, LargeUtf8, Time32, Time64, Timestamp, Utf8};
     match data_type {
-        DataType::Dictionary(..) => properties,
-        number if number.is_primitive() && share >= LEAST_DICTIONARY_SHARE => {
-            let most = (share / DICTIONARY_OVERHEAD).min(PAGE_BYTES);
-            properties.set_column_dictionary_page_size_limit(column, most as usize)
-        }
-        _ => properties.set_column_dictionary_enabled(column, false),
+        Date32 | Time32(_) | Time64(_) | Timestamp(..) => Some(Encoding::DELTA_BINARY_PACKED),
+        integer if integer.is_integer() => Some(Encoding::DELTA_BINARY_PACKED),
+        Utf8 | LargeUtf8 => Some(Encoding::DELTA_LENGTH_BYTE_ARRAY),
+        _ => None,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use arrow::datatypes::Field;
+    use std::sync::Arc;
+
+    use arrow::array::{BooleanArray, DictionaryArray, Int64Array, StringArray, new_empty_array};
+    use arrow::datatypes::{Field, Int8Type};
 
     use super::*;
 
+    /// Columns of four kinds in turn. The numbers repeat.
     fn of(columns: usize, row_group_bytes: Bytes) -> WriterProperties {
-        let word = DataType::Dictionary(Box::new(DataType::Int8), Box::new(DataType::Utf8));
-        let types = [DataType::Int64, DataType::Utf8, word, DataType::Boolean];
-        let fields: Vec<_> = (0..columns)
-            .map(|index| Field::new(index.to_string(), types[index % types.len()].clone(), true))
+        const ROWS: i64 = 1000;
+        let kinds: [ArrayRef; 4] = [
+            Arc::new(Int64Array::from_iter_values((0..ROWS).map(|row| row % 3 * 1000))),
+            Arc::new(StringArray::from_iter_values((0..ROWS).map(|row| row.to_string()))),
+            Arc::new((0..ROWS).map(|_| Some("word")).collect::<DictionaryArray<Int8Type>>()),
+            Arc::new(BooleanArray::from_iter((0..ROWS).map(|row| Some(row % 2 == 0)))),
+        ];
+        let sample: Vec<_> = (0..columns).map(|index| Arc::clone(&kinds[index % kinds.len()])).collect();
+        let fields: Vec<_> = sample
+            .iter()
+            .enumerate()
+            .map(|(index, column)| Field::new(index.to_string(), column.data_type().clone(), true))
             .collect();
-        properties(&Schema::new(fields), Compression::None, row_group_bytes).unwrap()
+        properties(&Schema::new(fields), Compression::None, row_group_bytes, &sample).unwrap()
     }
 
     fn column(index: usize) -> ColumnPath {
@@ -107,10 +129,13 @@ mod tests {
     }
 
     #[test]
-    fn with_room_numbers_get_a_dictionary_and_plain_text_does_not() {
+    fn with_room_numbers_that_repeat_get_a_dictionary_and_plain_text_does_not() {
         let properties = of(4, Bytes::mib(64));
         let tried = [0, 1, 2, 3].map(|index| properties.dictionary_enabled(&column(index)));
         assert_eq!(tried, [true, false, true, false]);
+        let plain = [0, 1, 2, 3].map(|index| properties.encoding(&column(index)));
+        let (delta, lengths) = (Encoding::DELTA_BINARY_PACKED, Encoding::DELTA_LENGTH_BYTE_ARRAY);
+        assert_eq!(plain, [Some(delta), Some(lengths), None, None]);
         assert_eq!(properties.column_dictionary_page_size_limit(&column(0)), 1 << 20);
         assert_eq!(properties.data_page_size_limit(), 1 << 20);
         assert_eq!(properties.data_page_row_count_limit(), 20_000);
@@ -138,7 +163,9 @@ mod tests {
     #[test]
     fn the_levels_reach_the_encoder() {
         let level = "zstd:22".parse().unwrap();
-        let properties = properties(&Schema::empty(), level, Bytes(1)).unwrap();
+        let schema = Schema::new(vec![Field::new("0", DataType::Int8, true)]);
+        let sample = [new_empty_array(&DataType::Int8)];
+        let properties = properties(&schema, level, Bytes(1), &sample).unwrap();
         let expected = basic::Compression::ZSTD(basic::ZstdLevel::try_new(22).unwrap());
         assert_eq!(properties.compression(&column(0)), expected);
     }

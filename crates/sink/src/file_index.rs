@@ -15,38 +15,42 @@ pub(crate) struct FileIndex {
     reservation: Reservation,
     /// Row groups that are reserved for.
     groups: usize,
-    properties: WriterProperties,
 }
 
 impl FileIndex {
-    pub(crate) fn new(budget: &Budget, properties: WriterProperties) -> Result<Self, BudgetExceeded> {
+    pub(crate) fn new(budget: &Budget) -> Result<Self, BudgetExceeded> {
         let reservation = budget.consumer("file index").try_reserve(Bytes::ZERO)?;
-        Ok(Self { reservation, groups: 0, properties })
+        Ok(Self { reservation, groups: 0 })
     }
 
-    /// Reserves for those of `finished`, which are all so far, that are new since the last call.
+    /// Reserves for those of `finished`, which are all so far, that are new since the last call, in a file of such
+    /// `properties`.
     ///
     /// # Errors
     ///
     /// The budget's refusal; what was reserved before still is.
-    pub(crate) fn cover(&mut self, finished: &[RowGroupMetaData]) -> Result<(), BudgetExceeded> {
+    pub(crate) fn cover(
+        &mut self,
+        properties: &WriterProperties,
+        finished: &[RowGroupMetaData],
+    ) -> Result<(), BudgetExceeded> {
         let new = finished.get(self.groups..).unwrap_or_default();
-        let more = new.iter().map(|group| self.group_bytes(group)).sum();
+        let more = new.iter().map(|group| group_bytes(properties, group)).sum();
         self.reservation.try_grow(Bytes(more))?;
         self.groups = finished.len();
         Ok(())
     }
+}
 
-    fn group_bytes(&self, group: &RowGroupMetaData) -> u64 {
-        let columns = group.columns().iter();
-        if self.properties.offset_index_disabled() {
-            return columns.len() as u64 * COLUMN_BYTES;
-        }
-        let by_rows = group.num_rows() as u64 / self.properties.data_page_row_count_limit() as u64;
-        let column_bytes = |uncompressed: u64| {
-            let by_bytes = uncompressed / self.properties.data_page_size_limit() as u64;
-            COLUMN_BYTES + (1 + by_rows + by_bytes) * PAGE_BYTES
-        };
-        columns.map(|column| column_bytes(column.uncompressed_size() as u64)).sum()
+fn group_bytes(properties: &WriterProperties, group: &RowGroupMetaData) -> u64 {
+    let columns = group.columns().iter();
+    if properties.offset_index_disabled() {
+        return columns.len() as u64 * COLUMN_BYTES;
     }
+    let by_rows = group.num_rows() as u64 / properties.data_page_row_count_limit() as u64;
+    let column_bytes = |uncompressed: u64| {
+        let by_bytes = uncompressed / properties.data_page_size_limit() as u64;
+        COLUMN_BYTES + (1 + by_rows + by_bytes) * PAGE_BYTES
+    };
+    columns.map(|column| column_bytes(column.uncompressed_size() as u64)).sum()
 }

@@ -8,7 +8,8 @@
 //!            schema, counts       values to bytes        bytes to the system
 //!  batch ──► guard over a   ──►   parquet │ ipc    ──►   buffer ──► .NAME.tidegate-XXXXXX ──► NAME
 //!            format's encoder     row groups, within                 fsync, rename, fsync
-//!                                 the budget                  └───► a stream, for the path -
+//!                                 the budget, columns         └───► a stream, for the path -
+//!                                 side by side
 //! ```
 //!
 //! | path | [`Format`] | [`Compression`], the default first | dictionaries |
@@ -49,6 +50,7 @@
 
 mod atomic;
 mod builder;
+mod column_encoder;
 mod compression;
 mod dictionary;
 mod encoder;
@@ -58,10 +60,15 @@ mod estimate;
 mod file_index;
 mod format;
 mod ipc;
+mod lanes;
 mod output;
 mod parquet;
+mod parquet_file;
+mod repetition;
+mod row_groups;
 mod seconds;
 mod sink;
+mod write_back;
 
 pub use crate::atomic::check_target;
 pub use crate::builder::SinkBuilder;

@@ -6,67 +6,32 @@
 use std::sync::Arc;
 
 use arrow::array::cast::AsArray;
-use arrow::array::{Array, ArrayRef, RecordBatch};
+use arrow::array::{Array, ArrayRef};
 use arrow::datatypes::{
     DataType, Field, Schema, SchemaRef, TimeUnit, TimestampMillisecondType, TimestampSecondType,
 };
 use arrow::error::ArrowError;
 
-/// Turns columns of seconds into columns of milliseconds; other columns pass as they are.
-pub(crate) struct SecondsToMillis {
-    schema: SchemaRef,
-    /// Places of the columns of seconds.
-    columns: Vec<usize>,
-}
-
-impl SecondsToMillis {
-    pub(crate) fn new(schema: &SchemaRef) -> Self {
-        let mut columns = Vec::new();
-        let fields: Vec<Arc<Field>> = schema
-            .fields()
-            .iter()
-            .enumerate()
-            .map(|(index, field)| match field.data_type() {
-                DataType::Timestamp(TimeUnit::Second, zone) => {
-                    columns.push(index);
-                    let millis = DataType::Timestamp(TimeUnit::Millisecond, zone.clone());
-                    Arc::new(field.as_ref().clone().with_data_type(millis))
-                }
-                _ => Arc::clone(field),
-            })
-            .collect();
-        let schema = match columns.is_empty() {
-            true => Arc::clone(schema),
-            false => Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone())),
-        };
-        Self { schema, columns }
-    }
-
-    /// The schema after the change.
-    pub(crate) fn schema(&self) -> &SchemaRef {
-        &self.schema
-    }
-
-    /// The batch after the change, in the schema after the change.
-    ///
-    /// # Errors
-    ///
-    /// An overflow, for instants 292 million years from 1970.
-    pub(crate) fn apply(&self, batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
-        let mut columns = batch.columns().to_vec();
-        for &index in &self.columns {
-            columns[index] = to_millis(&columns[index])?;
+/// The schema with milliseconds in place of seconds.
+pub(crate) fn stored_schema(schema: &SchemaRef) -> SchemaRef {
+    let stored = |field: &Arc<Field>| match field.data_type() {
+        DataType::Timestamp(TimeUnit::Second, zone) => {
+            let millis = DataType::Timestamp(TimeUnit::Millisecond, zone.clone());
+            Arc::new(field.as_ref().clone().with_data_type(millis))
         }
-        let rows = arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-        RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &rows)
-    }
+        _ => Arc::clone(field),
+    };
+    let fields: Vec<Arc<Field>> = schema.fields().iter().map(stored).collect();
+    Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()))
 }
 
-fn to_millis(column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
-    let zone = match column.data_type() {
-        DataType::Timestamp(_, zone) => zone.clone(),
-        _ => None,
-    };
+/// A column of milliseconds in place of one of seconds; any other as it is.
+///
+/// # Errors
+///
+/// An overflow, for instants 292 million years from 1970.
+pub(crate) fn stored_column(column: ArrayRef) -> Result<ArrayRef, ArrowError> {
+    let DataType::Timestamp(TimeUnit::Second, zone) = column.data_type() else { return Ok(column) };
     let millis = column.as_primitive::<TimestampSecondType>().try_unary::<_, TimestampMillisecondType, _>(
         |second| {
             second.checked_mul(1000).ok_or_else(|| {
@@ -76,7 +41,7 @@ fn to_millis(column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
             })
         },
     )?;
-    Ok(Arc::new(millis.with_timezone_opt(zone)))
+    Ok(Arc::new(millis.with_timezone_opt(zone.clone())))
 }
 
 #[cfg(test)]
@@ -85,30 +50,31 @@ mod tests {
 
     use super::*;
 
-    fn batch(column: TimestampSecondArray) -> RecordBatch {
-        let kept: ArrayRef = Arc::new(Int8Array::from(vec![1; column.len()]));
-        RecordBatch::try_from_iter_with_nullable([("n", kept, false), ("t", Arc::new(column), true)]).unwrap()
-    }
-
     #[test]
     fn seconds_become_milliseconds_with_their_zone() {
         for zone in [None, Some("+02:00")] {
-            let given =
-                batch(TimestampSecondArray::from(vec![Some(-1), None, Some(86_400)]).with_timezone_opt(zone));
-            let change = SecondsToMillis::new(&given.schema());
-            let changed = change.apply(&given).unwrap();
+            let given: ArrayRef = Arc::new(
+                TimestampSecondArray::from(vec![Some(-1), None, Some(86_400)]).with_timezone_opt(zone),
+            );
             let expected = TimestampMillisecondArray::from(vec![Some(-1000), None, Some(86_400_000)])
                 .with_timezone_opt(zone);
-            assert_eq!(changed.column(1).as_ref(), &expected as &dyn Array);
-            assert_eq!(changed.column(0), given.column(0));
-            assert_eq!(&changed.schema(), change.schema());
+            let schema = Arc::new(Schema::new(vec![
+                Field::new("n", DataType::Int8, false),
+                Field::new("t", given.data_type().clone(), true),
+            ]));
+            let stored = stored_schema(&schema);
+            assert_eq!(stored.field(0), schema.field(0));
+            assert_eq!(stored.field(1).data_type(), expected.data_type());
+            assert_eq!(stored_column(given).unwrap().as_ref(), &expected as &dyn Array);
         }
+        let kept: ArrayRef = Arc::new(Int8Array::from(vec![1]));
+        assert!(Arc::ptr_eq(&stored_column(Arc::clone(&kept)).unwrap(), &kept));
     }
 
     #[test]
     fn what_does_not_fit_is_an_error() {
-        let given = batch(TimestampSecondArray::from(vec![i64::MAX / 1000 + 1]));
-        let error = SecondsToMillis::new(&given.schema()).apply(&given).unwrap_err();
+        let given = TimestampSecondArray::from(vec![i64::MAX / 1000 + 1]);
+        let error = stored_column(Arc::new(given)).unwrap_err();
         assert!(matches!(error, ArrowError::ArithmeticOverflow(_)), "{error}");
     }
 }

@@ -16,11 +16,15 @@ use crate::error::Error;
 ///
 /// # What is not promised
 ///
-/// - How rows are grouped in the file. Row groups follow the limits given, not the batches, and depend on
-///   the memory there is. The same rows may give different bytes under different budgets.
-/// - That memory is bounded by the reservations alone. Reserved is what grows: the row group in progress
-///   and, by an estimate, the index that Parquet keeps of finished ones until the end; or the batch that
-///   is being compressed for Arrow IPC. Not counted are the batches (their owner counts them), fixed
+/// - How rows are grouped in the file. Row groups follow the limits given, and neither batches nor threads,
+///   but the limits depend on the memory there is. The same rows may give different bytes under different
+///   budgets.
+/// - That rows are encoded when `write` returns: threads may still be at it, and their failure is told by a
+///   later call.
+/// - That memory is bounded by the reservations alone. Reserved is what grows: the row group in progress,
+///   rows that wait for an encoder, and, by an estimate, the index that Parquet keeps of finished row groups
+///   until the end; or the batch that is being compressed for Arrow IPC. Not counted are the batches until
+///   `write` returns (their owner counts them), fixed
 ///   buffers of some hundred KiB and some ten KiB a Parquet column, and 24 bytes a batch for the index of
 ///   an IPC file.
 /// - Anything about a stream after an error or a drop: what went out cannot be taken back. A reader knows

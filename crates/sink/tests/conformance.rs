@@ -62,27 +62,30 @@ impl Write for FailsAfter {
 struct Way {
     name: &'static str,
     compression: &'static str,
+    threads: usize,
 }
 
-const WAYS: [Way; 11] = [
-    Way { name: "out.parquet", compression: "snappy" },
-    Way { name: "out.parquet", compression: "zstd:1" },
-    Way { name: "out.parquet", compression: "lz4" },
-    Way { name: "out.parquet", compression: "none" },
-    Way { name: "out.arrow", compression: "none" },
-    Way { name: "out.arrow", compression: "zstd:9" },
-    Way { name: "out.arrow", compression: "lz4" },
-    Way { name: "out.arrows", compression: "none" },
-    Way { name: "out.arrows", compression: "zstd" },
-    Way { name: "out.arrows", compression: "lz4" },
-    Way { name: "-", compression: "none" },
+const WAYS: [Way; 13] = [
+    Way { name: "out.parquet", compression: "snappy", threads: 1 },
+    Way { name: "out.parquet", compression: "zstd:1", threads: 1 },
+    Way { name: "out.parquet", compression: "lz4", threads: 1 },
+    Way { name: "out.parquet", compression: "none", threads: 1 },
+    Way { name: "out.parquet", compression: "snappy", threads: 2 },
+    Way { name: "out.parquet", compression: "zstd", threads: 8 },
+    Way { name: "out.arrow", compression: "none", threads: 1 },
+    Way { name: "out.arrow", compression: "zstd:9", threads: 1 },
+    Way { name: "out.arrow", compression: "lz4", threads: 1 },
+    Way { name: "out.arrows", compression: "none", threads: 1 },
+    Way { name: "out.arrows", compression: "zstd", threads: 1 },
+    Way { name: "out.arrows", compression: "lz4", threads: 1 },
+    Way { name: "-", compression: "none", threads: 1 },
 ];
 
 impl Way {
     fn builder(self, directory: &Path) -> (SinkBuilder, PathBuf) {
         let path = if self.name == "-" { "-".into() } else { directory.join(self.name) };
         let compression: Compression = self.compression.parse().unwrap();
-        (SinkBuilder::new(&path).with_compression(compression), path)
+        (SinkBuilder::new(&path).with_compression(compression).with_threads(self.threads), path)
     }
 
     fn is_parquet(self) -> bool {

@@ -47,6 +47,7 @@ impl Target {
         self,
         schema: &SchemaRef,
         monitor: &Monitor,
+        threads: usize,
         float32: impl Fn(usize) -> bool,
     ) -> Result<Output, Failure> {
         let fields = schema.fields().iter().enumerate().map(|(place, field)| match field.data_type() {
@@ -56,7 +57,8 @@ impl Target {
             _ => Arc::clone(field),
         });
         let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-        let sink = self.builder.with_monitor(monitor.clone()).build(Arc::clone(&schema))?;
+        let sink =
+            self.builder.with_monitor(monitor.clone()).with_threads(threads).build(Arc::clone(&schema))?;
         Ok(Output { sink, nulls: vec![0; schema.fields().len()], schema })
     }
 }

@@ -73,7 +73,8 @@ pub(super) fn apply(job: &mut Job, scan: &Scan, pipeline: &Pipeline, target: Tar
     let lineage = bound.lineage().into_iter();
     let float32: Vec<bool> =
         lineage.map(|l| aggressive && (!l.steps.is_empty() || holds(&l.source))).collect();
-    let mut output = target.open(bound.schema(), &job.monitor, |place| float32[place])?;
+    let mut output =
+        target.open(bound.schema(), &job.monitor, job.settings.threads, |place| float32[place])?;
     let passed = job.pass("transform", scan, bound.projection(), bound.made_row_bytes(), |batch| {
         output.write(&bound.transform(batch.columns(), batch.first_row()).map_err(about_rows)?)
     });

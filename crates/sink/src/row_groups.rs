@@ -1,0 +1,314 @@
+//! Where row groups end, and the blocks of rows that a column is encoded in.
+//!
+//! Both follow from the rows alone, counted from the table's first one. So a file has the same bytes however its rows
+//! came in batches, and whichever threads encoded them.
+
+use arrow::array::cast::AsArray;
+use arrow::array::{Array, RecordBatch};
+use arrow::datatypes::DataType;
+use monitor::{Budget, Bytes};
+
+/// A row group takes this share of a bounded budget: it is one of several things that are held at a time.
+const BUDGET_SHARE: u64 = 8;
+const LEAST_DEFAULT: Bytes = Bytes::mib(1);
+const MOST_DEFAULT: Bytes = Bytes::mib(64);
+
+/// A block takes no more than this share of a row group.
+const BLOCK_SHARE: u64 = 8;
+
+/// Rows of a block. A column's encoder looks at the size of its page once a block, and rows of a block that lie in two
+/// batches are copied together: many are few looks, few are short copies.
+const BLOCK_ROWS: usize = 2048;
+
+/// Where a row group ends, whichever comes first.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RowGroupLimits {
+    /// At least 1.
+    pub(crate) rows: usize,
+    /// Bytes of its rows in Arrow, dictionaries not counted. Encoded they are fewer.
+    pub(crate) bytes: Bytes,
+}
+
+impl RowGroupLimits {
+    pub(crate) const DEFAULT_ROWS: usize = 1 << 20;
+
+    /// The limit by bytes for a budget, where none is given.
+    pub(crate) fn default_bytes(budget: &Budget) -> Bytes {
+        match budget.is_bounded() {
+            true => Bytes(budget.limit().get() / BUDGET_SHARE).clamp(LEAST_DEFAULT, MOST_DEFAULT),
+            false => MOST_DEFAULT,
+        }
+    }
+
+    /// Bytes of a block that is not one row alone.
+    pub(crate) fn block_bytes(&self) -> u64 {
+        self.bytes.get() / BLOCK_SHARE
+    }
+}
+
+/// A stretch of rows of one batch that belongs to one block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Piece {
+    /// None, if the rows before it were the last of their row group.
+    pub(crate) rows: usize,
+    /// Whether its last row is the block's. If not, the batch has ended before.
+    pub(crate) ends_block: bool,
+    /// Whether its last row is the row group's too.
+    pub(crate) ends_row_group: bool,
+}
+
+/// Finds the ends of blocks and row groups in a table that comes batch by batch.
+#[derive(Debug, Clone)]
+pub(crate) struct Cutter {
+    limits: RowGroupLimits,
+    block: Extent,
+    row_group: Extent,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Extent {
+    rows: usize,
+    bytes: u64,
+}
+
+impl Extent {
+    fn add(&mut self, rows: usize, bytes: u64) {
+        self.rows += rows;
+        self.bytes += bytes;
+    }
+}
+
+impl Cutter {
+    pub(crate) fn new(limits: RowGroupLimits) -> Self {
+        Self { limits, block: Extent::default(), row_group: Extent::default() }
+    }
+
+    /// The piece that begins at row `from` of a batch.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such row.
+    pub(crate) fn next(&mut self, sizes: &RowSizes<'_>, from: usize) -> Piece {
+        let left = sizes.rows - from;
+        assert!(left > 0, "no rows are left");
+        let in_group = sizes.fit(
+            from,
+            left.min(self.limits.rows - self.row_group.rows),
+            self.limits.bytes.get(),
+            self.row_group,
+        );
+        let in_block = sizes.fit(
+            from,
+            in_group.min(BLOCK_ROWS - self.block.rows),
+            self.limits.block_bytes(),
+            self.block,
+        );
+        let rows = in_group.min(in_block);
+        let bytes = sizes.bytes(from, from + rows);
+        self.block.add(rows, bytes);
+        self.row_group.add(rows, bytes);
+        // What stops before the batch does stops at a limit. At the batch's end, only limits by rows are known to be
+        // reached: whether the next row fits is found when it is there.
+        let is_full = |extent: Extent, most: usize| extent.rows == most;
+        let ends_row_group =
+            (rows == in_group && in_group < left) || is_full(self.row_group, self.limits.rows);
+        let ends_block = ends_row_group || rows < left || is_full(self.block, BLOCK_ROWS);
+        if ends_row_group {
+            self.row_group = Extent::default();
+        }
+        if ends_block {
+            self.block = Extent::default();
+        }
+        Piece { rows, ends_block, ends_row_group }
+    }
+}
+
+/// What each row of a batch takes in Arrow. A dictionary's values are not counted, only its keys.
+pub(crate) struct RowSizes<'a> {
+    rows: usize,
+    /// Bytes of columns whose values all take the same.
+    fixed: u64,
+    texts: Vec<Texts<'a>>,
+}
+
+enum Texts<'a> {
+    Short(&'a [i32]),
+    Long(&'a [i64]),
+}
+
+impl<'a> RowSizes<'a> {
+    pub(crate) fn of(batch: &'a RecordBatch) -> Self {
+        let mut sizes = RowSizes { rows: batch.num_rows(), fixed: 0, texts: Vec::new() };
+        for column in batch.columns() {
+            match column.data_type() {
+                DataType::Utf8 => sizes.texts.push(Texts::Short(column.as_string::<i32>().value_offsets())),
+                DataType::LargeUtf8 => {
+                    sizes.texts.push(Texts::Long(column.as_string::<i64>().value_offsets()));
+                }
+                DataType::Binary => {
+                    sizes.texts.push(Texts::Short(column.as_binary::<i32>().value_offsets()));
+                }
+                DataType::LargeBinary => {
+                    sizes.texts.push(Texts::Long(column.as_binary::<i64>().value_offsets()));
+                }
+                _ => sizes.fixed += width(column.as_ref()),
+            }
+        }
+        sizes
+    }
+
+    /// Bytes of the rows `from..to`.
+    pub(crate) fn bytes(&self, from: usize, to: usize) -> u64 {
+        let texts = self.texts.iter().map(|texts| match texts {
+            Texts::Short(offsets) => (offsets[to] - offsets[from]) as u64 + 4 * (to - from) as u64,
+            Texts::Long(offsets) => (offsets[to] - offsets[from]) as u64 + 8 * (to - from) as u64,
+        });
+        self.fixed * (to - from) as u64 + texts.sum::<u64>()
+    }
+
+    /// How many of the `most` rows from `from` go into an extent of `limit` bytes that holds some already. An empty
+    /// extent takes one row, whatever its size.
+    fn fit(&self, from: usize, most: usize, limit: u64, held: Extent) -> usize {
+        let room = limit.saturating_sub(held.bytes);
+        if self.bytes(from, from + most) <= room {
+            return most;
+        }
+        let (mut fits, mut exceeds) = (0, most);
+        while exceeds - fits > 1 {
+            let rows = fits + (exceeds - fits) / 2;
+            match self.bytes(from, from + rows) <= room {
+                true => fits = rows,
+                false => exceeds = rows,
+            }
+        }
+        if held.rows == 0 { fits.max(1) } else { fits }
+    }
+}
+
+/// Bytes of each value of a column; an average for types whose values differ and that are no text.
+fn width(column: &dyn Array) -> u64 {
+    let value = match column.data_type() {
+        DataType::Boolean => Some(1),
+        DataType::Dictionary(key, _) => key.primitive_width(),
+        DataType::FixedSizeBinary(width) => usize::try_from(*width).ok(),
+        other => other.primitive_width(),
+    };
+    match value {
+        Some(width) => width as u64,
+        None => {
+            let data = column.to_data();
+            let bytes = data.get_slice_memory_size().unwrap_or_else(|_| data.get_array_memory_size());
+            (bytes as u64).div_ceil(column.len().max(1) as u64)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, Int32Array, StringArray};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn table(lengths: &[usize]) -> RecordBatch {
+        let text = StringArray::from_iter_values(lengths.iter().map(|length| "x".repeat(*length)));
+        let number = Int32Array::from_iter_values(0..lengths.len() as i32);
+        let columns: [(&str, ArrayRef); 2] = [("text", Arc::new(text)), ("number", Arc::new(number))];
+        RecordBatch::try_from_iter(columns).unwrap()
+    }
+
+    /// The ends of blocks and row groups, as rows from the table's start.
+    fn ends(batches: &[RecordBatch], limits: RowGroupLimits) -> (Vec<usize>, Vec<usize>) {
+        let mut cutter = Cutter::new(limits);
+        let (mut blocks, mut groups, mut row) = (Vec::new(), Vec::new(), 0);
+        for batch in batches {
+            let (sizes, mut from) = (RowSizes::of(batch), 0);
+            while from < batch.num_rows() {
+                let piece = cutter.next(&sizes, from);
+                from += piece.rows;
+                row += piece.rows;
+                if piece.ends_block {
+                    blocks.push(row);
+                }
+                if piece.ends_row_group {
+                    groups.push(row);
+                }
+                assert!(piece.ends_block || from == batch.num_rows());
+            }
+        }
+        (blocks, groups)
+    }
+
+    /// The slow twin: row by row, each ends what it does not fit in any more.
+    fn ends_row_by_row(lengths: &[usize], limits: RowGroupLimits) -> (Vec<usize>, Vec<usize>) {
+        let (mut blocks, mut groups) = (Vec::new(), Vec::new());
+        let (mut block, mut group) = (Extent::default(), Extent::default());
+        for (row, length) in lengths.iter().enumerate() {
+            let bytes = *length as u64 + 4 + 4;
+            let exceeds = |extent: Extent, limit: u64| extent.rows > 0 && extent.bytes + bytes > limit;
+            if exceeds(group, limits.bytes.get()) && group.rows < limits.rows {
+                groups.push(row);
+                (group, block) = Default::default();
+                if blocks.last() != Some(&row) {
+                    blocks.push(row);
+                }
+            }
+            if exceeds(block, limits.block_bytes()) {
+                blocks.push(row);
+                block = Extent::default();
+            }
+            block.add(1, bytes);
+            group.add(1, bytes);
+            if group.rows == limits.rows {
+                groups.push(row + 1);
+                (group, block) = Default::default();
+                blocks.push(row + 1);
+            } else if block.rows == BLOCK_ROWS {
+                blocks.push(row + 1);
+                block = Extent::default();
+            }
+        }
+        (blocks, groups)
+    }
+
+    proptest! {
+        #[test]
+        fn ends_depend_on_the_rows_alone(
+            lengths in prop::collection::vec(0usize..200, 1..400),
+            cuts in prop::collection::vec(0usize..400, 0..6),
+            rows in 1usize..300,
+            bytes in 1u64..20_000,
+        ) {
+            let limits = RowGroupLimits { rows, bytes: Bytes(bytes) };
+            let whole = table(&lengths);
+            let mut places: Vec<usize> = cuts.into_iter().map(|cut| cut.min(lengths.len())).collect();
+            places.extend([0, lengths.len()]);
+            places.sort_unstable();
+            let batches: Vec<_> =
+                places.windows(2).map(|w| whole.slice(w[0], w[1] - w[0])).filter(|b| b.num_rows() > 0).collect();
+            let (mut blocks, groups) = ends(&batches, limits);
+            // A row group that ends before a batch's first row ends a block that may have ended there already.
+            blocks.dedup();
+            prop_assert_eq!((blocks, groups), ends_row_by_row(&lengths, limits));
+        }
+    }
+
+    #[test]
+    fn blocks_end_by_rows_where_rows_are_short() {
+        let limits = RowGroupLimits { rows: 5000, bytes: Bytes::mib(64) };
+        let (blocks, groups) = ends(&[table(&[1; 10_000])], limits);
+        assert_eq!(groups, [5000, 10_000]);
+        assert_eq!(blocks, [2048, 4096, 5000, 7048, 9096, 10_000]);
+    }
+
+    #[test]
+    fn the_default_follows_the_budget() {
+        let of = |limit| RowGroupLimits::default_bytes(&Budget::new(limit));
+        assert_eq!(of(Bytes::mib(80)), Bytes::mib(10));
+        assert_eq!(of(Bytes::mib(2)), Bytes::mib(1));
+        assert_eq!(of(Bytes::gib(4)), Bytes::mib(64));
+        assert_eq!(RowGroupLimits::default_bytes(&Budget::unbounded()), Bytes::mib(64));
+    }
+}

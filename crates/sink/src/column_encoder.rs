@@ -11,6 +11,9 @@ use parquet::errors::ParquetError;
 use crate::row_groups::Piece;
 use crate::seconds::stored_column;
 
+/// What the encoder of packed differences takes at once, to be filled as far as a page is long.
+const DIFFERENCES: usize = 1 << 20;
+
 /// Encodes one column, from row group to row group.
 pub(crate) struct ColumnEncoder {
     name: String,
@@ -19,6 +22,8 @@ pub(crate) struct ColumnEncoder {
     /// getting their memory back.
     begun: Vec<ArrayRef>,
     begun_bytes: usize,
+    /// Bytes that the encoder counts but has not filled, so that they are no memory yet.
+    unfilled: usize,
     /// Of the row group in progress.
     writer: Option<ArrowColumnWriter>,
 }
@@ -30,6 +35,7 @@ impl ColumnEncoder {
             is_nullable: field.is_nullable(),
             begun: Vec::new(),
             begun_bytes: 0,
+            unfilled: 0,
             writer: None,
         }
     }
@@ -40,6 +46,7 @@ impl ColumnEncoder {
     ///
     /// If there is one already.
     pub(crate) fn begin(&mut self, writer: ArrowColumnWriter) {
+        self.unfilled = if writer.memory_size() < DIFFERENCES { 0 } else { DIFFERENCES };
         let before = self.writer.replace(writer);
         assert!(before.is_none(), "the row group before was not ended");
     }
@@ -114,9 +121,9 @@ impl ColumnEncoder {
 
     /// Bytes of memory that the row group in progress takes, as far as the encoder tells, and of the block begun.
     pub(crate) fn memory_size(&self) -> usize {
-        let encoded = self.writer.as_ref();
-        let encoded =
-            encoded.map_or(0, |writer| writer.memory_size().max(writer.get_estimated_total_bytes()));
+        let encoded = self.writer.as_ref().map_or(0, |writer| {
+            writer.memory_size().saturating_sub(self.unfilled).max(writer.get_estimated_total_bytes())
+        });
         encoded + self.begun_bytes
     }
 }

@@ -26,7 +26,8 @@ const DICTIONARY_OVERHEAD: u64 = 3;
 const INDEX_BYTES: u64 = 8;
 
 /// Below this share a column's part of a row group is a page or two, and an index of its pages costs
-/// memory until the file's end for nothing: the statistics of the part as a whole say the same.
+/// memory until the file's end for nothing: the statistics of the part as a whole say the same. Nor are values
+/// packed then: each of the encoders claims 1 MiB of addresses, too many of thousands of columns.
 const LEAST_INDEXED_SHARE: u64 = 64 << 10;
 
 /// The usual limits of the encoder; a small share only lowers them.
@@ -67,7 +68,7 @@ pub(crate) fn properties(
         .set_max_row_group_bytes(None);
     for (field, sample) in schema.fields().iter().zip(sample) {
         let column = ColumnPath::new(vec![field.name().clone()]);
-        if let Some(encoding) = plain_encoding(field.data_type()) {
+        if let Some(encoding) = plain_encoding(field.data_type()).filter(|_| is_indexed) {
             properties = properties.set_column_encoding(column.clone(), encoding);
         }
         if matches!(field.data_type(), DataType::Dictionary(..)) {
@@ -156,6 +157,7 @@ mod tests {
     #[test]
     fn with_hardly_a_page_a_column_pages_get_no_index() {
         let properties = of(600, Bytes::mib(64));
+        assert_eq!(properties.encoding(&column(0)), None);
         assert_eq!(properties.statistics_enabled(&column(0)), EnabledStatistics::Chunk);
         assert!(properties.offset_index_disabled());
     }

@@ -183,9 +183,10 @@ impl ParquetEncoder {
     /// Reserves more for a row group whose encoders hold more than its rows took, and ends it where there is no more.
     fn cover(&mut self) -> Result<(), Error> {
         let held = Bytes(self.lanes.held() as u64);
-        let more =
-            row_group_needs(held, self.schema.fields().len() as u64).saturating_sub(self.reservation.bytes());
-        if more > Bytes::ZERO && self.reservation.try_grow(more).is_err() {
+        let columns = self.schema.fields().len() as u64;
+        let needed = row_group_needs(held, columns).max(first_needs(self.limits.bytes, columns));
+        self.reservation.shrink_to(needed);
+        if self.reservation.try_resize(needed).is_err() {
             self.cutter = Cutter::new(self.limits);
             self.end_row_group()?;
             self.lanes.traffic().wait(|_, row_groups| row_groups == 0, &self.progress)?;
@@ -200,8 +201,12 @@ fn row_group_needs(held: Bytes, columns: u64) -> Bytes {
     held.saturating_add(held.min(Bytes(columns * COLUMN_BUFFERS)))
 }
 
-/// Reserves for any row group within `limits`, and the beginning of the next one, or for lower limits where the budget
-/// has less.
+/// What any row group within a limit by bytes should need, and the beginning of the next one.
+fn first_needs(limit: Bytes, columns: u64) -> Bytes {
+    row_group_needs(limit.saturating_add(Bytes(limit.get() / ON_THE_WAY_SHARE)), columns)
+}
+
+/// Reserves for row groups within `limits`, or within lower ones where the budget has less.
 fn reserve(
     budget: &Budget,
     mut limits: RowGroupLimits,
@@ -209,8 +214,7 @@ fn reserve(
 ) -> Result<(RowGroupLimits, Reservation), BudgetExceeded> {
     let consumer = budget.consumer("row group");
     loop {
-        let with_next = Bytes(limits.bytes.get() + limits.bytes.get() / ON_THE_WAY_SHARE);
-        match consumer.try_reserve(row_group_needs(with_next, columns)) {
+        match consumer.try_reserve(first_needs(limits.bytes, columns)) {
             Ok(reservation) => return Ok((limits, reservation)),
             Err(refusal) if limits.bytes <= LEAST_ROW_GROUP => return Err(refusal),
             Err(_) => limits.bytes = Bytes(limits.bytes.get() / 2).max(LEAST_ROW_GROUP),

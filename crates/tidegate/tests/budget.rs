@@ -187,8 +187,7 @@ fn a_cgroup_with_little_more_than_the_budget_does_not_kill_the_job() {
 #[test]
 fn a_cgroup_kills_a_job_that_was_promised_more_than_there_is() {
     let Some(group) = Cgroup::new(24 * MIB) else { return };
-    let args =
-        "convert few.csv --types zip=string -o out/x.parquet --memory 512MiB --threads 1 --batch-rows 100k";
+    let args = "convert orders.csv --types zip=string -o out/x.parquet --memory 512MiB --threads 1 --batch-rows 1000k";
     let run = group.run(&folder(), args);
     assert_eq!((run.code, run.signal), (None, Some(9)), "{run:?}");
 }

@@ -76,8 +76,8 @@ impl SinkBuilder {
     }
 
     /// The most bytes that the rows of a row group take in Arrow, dictionaries apart; Parquet only. In the file they
-    /// take less. Only a single row that is larger goes beyond. The default is an eighth of the budget, but from 1 MiB
-    /// to 64 MiB, and 64 MiB without a budget; where the budget has less, it is lowered.
+    /// take less. Only a single row that is larger goes beyond. The default is a quarter of what the
+    /// budget has above 16 MiB, but from 1 MiB to 64 MiB, and 64 MiB without a budget; where less is left, it is lowered.
     pub fn with_row_group_bytes(self, bytes: Bytes) -> Self {
         Self { row_group_bytes: Some(bytes), ..self }
     }

@@ -25,10 +25,13 @@ const DICTIONARY_OVERHEAD: u64 = 3;
 /// Bytes of the index of one value, before its page is made.
 const INDEX_BYTES: u64 = 8;
 
-/// Below this share a column's part of a row group is a page or two, and an index of its pages costs
-/// memory until the file's end for nothing: the statistics of the part as a whole say the same. Nor are values
-/// packed then: each of the encoders claims 1 MiB of addresses, too many of thousands of columns.
-const LEAST_INDEXED_SHARE: u64 = 64 << 10;
+/// Below this share a column's part of a row group is a few short pages, and an index of them costs memory until the
+/// file's end for little: the statistics of the part as a whole say nearly the same.
+const LEAST_INDEXED_SHARE: u64 = 256 << 10;
+
+/// Below this share values are not packed: each of the encoders claims 1 MiB of addresses, too many of thousands of
+/// columns.
+const LEAST_PACKED_SHARE: u64 = 64 << 10;
 
 /// The usual limits of the encoder; a small share only lowers them.
 const PAGE_BYTES: u64 = 1 << 20;
@@ -68,7 +71,7 @@ pub(crate) fn properties(
         .set_max_row_group_bytes(None);
     for (field, sample) in schema.fields().iter().zip(sample) {
         let column = ColumnPath::new(vec![field.name().clone()]);
-        if let Some(encoding) = plain_encoding(field.data_type()).filter(|_| is_indexed) {
+        if let Some(encoding) = plain_encoding(field.data_type()).filter(|_| share >= LEAST_PACKED_SHARE) {
             properties = properties.set_column_encoding(column.clone(), encoding);
         }
         if matches!(field.data_type(), DataType::Dictionary(..)) {
@@ -146,12 +149,12 @@ mod tests {
 
     #[test]
     fn without_room_only_what_comes_as_a_dictionary_stays_one() {
-        let properties = of(400, Bytes::mib(64));
+        let properties = of(160, Bytes::mib(64));
         let tried = [0, 1, 2, 3].map(|index| properties.dictionary_enabled(&column(index)));
         assert_eq!(tried, [false, false, true, false]);
-        assert_eq!(properties.data_page_size_limit(), (32 << 20) / 400 / 4);
-        assert_eq!(properties.data_page_row_count_limit(), (32 << 20) / 400 / 4 / 8);
-        assert!(!properties.offset_index_disabled());
+        assert_eq!(properties.encoding(&column(0)), Some(Encoding::DELTA_BINARY_PACKED));
+        assert_eq!(properties.data_page_size_limit(), (32 << 20) / 160 / 4);
+        assert_eq!(properties.data_page_row_count_limit(), (32 << 20) / 160 / 4 / 8);
     }
 
     #[test]

@@ -8,8 +8,11 @@ use arrow::array::{Array, RecordBatch};
 use arrow::datatypes::DataType;
 use monitor::{Budget, Bytes};
 
-/// A row group takes this share of a bounded budget: it is one of several things that are held at a time.
-const BUDGET_SHARE: u64 = 8;
+/// What a process takes before it holds a row: no share of it goes to row groups.
+const PROCESS: Bytes = Bytes::mib(16);
+/// A row group takes this share of the rest: it is one of several things that are held at a time, and the longer it is,
+/// the less the file's index grows.
+const BUDGET_SHARE: u64 = 4;
 const LEAST_DEFAULT: Bytes = Bytes::mib(1);
 const MOST_DEFAULT: Bytes = Bytes::mib(64);
 
@@ -35,7 +38,10 @@ impl RowGroupLimits {
     /// The limit by bytes for a budget, where none is given.
     pub(crate) fn default_bytes(budget: &Budget) -> Bytes {
         match budget.is_bounded() {
-            true => Bytes(budget.limit().get() / BUDGET_SHARE).clamp(LEAST_DEFAULT, MOST_DEFAULT),
+            true => {
+                let share = budget.limit().saturating_sub(PROCESS).get() / BUDGET_SHARE;
+                Bytes(share).clamp(LEAST_DEFAULT, MOST_DEFAULT)
+            }
             false => MOST_DEFAULT,
         }
     }
@@ -306,7 +312,7 @@ mod tests {
     #[test]
     fn the_default_follows_the_budget() {
         let of = |limit| RowGroupLimits::default_bytes(&Budget::new(limit));
-        assert_eq!(of(Bytes::mib(80)), Bytes::mib(10));
+        assert_eq!(of(Bytes::mib(80)), Bytes::mib(16));
         assert_eq!(of(Bytes::mib(2)), Bytes::mib(1));
         assert_eq!(of(Bytes::gib(4)), Bytes::mib(64));
         assert_eq!(RowGroupLimits::default_bytes(&Budget::unbounded()), Bytes::mib(64));

@@ -1,7 +1,9 @@
 //! One column of the row group in progress: its rows are gathered to whole blocks, and encoded block by block.
 
+use std::sync::Arc;
+
 use arrow::array::cast::AsArray;
-use arrow::array::{Array, ArrayRef, MutableArrayData, make_array, new_empty_array};
+use arrow::array::{AnyDictionaryArray, Array, ArrayRef, MutableArrayData, make_array, new_empty_array};
 use arrow::compute::{cast, concat};
 use arrow::datatypes::Field;
 use arrow::error::ArrowError;
@@ -20,7 +22,7 @@ pub(crate) struct ColumnEncoder {
     is_nullable: bool,
     /// The rows so far of a block that no batch has ended, copied: batches belong to somebody else, who counts on
     /// getting their memory back.
-    begun: Vec<ArrayRef>,
+    begun: Option<ArrayRef>,
     begun_bytes: usize,
     /// Bytes that the encoder counts but has not filled, so that they are no memory yet.
     unfilled: usize,
@@ -33,7 +35,7 @@ impl ColumnEncoder {
         Self {
             name: field.name().clone(),
             is_nullable: field.is_nullable(),
-            begun: Vec::new(),
+            begun: None,
             begun_bytes: 0,
             unfilled: 0,
             writer: None,
@@ -53,11 +55,12 @@ impl ColumnEncoder {
 
     /// The rows gathered so far, then those of `rest`, as they are stored in a column of type `field`.
     pub(crate) fn first_block(&self, rest: Option<&ArrayRef>, field: &Field) -> Result<ArrayRef, ArrowError> {
-        let parts: Vec<ArrayRef> = self.begun.iter().chain(rest).cloned().collect();
-        match parts.is_empty() {
-            true => Ok(new_empty_array(field.data_type())),
-            false => stored_column(joined(&parts)?),
-        }
+        let rows = match (&self.begun, rest) {
+            (None, None) => return Ok(new_empty_array(field.data_type())),
+            (Some(rows), None) | (None, Some(rows)) => Arc::clone(rows),
+            (Some(begun), Some(rest)) => joined(begun, rest)?,
+        };
+        stored_column(rows)
     }
 
     /// Takes the next rows, those of `column` from row `from` in the order and number of `pieces`.
@@ -74,26 +77,21 @@ impl ColumnEncoder {
         for piece in pieces {
             let rows = column.slice(from, piece.rows);
             from += piece.rows;
-            match (piece.ends_block, self.begun.is_empty()) {
-                (true, true) => self.encode(rows)?,
-                (true, false) => {
-                    self.begun.push(rows);
-                    self.encode_begun()?;
-                }
-                (false, _) => {
-                    self.begun_bytes += rows.to_data().get_slice_memory_size()?;
-                    self.begun.push(copied(&rows)?);
+            let rows = match self.begun.take() {
+                Some(begun) => joined(&begun, &rows)?,
+                None if piece.ends_block => rows,
+                None => copied(&rows)?,
+            };
+            self.begun_bytes = 0;
+            match piece.ends_block {
+                true => self.encode(rows)?,
+                false => {
+                    self.begun_bytes = rows.to_data().get_slice_memory_size()?;
+                    self.begun = Some(rows);
                 }
             }
         }
         Ok(())
-    }
-
-    fn encode_begun(&mut self) -> Result<(), ParquetError> {
-        let block = joined(&self.begun)?;
-        self.begun.clear();
-        self.begun_bytes = 0;
-        self.encode(block)
     }
 
     fn encode(&mut self, block: ArrayRef) -> Result<(), ParquetError> {
@@ -113,8 +111,9 @@ impl ColumnEncoder {
     ///
     /// If no row group was begun.
     pub(crate) fn end(&mut self) -> Result<ArrowColumnChunk, ParquetError> {
-        if !self.begun.is_empty() {
-            self.encode_begun()?;
+        if let Some(begun) = self.begun.take() {
+            self.begun_bytes = 0;
+            self.encode(begun)?;
         }
         self.writer.take().expect("a row group was begun").close()
     }
@@ -140,30 +139,28 @@ fn copied(rows: &ArrayRef) -> Result<ArrayRef, ArrowError> {
     Ok(make_array(copy.freeze()))
 }
 
-/// All rows of `parts`. Dictionaries that differ are undone: together they may not fit their keys.
-fn joined(parts: &[ArrayRef]) -> Result<ArrayRef, ArrowError> {
-    let values = parts.first().and_then(|part| part.as_any_dictionary_opt()).map(|first| first.values());
-    let is_same = |part: &ArrayRef| {
-        part.as_any_dictionary_opt()
-            .zip(values)
-            .is_none_or(|(part, first)| part.values().to_data().ptr_eq(&first.to_data()))
+/// All rows of both. Dictionaries that differ are undone: together they may not fit their keys.
+fn joined(first: &ArrayRef, second: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+    let dictionaries = first.as_any_dictionary_opt().zip(second.as_any_dictionary_opt());
+    let is_one = |(first, second): (&dyn AnyDictionaryArray, &dyn AnyDictionaryArray)| {
+        first.values().to_data().ptr_eq(&second.values().to_data())
     };
-    let plain: Vec<ArrayRef>;
-    let parts = match values {
-        Some(values) if !parts.iter().all(is_same) => {
-            let undone = parts.iter().map(|part| cast(part, values.data_type()));
-            plain = undone.collect::<Result<_, _>>()?;
-            &plain
-        }
-        _ => parts,
-    };
-    concat(&parts.iter().map(AsRef::as_ref).collect::<Vec<&dyn Array>>())
+    if first.data_type() == second.data_type() && dictionaries.is_none_or(is_one) {
+        return concat(&[first.as_ref(), second.as_ref()]);
+    }
+    concat(&[plain(first)?.as_ref(), plain(second)?.as_ref()])
+}
+
+/// The values of a dictionary's keys; any other column as it is.
+fn plain(column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+    match column.as_any_dictionary_opt() {
+        Some(dictionary) => cast(column, dictionary.values().data_type()),
+        None => Ok(Arc::clone(column)),
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use arrow::array::{DictionaryArray, Int32Array, StringArray};
     use arrow::datatypes::{DataType, Int8Type};
 
@@ -184,10 +181,12 @@ mod tests {
     #[test]
     fn dictionaries_that_differ_are_undone_and_one_dictionary_stays() {
         let (first, other) = (words(&["a", "b"]), words(&["b", "c"]));
-        let same = joined(&[first.slice(0, 1), copied(&first.slice(1, 1)).unwrap()]).unwrap();
+        let same = joined(&first.slice(0, 1), &copied(&first.slice(1, 1)).unwrap()).unwrap();
         assert!(matches!(same.data_type(), DataType::Dictionary(..)));
         assert_eq!(same.len(), 2);
-        let undone = joined(&[first, other]).unwrap();
+        let undone = joined(&first, &other).unwrap();
         assert_eq!(undone.as_ref(), &StringArray::from(vec!["a", "b", "b", "c"]) as &dyn Array);
+        // And what is undone once takes more.
+        assert_eq!(joined(&undone, &first).unwrap().len(), 6);
     }
 }

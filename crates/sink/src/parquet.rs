@@ -198,10 +198,11 @@ impl ParquetEncoder {
     }
 }
 
-/// What row groups need whose encoders say that they hold `held`: they leave out what each column keeps beside its
-/// pages, which is about as much again, and at most some 32 KiB.
+/// What row groups need that hold `held` before it is compressed: the compressed pages keep room for the worst case,
+/// and each column keeps about as much again beside its pages, and at most some 32 KiB.
 fn row_group_needs(held: Bytes, columns: u64) -> Bytes {
-    held.saturating_add(held.min(Bytes(columns * COLUMN_BUFFERS)))
+    let worst = held.get() + held.get() / 5;
+    Bytes(worst + held.get().min(columns * COLUMN_BUFFERS))
 }
 
 /// What any row group within a limit by bytes should need, and the beginning of the next one.
@@ -209,20 +210,19 @@ fn first_needs(limit: Bytes, columns: u64) -> Bytes {
     row_group_needs(limit.saturating_add(Bytes(limit.get() / ON_THE_WAY_SHARE)), columns)
 }
 
-/// Reserves for row groups within `limits`, or within lower ones where the budget has less.
+/// Reserves for row groups within `limits`, or within lower ones where that is more than half of what the budget has
+/// left: rows have to come from somewhere.
 fn reserve(
     budget: &Budget,
     mut limits: RowGroupLimits,
     columns: u64,
 ) -> Result<(RowGroupLimits, Reservation), BudgetExceeded> {
     let consumer = budget.consumer("row group");
-    loop {
-        match consumer.try_reserve(first_needs(limits.bytes, columns)) {
-            Ok(reservation) => return Ok((limits, reservation)),
-            Err(refusal) if limits.bytes <= LEAST_ROW_GROUP => return Err(refusal),
-            Err(_) => limits.bytes = Bytes(limits.bytes.get() / 2).max(LEAST_ROW_GROUP),
-        }
+    let half = Bytes(budget.available().get() / 2);
+    while limits.bytes > LEAST_ROW_GROUP && first_needs(limits.bytes, columns) > half {
+        limits.bytes = Bytes(limits.bytes.get() / 8 * 7).max(LEAST_ROW_GROUP);
     }
+    consumer.try_reserve(first_needs(limits.bytes, columns)).map(|reservation| (limits, reservation))
 }
 
 impl Encoder for ParquetEncoder {
@@ -393,12 +393,12 @@ mod tests {
             let (peak, metadata) = write(std::slice::from_ref(&whole), limits, &Budget::unbounded());
             assert!(metadata.num_row_groups() > 2, "{:?}", group_rows(&metadata));
             // The beginning of the next one and what three columns keep beside their pages are reserved too.
-            let most = Bytes(bytes.get() * 5 / 4 + 3 * COLUMN_BUFFERS);
+            let most = Bytes(bytes.get() * 3 / 2 + 3 * COLUMN_BUFFERS);
             assert!(peak <= most, "{peak} of {bytes}");
-            // Rows take 8 bytes for the number, 1 or 2 for the word, and 4 and 13 to 19 for the text.
+            // Rows take 8 bytes for the number, 4 for the word, and 4 and 13 to 19 for the text.
             let rows = metadata.row_groups()[0].num_rows() as u64;
             assert!(
-                (bytes.get() / 33..=bytes.get() / 26).contains(&rows),
+                (bytes.get() / 35..=bytes.get() / 29).contains(&rows),
                 "{:?} at {bytes}",
                 group_rows(&metadata)
             );
@@ -407,7 +407,7 @@ mod tests {
 
     #[test]
     fn a_refusal_makes_row_groups_smaller_instead_of_ending_the_run() {
-        let budget = Budget::new(Bytes::kib(600));
+        let budget = Budget::new(Bytes::kib(800));
         let limits = RowGroupLimits { rows: usize::MAX, bytes: Bytes::mib(1) };
         let (peak, metadata) = write(&[table(100_000)], limits, &budget);
         assert!(metadata.num_row_groups() > 10, "{:?}", group_rows(&metadata));

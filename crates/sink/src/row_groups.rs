@@ -28,7 +28,7 @@ const BLOCK_ROWS: usize = 2048;
 pub(crate) struct RowGroupLimits {
     /// At least 1.
     pub(crate) rows: usize,
-    /// Bytes of its rows in Arrow, dictionaries not counted. Encoded they are fewer.
+    /// Bytes of its values, before they are encoded.
     pub(crate) bytes: Bytes,
 }
 
@@ -129,7 +129,7 @@ impl Cutter {
     }
 }
 
-/// What each row of a batch takes in Arrow. A dictionary's values are not counted, only its keys.
+/// What the values of each row of a batch take. A dictionary's values are not counted, only its keys.
 pub(crate) struct RowSizes<'a> {
     rows: usize,
     /// Bytes of columns whose values all take the same.
@@ -191,13 +191,16 @@ impl<'a> RowSizes<'a> {
     }
 }
 
-/// Bytes of each value of a column; an average for types whose values differ and that are no text.
+/// Bytes of each value of a column as Parquet holds it, which has no integers below 32 bits; an average for types whose
+/// values differ and that are no text.
 fn width(column: &dyn Array) -> u64 {
+    const LEAST: usize = 4;
     let value = match column.data_type() {
         DataType::Boolean => Some(1),
-        DataType::Dictionary(key, _) => key.primitive_width(),
+        DataType::Dictionary(..) => Some(LEAST),
         DataType::FixedSizeBinary(width) => usize::try_from(*width).ok(),
-        other => other.primitive_width(),
+        DataType::Timestamp(..) | DataType::Time64(_) => Some(8),
+        other => other.primitive_width().map(|width| width.max(LEAST)),
     };
     match value {
         Some(width) => width as u64,

@@ -28,6 +28,14 @@ pub enum ErrorKind {
         /// What the system said.
         source: io::Error,
     },
+    /// What is to change what the system counts could not be written.
+    #[non_exhaustive]
+    Write {
+        /// The file that was written.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// A source of figures was read but not understood.
     #[non_exhaustive]
     Malformed {
@@ -55,6 +63,11 @@ impl Error {
     /// For a [`Probe`](crate::Probe) of one's own: `path` could not be read.
     pub fn read(path: impl Into<PathBuf>, source: io::Error) -> Error {
         ErrorKind::Read { path: path.into(), source }.into()
+    }
+
+    /// For a [`Probe`](crate::Probe) of one's own: `path` could not be written.
+    pub fn write(path: impl Into<PathBuf>, source: io::Error) -> Error {
+        ErrorKind::Write { path: path.into(), source }.into()
     }
 
     /// For a [`Probe`](crate::Probe) of one's own: `path` held `found` instead of `expected`.
@@ -87,6 +100,9 @@ impl fmt::Display for Error {
             ErrorKind::Read { path, .. } => {
                 write!(f, "cannot read {}: memory use is unknown without it", path.display())
             }
+            ErrorKind::Write { path, .. } => {
+                write!(f, "cannot write {}: the figure that it resets goes on as it was", path.display())
+            }
             ErrorKind::Malformed { path, expected, found } => {
                 write!(f, "{} should hold {expected}, but holds `{found}`", path.display())
             }
@@ -106,7 +122,7 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self.kind() {
-            ErrorKind::Read { source, .. } => Some(source),
+            ErrorKind::Read { source, .. } | ErrorKind::Write { source, .. } => Some(source),
             _ => None,
         }
     }
@@ -149,5 +165,11 @@ mod tests {
         let error = Error::read("/proc/meminfo", io::Error::other("gone"));
         assert_eq!(error.to_string(), "cannot read /proc/meminfo: memory use is unknown without it");
         assert_eq!(error.source().unwrap().to_string(), "gone");
+        let error = Error::write("/proc/self/clear_refs", io::Error::other("no"));
+        assert_eq!(
+            error.to_string(),
+            "cannot write /proc/self/clear_refs: the figure that it resets goes on as it was"
+        );
+        assert_eq!(error.source().unwrap().to_string(), "no");
     }
 }

@@ -68,7 +68,7 @@ pub use error::{Error, ErrorKind};
 pub use monitor::{Monitor, MonitorBuilder};
 #[cfg(target_os = "linux")]
 pub use probe::{CgroupUsage, LinuxProbe};
-pub use probe::{Limits, Probe, Reading, Scripted, default_budget};
+pub use probe::{Limits, PageFaults, Pressure, Probe, Reading, Scripted, Stall, default_budget};
 pub use refusal::BudgetExceeded;
 pub use scope::{Phase, Scope};
-pub use snapshot::{ByteChange, LabelledSnapshot, MemoryDelta, Snapshot};
+pub use snapshot::{AllocationCounts, ByteChange, LabelledSnapshot, MemoryDelta, Snapshot};

@@ -9,9 +9,9 @@ use std::time::{Instant, SystemTime};
 use crate::budget::Budget;
 use crate::bytes::Bytes;
 use crate::error::{Error, ErrorKind};
-use crate::probe::{self, Limits, Probe, default_budget};
+use crate::probe::{self, Limits, Probe, Reading, default_budget};
 use crate::scope::{Phase, PhaseLog, Scope};
-use crate::snapshot::{LabelledSnapshot, MemoryDelta, Snapshot};
+use crate::snapshot::{AllocationCounts, LabelledSnapshot, MemoryDelta, Snapshot};
 
 /// Watches one process. A cheap handle: clones share everything.
 ///
@@ -23,9 +23,10 @@ pub struct Monitor(Arc<Inner>);
 struct Inner {
     probe: Box<dyn Probe>,
     budget: Budget,
+    allocations: Option<Box<dyn Fn() -> AllocationCounts + Send + Sync>>,
     threshold: Option<Bytes>,
-    /// As it was at the start: what cannot be read for every snapshot at its price.
-    cgroup_limit: Option<Bytes>,
+    /// As they were at the start, for readings that do not say.
+    limits: Limits,
     started: Instant,
     history: usize,
     baseline: Mutex<Option<Snapshot>>,
@@ -47,7 +48,13 @@ const DEFAULT_HISTORY: usize = 1024;
 impl Monitor {
     /// Starts to describe a monitor.
     pub fn builder() -> MonitorBuilder {
-        MonitorBuilder { probe: None, budget: None, threshold: None, history: DEFAULT_HISTORY }
+        MonitorBuilder {
+            probe: None,
+            budget: None,
+            allocations: None,
+            threshold: None,
+            history: DEFAULT_HISTORY,
+        }
     }
 
     /// A monitor for those who want none: the system's own probe and a budget that refuses nothing.
@@ -65,26 +72,22 @@ impl Monitor {
     /// ```
     pub fn unbounded() -> Monitor {
         let probe = probe::native().unwrap_or_else(|_| Box::new(probe::Absent));
-        Monitor::assemble(probe, Budget::unbounded(), None, None, DEFAULT_HISTORY)
+        let limits = probe.limits().unwrap_or_default();
+        Monitor::assemble(probe, Budget::unbounded(), limits, Monitor::builder())
     }
 
-    fn assemble(
-        probe: Box<dyn Probe>,
-        budget: Budget,
-        threshold: Option<Bytes>,
-        cgroup_limit: Option<Bytes>,
-        history: usize,
-    ) -> Monitor {
+    fn assemble(probe: Box<dyn Probe>, budget: Budget, limits: Limits, builder: MonitorBuilder) -> Monitor {
         Monitor(Arc::new(Inner {
             probe,
             budget,
-            threshold,
-            cgroup_limit,
+            allocations: builder.allocations,
+            threshold: builder.threshold,
+            limits,
             started: Instant::now(),
-            history,
+            history: builder.history,
             baseline: Mutex::default(),
             labels: Mutex::default(),
-            phases: PhaseLog::new(history),
+            phases: PhaseLog::new(builder.history),
             known_peak: AtomicU64::new(0),
         }))
     }
@@ -102,7 +105,6 @@ impl Monitor {
     pub fn snapshot(&self) -> Result<Snapshot, Error> {
         let inner = &*self.0;
         let reading = inner.probe.read()?;
-        inner.known_peak.fetch_max(reading.peak_rss.get(), Ordering::Relaxed);
         let percent = match reading.total.get() {
             0 => 0.0,
             total => 100.0 * reading.rss.get() as f64 / total as f64,
@@ -115,9 +117,17 @@ impl Monitor {
             percent,
             available: reading.available,
             total: reading.total,
-            peak_rss: reading.peak_rss,
-            limit: self.hard_limit(),
+            peak_rss: self.raise_known_peak(reading.peak_rss.max(reading.rss)),
+            limit: self.effective_limit(&reading),
+            container_limit: reading.container_limit.or(inner.limits.cgroup),
+            container_used: reading.container_used,
+            headroom: reading.headroom,
+            host_age: reading.host_age,
+            pressure: reading.pressure,
+            faults: reading.faults,
             reserved: inner.budget.reserved(),
+            reservations: inner.budget.reservations(),
+            allocations: inner.allocations.as_ref().map(|counts| counts()),
         })
     }
 
@@ -143,9 +153,21 @@ impl Monitor {
     }
 
     /// The resident size above which [`Monitor::is_above_threshold`] says so: the one that was given, else
-    /// the budget's limit, else none.
+    /// the least of the budget's limit, the control groups' hard limit and the host's RAM as they were when
+    /// the monitor was built; `None` if none of them is known.
+    ///
+    /// ```
+    /// use monitor::{Budget, Bytes, Monitor, Reading, Scripted};
+    ///
+    /// let probe = Scripted::new([Reading { rss: Bytes::mib(70), ..Reading::default() }]);
+    /// let monitor =
+    ///     Monitor::builder().with_probe(probe).with_budget(Budget::new(Bytes::mib(64))).build()?;
+    /// assert_eq!(monitor.threshold(), Some(Bytes::mib(64)));
+    /// assert!(monitor.is_above_threshold()?);
+    /// # Ok::<(), monitor::Error>(())
+    /// ```
     pub fn threshold(&self) -> Option<Bytes> {
-        self.0.threshold.or_else(|| self.budget_limit())
+        self.0.threshold.or_else(|| self.fixed_limit())
     }
 
     /// Whether the process is larger than the threshold now. Without a threshold it never is.
@@ -188,9 +210,7 @@ impl Monitor {
     ///
     /// If the probe cannot read it.
     pub fn peak(&self) -> Result<Bytes, Error> {
-        let peak = self.0.probe.peak_rss()?;
-        self.0.known_peak.fetch_max(peak.get(), Ordering::Relaxed);
-        Ok(peak)
+        Ok(self.raise_known_peak(self.0.probe.peak_rss()?))
     }
 
     /// What bounds the process from outside, read anew.
@@ -222,12 +242,25 @@ impl Monitor {
         self.peak().unwrap_or_else(|_| Bytes(self.0.known_peak.load(Ordering::Relaxed)))
     }
 
-    fn budget_limit(&self) -> Option<Bytes> {
-        self.0.budget.is_bounded().then(|| self.0.budget.limit())
+    /// Takes note of a peak that was read, and gives the highest of all that were: the kernel counts pages by
+    /// processor and adds them up late, so that a later reading can be a little lower.
+    fn raise_known_peak(&self, read: Bytes) -> Bytes {
+        let before = self.0.known_peak.fetch_max(read.get(), Ordering::Relaxed);
+        read.max(Bytes(before))
     }
 
-    fn hard_limit(&self) -> Option<Bytes> {
-        self.budget_limit().into_iter().chain(self.0.cgroup_limit).min()
+    /// The limits that do not change with what others use: budget, control groups, the size of the host.
+    fn fixed_limit(&self) -> Option<Bytes> {
+        let budget = self.0.budget.is_bounded().then(|| self.0.budget.limit());
+        let host = Some(self.0.limits.total).filter(|total| *total > Bytes::ZERO);
+        budget.into_iter().chain(self.0.limits.cgroup).chain(host).min()
+    }
+
+    fn effective_limit(&self, reading: &Reading) -> Option<Bytes> {
+        let up_to = |room: Bytes| reading.rss.saturating_add(room);
+        let host = (reading.total > Bytes::ZERO).then(|| up_to(reading.available));
+        let limits = [self.fixed_limit(), reading.container_limit, reading.headroom.map(up_to), host];
+        limits.into_iter().flatten().min()
     }
 }
 
@@ -250,6 +283,7 @@ pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub struct MonitorBuilder {
     probe: Option<Box<dyn Probe>>,
     budget: Option<Budget>,
+    allocations: Option<Box<dyn Fn() -> AllocationCounts + Send + Sync>>,
     threshold: Option<Bytes>,
     history: usize,
 }
@@ -265,7 +299,17 @@ impl MonitorBuilder {
         MonitorBuilder { probe: Some(Box::new(probe)), ..self }
     }
 
-    /// The resident size that [`Monitor::is_above_threshold`] compares with. Without it, the budget's limit.
+    /// How to ask the allocator what is in use. It is called for each snapshot, so it should only read
+    /// counters, and must not take a snapshot itself. Without it, [`Snapshot::allocations`] is `None`.
+    pub fn with_allocations(
+        self,
+        counts: impl Fn() -> AllocationCounts + Send + Sync + 'static,
+    ) -> MonitorBuilder {
+        MonitorBuilder { allocations: Some(Box::new(counts)), ..self }
+    }
+
+    /// The resident size that [`Monitor::is_above_threshold`] compares with. Without it, the least of the
+    /// budget's, the control groups' and the host's.
     pub fn with_threshold(self, threshold: Bytes) -> MonitorBuilder {
         MonitorBuilder { threshold: Some(threshold), ..self }
     }
@@ -282,20 +326,20 @@ impl MonitorBuilder {
     ///
     /// If the threshold or the history is zero, if there is no probe for this system and none was given, or
     /// if the limits cannot be read.
-    pub fn build(self) -> Result<Monitor, Error> {
+    pub fn build(mut self) -> Result<Monitor, Error> {
         if self.threshold == Some(Bytes::ZERO) {
             return Err(ErrorKind::ZeroThreshold.into());
         }
         if self.history == 0 {
             return Err(ErrorKind::ZeroHistory.into());
         }
-        let probe = match self.probe {
+        let probe = match self.probe.take() {
             Some(probe) => probe,
             None => probe::native()?,
         };
         let limits = probe.limits()?;
-        let budget = self.budget.unwrap_or_else(|| Budget::new(default_budget(&limits)));
-        Ok(Monitor::assemble(probe, budget, self.threshold, limits.cgroup, self.history))
+        let budget = self.budget.take().unwrap_or_else(|| Budget::new(default_budget(&limits)));
+        Ok(Monitor::assemble(probe, budget, limits, self))
     }
 }
 
@@ -312,7 +356,7 @@ impl fmt::Debug for MonitorBuilder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::probe::{Reading, Scripted};
+    use crate::probe::Scripted;
     use crate::snapshot::ByteChange;
 
     fn reading(rss: u64) -> Reading {
@@ -322,6 +366,7 @@ mod tests {
             peak_rss: Bytes::mib(rss + 1),
             available: Bytes::mib(1000 - rss),
             total: Bytes::mib(1000),
+            ..Reading::default()
         }
     }
 
@@ -346,6 +391,44 @@ mod tests {
 
         let wide = Monitor::builder().with_probe(probe()).with_budget(Budget::unbounded()).build().unwrap();
         assert_eq!(wide.snapshot().unwrap().limit, Some(Bytes::mib(80)));
+    }
+
+    #[test]
+    fn the_effective_limit_is_what_is_left_in_the_tightest_place() {
+        let limit = |reading: Reading| {
+            let probe = Scripted::new([reading]).with_limits(Limits::default());
+            let monitor = Monitor::builder().with_probe(probe).with_budget(Budget::unbounded());
+            monitor.build().unwrap().snapshot().unwrap().limit
+        };
+        let host = reading(250);
+        assert_eq!(limit(Reading { available: Bytes::mib(10), ..host }), Some(Bytes::mib(260)));
+        let container = Reading { container_limit: Some(Bytes::mib(400)), ..host };
+        assert_eq!(limit(container), Some(Bytes::mib(400)));
+        // Others in the same group hold the rest.
+        let shared = Reading { headroom: Some(Bytes::mib(30)), ..container };
+        assert_eq!(limit(shared), Some(Bytes::mib(280)));
+        assert_eq!(limit(Reading { rss: Bytes::mib(9), ..Reading::default() }), None);
+    }
+
+    #[test]
+    fn a_peak_never_falls_and_is_never_below_the_size() {
+        let at = |rss, peak| Reading { rss: Bytes(rss), peak_rss: Bytes(peak), ..Reading::default() };
+        let probe = Scripted::new([at(50, 40), at(10, 45), at(10, 60)]);
+        let monitor = Monitor::builder().with_probe(probe).build().unwrap();
+        let peaks = [(); 3].map(|()| monitor.snapshot().unwrap().peak_rss.get());
+        assert_eq!(peaks, [50, 50, 60]);
+    }
+
+    #[test]
+    fn a_snapshot_counts_reservations_and_allocations() {
+        let counts = AllocationCounts { live_bytes: Bytes(7), live_allocations: 2 };
+        let monitor = scripted([1]).with_allocations(move || counts).build().unwrap();
+        let _held =
+            [1, 0, 2].map(|n| monitor.budget().consumer(&n.to_string()).try_reserve(Bytes(n)).unwrap());
+        let snapshot = monitor.snapshot().unwrap();
+        assert_eq!((snapshot.reserved, snapshot.reservations), (Bytes(3), 3));
+        assert_eq!(snapshot.allocations, Some(counts));
+        assert_eq!(scripted([1]).build().unwrap().snapshot().unwrap().allocations, None);
     }
 
     #[test]
@@ -382,8 +465,12 @@ mod tests {
         assert!(given.is_above_threshold().unwrap());
         let budget = scripted([50]).with_budget(Budget::new(Bytes::mib(49))).build().unwrap();
         assert!(budget.is_above_threshold().unwrap());
-        let none = scripted([900]).with_budget(Budget::unbounded()).build().unwrap();
-        assert_eq!(none.threshold(), None);
+        let host = scripted([900]).with_budget(Budget::unbounded()).build().unwrap();
+        assert_eq!(host.threshold(), Some(Bytes::mib(1000)));
+        assert!(!host.is_above_threshold().unwrap());
+        let unknown = Scripted::new([Reading { rss: Bytes::mib(900), ..Reading::default() }]);
+        let none = Monitor::builder().with_probe(unknown).with_budget(Budget::unbounded()).build().unwrap();
+        assert_eq!((none.threshold(), none.snapshot().unwrap().limit), (None, None));
         assert!(!none.is_above_threshold().unwrap());
     }
 
@@ -412,8 +499,8 @@ mod tests {
 
     #[test]
     fn without_a_probe_the_budget_and_the_phases_work() {
-        let monitor =
-            Monitor::assemble(Box::new(probe::Absent), Budget::unbounded(), None, None, DEFAULT_HISTORY);
+        let (absent, limits) = (Box::new(probe::Absent), Limits::default());
+        let monitor = Monitor::assemble(absent, Budget::unbounded(), limits, Monitor::builder());
         assert!(matches!(monitor.snapshot().unwrap_err().kind(), ErrorKind::Unsupported { .. }));
         assert_eq!(monitor.scope("work").finish().peak_rss, Bytes::ZERO);
         assert!(monitor.budget().consumer("batch").try_reserve(Bytes::gib(1)).is_ok());

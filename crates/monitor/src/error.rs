@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::threshold::Level;
+
 /// A failure to set up a monitor or to read what memory does.
 ///
 /// A refused reservation is not one of these: see [`BudgetExceeded`](crate::BudgetExceeded).
@@ -48,6 +50,14 @@ pub enum ErrorKind {
     },
     /// The builder was given a threshold of no bytes.
     ZeroThreshold,
+    /// A threshold that nothing could pass in both directions.
+    #[non_exhaustive]
+    ImpossibleThreshold {
+        /// Where it is passed upwards.
+        at: Level,
+        /// Where it clears.
+        clear_below: Level,
+    },
     /// The builder was told to keep no history.
     ZeroHistory,
     /// A [`Scripted`](crate::Scripted) probe has no reading to give.
@@ -109,6 +119,11 @@ impl fmt::Display for Error {
             ErrorKind::ZeroThreshold => {
                 f.write_str("a threshold of 0 B is passed by every process; give a size above zero")
             }
+            ErrorKind::ImpossibleThreshold { at, clear_below } => write!(
+                f,
+                "a threshold at {at} that clears below {clear_below} is impossible: give sizes above zero, shares of \
+                 at most 1, and let it clear at or below where it begins"
+            ),
             ErrorKind::ZeroHistory => {
                 f.write_str("a history of 0 entries keeps no label and no phase; keep at least one")
             }

@@ -57,18 +57,22 @@ mod budget;
 mod bytes;
 mod error;
 mod monitor;
+mod phase;
 mod probe;
 mod refusal;
 mod scope;
 mod snapshot;
+mod threshold;
 
 pub use budget::{Budget, Consumer, Holder, Reservation};
 pub use bytes::{Bytes, ParseBytesError, ParseBytesErrorKind};
 pub use error::{Error, ErrorKind};
 pub use monitor::{Monitor, MonitorBuilder};
+pub use phase::{Phase, PhaseNode, PhasePeak, PhaseTree};
 #[cfg(target_os = "linux")]
 pub use probe::{CgroupUsage, LinuxProbe};
-pub use probe::{Limits, PageFaults, Pressure, Probe, Reading, Scripted, Stall, default_budget};
+pub use probe::{Limits, PageFaults, Peaks, Pressure, Probe, Reading, Scripted, Stall, default_budget};
 pub use refusal::BudgetExceeded;
-pub use scope::{Phase, Scope};
+pub use scope::Scope;
 pub use snapshot::{AllocationCounts, ByteChange, LabelledSnapshot, MemoryDelta, Snapshot};
+pub use threshold::{Crossing, Direction, Level, Threshold, Watch};

@@ -3,15 +3,17 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Instant, SystemTime};
 
 use crate::budget::Budget;
 use crate::bytes::Bytes;
 use crate::error::{Error, ErrorKind};
-use crate::probe::{self, Limits, Probe, Reading, default_budget};
-use crate::scope::{Phase, PhaseLog, Scope};
+use crate::phase::{Phase, PhaseTree};
+use crate::probe::{self, Limits, Peaks, Probe, Reading, default_budget};
+use crate::scope::{PhaseLog, Scope};
 use crate::snapshot::{AllocationCounts, LabelledSnapshot, MemoryDelta, Snapshot};
+use crate::threshold::{Crossing, Crossings, Threshold, Watch};
 
 /// Watches one process. A cheap handle: clones share everything.
 ///
@@ -32,6 +34,7 @@ struct Inner {
     baseline: Mutex<Option<Snapshot>>,
     labels: Mutex<Labels>,
     phases: PhaseLog,
+    crossings: Arc<Crossings>,
     /// The highest peak that was read, for a phase whose own reading fails.
     known_peak: AtomicU64,
 }
@@ -54,6 +57,7 @@ impl Monitor {
             allocations: None,
             threshold: None,
             history: DEFAULT_HISTORY,
+            resets_peaks: false,
         }
     }
 
@@ -87,7 +91,8 @@ impl Monitor {
             history: builder.history,
             baseline: Mutex::default(),
             labels: Mutex::default(),
-            phases: PhaseLog::new(builder.history),
+            phases: PhaseLog::new(builder.history, builder.resets_peaks),
+            crossings: Arc::default(),
             known_peak: AtomicU64::new(0),
         }))
     }
@@ -99,6 +104,8 @@ impl Monitor {
 
     /// What memory is now.
     ///
+    /// Tells those who [watch a threshold](Monitor::on_crossing) that was passed, before it returns.
+    ///
     /// # Errors
     ///
     /// If the probe cannot read it.
@@ -109,7 +116,7 @@ impl Monitor {
             0 => 0.0,
             total => 100.0 * reading.rss.get() as f64 / total as f64,
         };
-        Ok(Snapshot {
+        let snapshot = Snapshot {
             at: SystemTime::now(),
             elapsed: inner.started.elapsed(),
             rss: reading.rss,
@@ -128,7 +135,10 @@ impl Monitor {
             reserved: inner.budget.reserved(),
             reservations: inner.budget.reservations(),
             allocations: inner.allocations.as_ref().map(|counts| counts()),
-        })
+        };
+        inner.phases.sample(&snapshot);
+        inner.crossings.check(&snapshot);
+        Ok(snapshot)
     }
 
     /// Takes a snapshot and keeps it for [`Monitor::delta`] to compare with.
@@ -182,6 +192,47 @@ impl Monitor {
         }
     }
 
+    /// Has `callback` called each time that the process passes `threshold`, upwards or downwards, until the
+    /// [`Watch`] is dropped.
+    ///
+    /// It is looked at by each snapshot, whoever takes it, and the callback runs in the thread that takes
+    /// the snapshot, which waits for it and panics if it does. A process that is above the threshold when
+    /// the watch begins passes it with the next snapshot.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::ImpossibleThreshold`] if a size is zero, a share is not above 0 and at most 1, or the
+    /// threshold clears above itself.
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    /// use monitor::{Budget, Bytes, Direction, Level, Monitor, Reading, Scripted, Threshold};
+    ///
+    /// let sizes = [50, 81, 79, 81, 69].map(|n| Reading { rss: Bytes::mib(n), ..Reading::default() });
+    /// let monitor = Monitor::builder()
+    ///     .with_budget(Budget::new(Bytes::mib(100)))
+    ///     .with_probe(Scripted::new(sizes))
+    ///     .build()?;
+    /// let (sender, told) = mpsc::channel();
+    /// let threshold = Threshold::at(Level::Share(0.8)).with_clear_below(Level::Share(0.7));
+    /// let _watch = monitor.on_crossing(threshold, move |crossing| {
+    ///     let _ = sender.send((crossing.direction, crossing.snapshot.rss));
+    /// })?;
+    /// for _ in 0..5 {
+    ///     monitor.snapshot()?;
+    /// }
+    /// let told: Vec<_> = told.try_iter().collect();
+    /// assert_eq!(told, [(Direction::Up, Bytes::mib(81)), (Direction::Down, Bytes::mib(69))]);
+    /// # Ok::<(), monitor::Error>(())
+    /// ```
+    pub fn on_crossing(
+        &self,
+        threshold: Threshold,
+        callback: impl Fn(&Crossing) + Send + Sync + 'static,
+    ) -> Result<Watch, Error> {
+        self.0.crossings.add(threshold, Box::new(callback))
+    }
+
     /// Takes a snapshot and keeps it under a name. When the history is full, the oldest one goes.
     ///
     /// # Errors
@@ -204,7 +255,8 @@ impl Monitor {
         locked(&self.0.labels).kept.iter().cloned().collect()
     }
 
-    /// The highest resident size so far, as the kernel kept it: no sample can miss it.
+    /// The highest resident size so far, as the kernel kept it: no sample can miss it, and no
+    /// [reset](MonitorBuilder::with_peak_reset) by this monitor lowers it.
     ///
     /// # Errors
     ///
@@ -222,9 +274,9 @@ impl Monitor {
         self.0.probe.limits()
     }
 
-    /// Begins a phase, which ends when the guard is dropped or finished.
+    /// Begins a phase, which ends when the guard is dropped or finished. [`Scope::scope`] begins a part of it.
     pub fn scope(&self, name: impl Into<String>) -> Scope {
-        Scope::begin(self.clone(), self.0.phases.next_sequence(), name.into())
+        Scope::begin(self.clone(), None, name.into())
     }
 
     /// The phases that have ended, in order of their start. When the history is full, the one that began
@@ -233,13 +285,29 @@ impl Monitor {
         self.0.phases.finished()
     }
 
+    /// The same phases, each under the one that it is a part of.
+    pub fn phase_tree(&self) -> PhaseTree {
+        PhaseTree::of(self.phases())
+    }
+
     pub(crate) fn phase_log(&self) -> &PhaseLog {
         &self.0.phases
     }
 
-    /// The kernel's peak, or the highest that was read before if it cannot be read now.
-    pub(crate) fn peak_or_known(&self) -> Bytes {
-        self.peak().unwrap_or_else(|_| Bytes(self.0.known_peak.load(Ordering::Relaxed)))
+    pub(crate) fn probe(&self) -> &dyn Probe {
+        &*self.0.probe
+    }
+
+    /// What a phase begins and ends with.
+    pub(crate) fn peaks(&self) -> Result<Peaks, Error> {
+        let peaks = self.0.probe.peaks()?;
+        self.raise_known_peak(peaks.peak_rss.max(peaks.rss));
+        Ok(peaks)
+    }
+
+    /// The highest peak that was read; zero if none was.
+    pub(crate) fn known_peak(&self) -> Bytes {
+        Bytes(self.0.known_peak.load(Ordering::Relaxed))
     }
 
     /// Takes note of a peak that was read, and gives the highest of all that were: the kernel counts pages by
@@ -273,6 +341,14 @@ impl fmt::Debug for Monitor {
     }
 }
 
+pub(crate) fn reading<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+pub(crate) fn writing<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(PoisonError::into_inner)
+}
+
 pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // What these locks guard is whole between any two statements, so a panic elsewhere leaves nothing torn.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -286,6 +362,7 @@ pub struct MonitorBuilder {
     allocations: Option<Box<dyn Fn() -> AllocationCounts + Send + Sync>>,
     threshold: Option<Bytes>,
     history: usize,
+    resets_peaks: bool,
 }
 
 impl MonitorBuilder {
@@ -318,6 +395,29 @@ impl MonitorBuilder {
     /// first.
     pub fn with_history(self, entries: usize) -> MonitorBuilder {
         MonitorBuilder { history: entries, ..self }
+    }
+
+    /// Sets the kernel's high-water marks back whenever a phase begins, so that each phase shows its own peak,
+    /// and not only those that raise the mark. Where the system does not allow it, phases say what they can.
+    ///
+    /// Off unless asked for: `VmHWM` of the process, and in version 1 the peak of its control group, begin
+    /// anew for everybody, so that others who watch the process no longer see its highest size.
+    /// [`Monitor::peak`] still gives the highest of all phases. What comes and goes in the few microseconds
+    /// between the reading of a mark and its reset is lost.
+    ///
+    /// ```
+    /// use monitor::{Monitor, PhasePeak};
+    ///
+    /// let monitor = Monitor::builder().with_peak_reset().build()?;
+    /// drop(monitor.scope("large"));
+    /// let small = monitor.scope("small").finish();
+    /// if let PhasePeak::Exact(peak) = small.own_peak {
+    ///     assert!(peak <= monitor.peak()?);
+    /// }
+    /// # Ok::<(), monitor::Error>(())
+    /// ```
+    pub fn with_peak_reset(self) -> MonitorBuilder {
+        MonitorBuilder { resets_peaks: true, ..self }
     }
 
     /// The monitor.

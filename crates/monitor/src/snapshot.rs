@@ -64,7 +64,7 @@ pub struct Snapshot {
     /// How long before this snapshot the figures of the host and the container (`available`, `total`,
     /// `container_limit`, `container_used`, `headroom`) were read.
     pub host_age: Duration,
-    /// How long work waited for memory; `None` where the system does not keep it.
+    /// How long work waited for memory, at most 10 ms before; `None` where the system does not keep it.
     pub pressure: Option<Pressure>,
     /// Page faults of this process so far; `None` where the system does not count them.
     pub faults: Option<PageFaults>,

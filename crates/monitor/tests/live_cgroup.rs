@@ -111,7 +111,7 @@ fn child() {
     // Clean pages only can be dropped at once.
     file.sync_all().unwrap();
     let full = probe.read().unwrap();
-    let peak = probe.container_peak().unwrap().unwrap();
+    let peak = probe.peaks().unwrap().container_peak.unwrap();
     fs::remove_file(&path).unwrap();
     if full.container_used.unwrap() < CACHED {
         return eprintln!("skipped: files here are not kept in the page cache of the group");
@@ -135,5 +135,5 @@ fn child() {
     // The file is gone, and so are its pages: the peak begins anew below what it was.
     drop((block, file));
     probe.reset_container_peak().unwrap();
-    assert!(probe.container_peak().unwrap().unwrap().saturating_add(Bytes::mib(32)) < peak);
+    assert!(probe.peaks().unwrap().container_peak.unwrap().saturating_add(Bytes::mib(32)) < peak);
 }

@@ -151,7 +151,7 @@ impl Cgroup {
 /// The number in a file of a group; `None` if there is no such file or it says that there is no limit.
 fn number(source: &Option<Source>) -> Result<Option<Bytes>, Error> {
     let Some(source) = source else { return Ok(None) };
-    let number = source.with_text_if_there(|text| match text.trim() {
+    let number = source.with_short_text_if_there(|text| match text.trim() {
         "max" => Ok(None),
         number => match number.parse::<u64>() {
             Ok(bytes) => Ok((bytes < UNLIMITED).then_some(Bytes(bytes))),

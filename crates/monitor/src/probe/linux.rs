@@ -1,14 +1,14 @@
 //! Linux: `/proc/self`, `/proc/meminfo` and control groups, by positioned reads on descriptors that stay open.
 
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::cgroup::Cgroup;
+use super::kept::Kept;
 use super::pressure::{self, Pressure};
 use super::source::Source;
 use super::usage::HighWater;
-use super::{CgroupUsage, Limits, Probe, Reading};
+use super::{CgroupUsage, Limits, Peaks, Probe, Reading};
 use crate::bytes::Bytes;
 use crate::error::Error;
 
@@ -18,12 +18,13 @@ use crate::error::Error;
 /// |---|---|---|
 /// | `rss`, `vms` | `/proc/self/statm` | every time |
 /// | `faults`, and `peak_rss` where it says so | `getrusage` | every time |
-/// | `pressure` | `memory.pressure` of the process's group in version 2, else `/proc/pressure/memory` | every time |
+/// | `pressure` | `memory.pressure` of the process's group in version 2, else `/proc/pressure/memory` | once per 10 ms |
 /// | `available`, `total` | `MemAvailable` and `MemTotal` of `/proc/meminfo` | once per [`refresh`](LinuxProbe::with_refresh) |
 /// | `container_*`, `headroom` | `memory.stat` and others of all control groups | once per refresh |
 /// | `peak_rss` where `getrusage` has an ancestor's | `VmHWM` of `/proc/self/status` | once per refresh |
 ///
-/// What is read once per refresh is dear, and [`Reading::host_age`] says how old it is. See `proc(5)`,
+/// What is read once per refresh is dear, and [`Reading::host_age`] says how old it is; of `available` and
+/// `headroom` is taken what the process has grown by since. See `proc(5)`,
 /// `cgroups(7)` and `getrusage(2)`.
 ///
 /// The descriptors belong to the process that opened them: after a bare `fork`, a child reads its parent's
@@ -49,13 +50,13 @@ pub struct LinuxProbe {
     cgroup: Cgroup,
     high_water: HighWater,
     refresh: Duration,
-    dear: Mutex<Option<Dear>>,
+    dear: Kept<Dear>,
+    stalls: Kept<Option<Pressure>>,
 }
 
 /// What is not read every time.
 #[derive(Clone, Copy, Debug)]
 struct Dear {
-    read_at: Instant,
     /// The resident size at that time.
     rss: Bytes,
     available: Bytes,
@@ -67,6 +68,8 @@ struct Dear {
 
 /// Tells a squeeze of the host in time, at a cost of 0.1 % when read without a pause.
 const REFRESH: Duration = Duration::from_millis(100);
+/// The stalls are half of what a snapshot would cost, and a rate over less than this says nothing.
+const STALLS_REFRESH: Duration = Duration::from_millis(10);
 
 impl LinuxProbe {
     /// Opens the kernel's files and finds the control groups of this process.
@@ -84,9 +87,10 @@ impl LinuxProbe {
             cgroup: Cgroup::find(Path::new("/proc/self"), Path::new("/"))?,
             high_water: HighWater::default(),
             refresh: REFRESH,
-            dear: Mutex::default(),
+            dear: Kept::nothing(),
+            stalls: Kept::nothing(),
         };
-        probe.high_water.calibrate(|| probe.peak_rss())?;
+        probe.high_water.calibrate(|| probe.vm_hwm())?;
         Ok(probe)
     }
 
@@ -138,16 +142,7 @@ impl LinuxProbe {
     /// # Ok::<(), monitor::Error>(())
     /// ```
     pub fn read_anew(&self) -> Result<Reading, Error> {
-        let (rss, vms, peak_rss) = self.status.with_text(|text| {
-            let field = |name| kib_field(text, name);
-            field("VmRSS:")
-                .zip(field("VmSize:"))
-                .zip(field("VmHWM:"))
-                .map(|((rss, vms), peak)| (rss, vms, peak))
-                .ok_or_else(|| {
-                    self.status.malformed("lines `VmSize: N kB`, `VmHWM: N kB` and `VmRSS: N kB`", text)
-                })
-        })?;
+        let (rss, vms, peak_rss) = self.status_sizes()?;
         let (available, total) = host_memory(&self.meminfo)?;
         let cgroup = self.cgroup.usage()?;
         Ok(Reading {
@@ -167,7 +162,7 @@ impl LinuxProbe {
 
     /// Mapped and resident bytes.
     fn sizes(&self) -> Result<(Bytes, Bytes), Error> {
-        self.statm.with_text(|text| {
+        self.statm.with_short_text(|text| {
             let mut pages = text.split_ascii_whitespace().map(str::parse::<u64>);
             match (pages.next(), pages.next()) {
                 (Some(Ok(mapped)), Some(Ok(resident))) => {
@@ -186,25 +181,33 @@ impl LinuxProbe {
         }
     }
 
-    /// The dear figures, and how old they are.
-    fn dear(&self, rss: Bytes) -> Result<(Dear, Duration), Error> {
-        // Held while they are read, so that threads that find them too old together read them once.
-        let mut kept = self.dear.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(dear) = *kept {
-            let age = dear.read_at.elapsed();
-            if age < self.refresh {
-                return Ok((dear, age));
-            }
-        }
-        let read_at = Instant::now();
+    fn read_dear(&self, rss: Bytes) -> Result<Dear, Error> {
         let (available, total) = host_memory(&self.meminfo)?;
         let peak_rss = match self.high_water.read()?.peak_rss {
             Some(peak) => peak,
-            None => self.peak_rss()?,
+            None => self.vm_hwm()?,
         };
-        let dear = Dear { read_at, rss, available, total, cgroup: self.cgroup.usage()?, peak_rss };
-        *kept = Some(dear);
-        Ok((dear, Duration::ZERO))
+        Ok(Dear { rss, available, total, cgroup: self.cgroup.usage()?, peak_rss })
+    }
+
+    fn vm_hwm(&self) -> Result<Bytes, Error> {
+        self.status.with_text(|text| {
+            kib_field(text, "VmHWM:").ok_or_else(|| self.status.malformed("a line `VmHWM: N kB`", text))
+        })
+    }
+
+    /// The sizes of this process from one text, so that they agree with each other: resident, mapped, peak.
+    fn status_sizes(&self) -> Result<(Bytes, Bytes, Bytes), Error> {
+        self.status.with_text(|text| {
+            let field = |name| kib_field(text, name);
+            field("VmRSS:")
+                .zip(field("VmSize:"))
+                .zip(field("VmHWM:"))
+                .map(|((rss, vms), peak)| (rss, vms, peak))
+                .ok_or_else(|| {
+                    self.status.malformed("lines `VmSize: N kB`, `VmHWM: N kB` and `VmRSS: N kB`", text)
+                })
+        })
     }
 }
 
@@ -212,7 +215,8 @@ impl Probe for LinuxProbe {
     fn read(&self) -> Result<Reading, Error> {
         let (vms, rss) = self.sizes()?;
         let usage = self.high_water.read()?;
-        let (dear, host_age) = self.dear(rss)?;
+        let (dear, host_age) = self.dear.get(self.refresh, || self.read_dear(rss))?;
+        let (pressure, _) = self.stalls.get(self.refresh.min(STALLS_REFRESH), || self.read_pressure())?;
         // What this process has grown by since is no longer there to be taken.
         let grown = rss.saturating_sub(dear.rss);
         Ok(Reading {
@@ -226,7 +230,7 @@ impl Probe for LinuxProbe {
             container_used: dear.cgroup.map(|usage| usage.current),
             headroom: dear.cgroup.and_then(|usage| usage.headroom).map(|room| room.saturating_sub(grown)),
             host_age,
-            pressure: self.read_pressure()?,
+            pressure,
             faults: Some(usage.faults),
         })
     }
@@ -243,21 +247,20 @@ impl Probe for LinuxProbe {
 
     /// `VmHWM` itself, which others who watch this process see.
     fn peak_rss(&self) -> Result<Bytes, Error> {
-        self.status.with_text(|text| {
-            kib_field(text, "VmHWM:").ok_or_else(|| self.status.malformed("a line `VmHWM: N kB`", text))
-        })
+        self.vm_hwm()
     }
 
-    fn container_peak(&self) -> Result<Option<Bytes>, Error> {
-        self.cgroup.peak()
+    fn peaks(&self) -> Result<Peaks, Error> {
+        let (rss, _, peak_rss) = self.status_sizes()?;
+        Ok(Peaks { rss, peak_rss, container_peak: self.cgroup.peak()? })
     }
 
     /// By writing 5 to `/proc/self/clear_refs`, see `proc_pid_clear_refs(5)`.
     fn reset_peak_rss(&self) -> Result<(), Error> {
         let path = "/proc/self/clear_refs";
         std::fs::write(path, "5").map_err(|source| Error::write(path, source))?;
-        *self.dear.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        self.high_water.calibrate(|| self.peak_rss())
+        self.dear.forget();
+        self.high_water.calibrate(|| self.vm_hwm())
     }
 
     /// By writing to the group's peak: in version 1 it begins anew for everybody, in version 2 (from Linux

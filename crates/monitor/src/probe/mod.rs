@@ -4,6 +4,8 @@
 mod cgroup;
 #[cfg(target_os = "linux")]
 mod hierarchy;
+#[cfg(target_os = "linux")]
+mod kept;
 mod limits;
 #[cfg(target_os = "linux")]
 mod linux;
@@ -22,6 +24,7 @@ pub use linux::LinuxProbe;
 pub use pressure::{Pressure, Stall};
 pub use scripted::Scripted;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::bytes::Bytes;
@@ -65,14 +68,14 @@ pub trait Probe: Send + Sync {
         Ok(self.read()?.peak_rss)
     }
 
-    /// The most that was ever charged to the process's control group, page cache included; `None` without
-    /// such a group.
+    /// What a phase begins and ends with, for a probe that has a better way to it.
     ///
     /// # Errors
     ///
     /// As for [`Probe::read`].
-    fn container_peak(&self) -> Result<Option<Bytes>, Error> {
-        Ok(None)
+    fn peaks(&self) -> Result<Peaks, Error> {
+        let Reading { rss, peak_rss, .. } = self.read()?;
+        Ok(Peaks { rss, peak_rss, container_peak: None })
     }
 
     /// Makes [`Probe::peak_rss`] begin anew at the present size, for everybody who reads it.
@@ -85,13 +88,44 @@ pub trait Probe: Send + Sync {
         Err(Error::unsupported())
     }
 
-    /// Makes [`Probe::container_peak`] begin anew at what is charged now.
+    /// Makes [`Peaks::container_peak`] begin anew at what is charged now.
     ///
     /// # Errors
     ///
     /// As for [`Probe::reset_peak_rss`].
     fn reset_container_peak(&self) -> Result<(), Error> {
         Err(Error::unsupported())
+    }
+}
+
+/// A probe that somebody else holds too, as a test that changes what it says.
+impl<P: Probe + ?Sized> Probe for Arc<P> {
+    fn read(&self) -> Result<Reading, Error> {
+        (**self).read()
+    }
+
+    fn limits(&self) -> Result<Limits, Error> {
+        (**self).limits()
+    }
+
+    fn rss(&self) -> Result<Bytes, Error> {
+        (**self).rss()
+    }
+
+    fn peak_rss(&self) -> Result<Bytes, Error> {
+        (**self).peak_rss()
+    }
+
+    fn peaks(&self) -> Result<Peaks, Error> {
+        (**self).peaks()
+    }
+
+    fn reset_peak_rss(&self) -> Result<(), Error> {
+        (**self).reset_peak_rss()
+    }
+
+    fn reset_container_peak(&self) -> Result<(), Error> {
+        (**self).reset_container_peak()
     }
 }
 
@@ -125,10 +159,29 @@ pub struct Reading {
     /// How long ago the figures of the host and the container (`available` to `headroom`) were read. They are
     /// dear, and need not be read every time.
     pub host_age: Duration,
-    /// How long work waited for memory; `None` where the system does not keep it.
+    /// How long work waited for memory, at most 10 ms ago; `None` where the system does not keep it.
     pub pressure: Option<Pressure>,
     /// Page faults so far; `None` where the system does not count them.
     pub faults: Option<PageFaults>,
+}
+
+/// The size and the high-water marks of the process at one time.
+///
+/// ```
+/// use monitor::{Bytes, Probe, Reading, Scripted};
+///
+/// let probe = Scripted::new([Reading { peak_rss: Bytes::mib(3), ..Reading::default() }]);
+/// assert_eq!(probe.peaks()?.peak_rss, Bytes::mib(3));
+/// # Ok::<(), monitor::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Peaks {
+    /// Bytes of this process that are in RAM.
+    pub rss: Bytes,
+    /// The highest `rss` since the process began, or since the mark was set back.
+    pub peak_rss: Bytes,
+    /// The most that was charged to the process's control group, page cache included; `None` without one.
+    pub container_peak: Option<Bytes>,
 }
 
 /// How often the process touched pages that were not there, since it began.

@@ -51,7 +51,7 @@ impl Stall {
 /// What a pressure file says; `None` if it is gone, or the kernel keeps no such figures.
 #[cfg(target_os = "linux")]
 pub(super) fn read(source: &Source) -> Result<Option<Pressure>, Error> {
-    source.with_text_if_there(|text| {
+    source.with_short_text_if_there(|text| {
         parse(text).ok_or_else(|| source.malformed("lines `some avg10=N avg60=N avg300=N total=N`", text))
     })
 }

@@ -14,8 +14,11 @@ pub(super) struct Source {
     path: PathBuf,
 }
 
-/// `statm` takes some 40 bytes, a pressure file 100, `status`, `meminfo` and `memory.stat` about 1 500 each.
+/// `status`, `meminfo` and `memory.stat` take about 1 500 bytes each.
 const USUAL_SIZE: usize = 4096;
+/// `statm` takes at most 7 numbers of 20 digits, a pressure file at most 150 bytes, a single number 21. Clearing
+/// a buffer of the usual size would cost a fifth of reading them.
+const SHORT_SIZE: usize = 256;
 
 impl Source {
     pub(super) fn open(path: impl AsRef<Path>) -> Result<Source, Error> {
@@ -56,23 +59,43 @@ impl Source {
     /// no bound, save `Groups:` of a process with hundreds of groups, for which there is a second, longer
     /// read.
     pub(super) fn with_text<T>(&self, parse: impl Fn(&str) -> Result<T, Error>) -> Result<T, Error> {
-        self.text(&parse).map_err(|source| Error::read(&self.path, source))?
+        self.text::<T, USUAL_SIZE>(&parse).map_err(|source| Error::read(&self.path, source))?
     }
 
-    /// The same of a file that may go away while it is open, as a removed group's do; `None` then.
+    /// The same for a file that is short.
+    pub(super) fn with_short_text<T>(&self, parse: impl Fn(&str) -> Result<T, Error>) -> Result<T, Error> {
+        self.text::<T, SHORT_SIZE>(&parse).map_err(|source| Error::read(&self.path, source))?
+    }
+
+    /// The same for a file that may go away while it is open, as a removed group's do; `None` then.
     pub(super) fn with_text_if_there<T>(
         &self,
         parse: impl Fn(&str) -> Result<T, Error>,
     ) -> Result<Option<T>, Error> {
-        match self.text(&parse) {
+        self.unless_absent(self.text::<T, USUAL_SIZE>(&parse))
+    }
+
+    /// The same for a file that is short and may go away.
+    pub(super) fn with_short_text_if_there<T>(
+        &self,
+        parse: impl Fn(&str) -> Result<T, Error>,
+    ) -> Result<Option<T>, Error> {
+        self.unless_absent(self.text::<T, SHORT_SIZE>(&parse))
+    }
+
+    fn unless_absent<T>(&self, parsed: io::Result<Result<T, Error>>) -> Result<Option<T>, Error> {
+        match parsed {
             Ok(parsed) => parsed.map(Some),
             Err(error) if is_absence(&error) || is_removed(&error) => Ok(None),
             Err(error) => Err(Error::read(&self.path, error)),
         }
     }
 
-    fn text<T>(&self, parse: &impl Fn(&str) -> Result<T, Error>) -> io::Result<Result<T, Error>> {
-        let mut buffer = [0; USUAL_SIZE];
+    fn text<T, const SIZE: usize>(
+        &self,
+        parse: &impl Fn(&str) -> Result<T, Error>,
+    ) -> io::Result<Result<T, Error>> {
+        let mut buffer = [0; SIZE];
         let filled = self.read_from_start(&mut buffer)?;
         if filled < buffer.len() {
             return Ok(parse(&String::from_utf8_lossy(&buffer[..filled])));

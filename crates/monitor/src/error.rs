@@ -60,6 +60,20 @@ pub enum ErrorKind {
     },
     /// The builder was told to keep no history.
     ZeroHistory,
+    /// The builder was told to keep a timeline of less than two points.
+    #[non_exhaustive]
+    ShortTimeline {
+        /// What it was told.
+        points: usize,
+    },
+    /// A sampler was given an interval of no time.
+    ZeroInterval,
+    /// The system gave no thread.
+    #[non_exhaustive]
+    Thread {
+        /// What the system said.
+        source: io::Error,
+    },
     /// A [`Scripted`](crate::Scripted) probe has no reading to give.
     EmptyScript,
 }
@@ -127,6 +141,16 @@ impl fmt::Display for Error {
             ErrorKind::ZeroHistory => {
                 f.write_str("a history of 0 entries keeps no label and no phase; keep at least one")
             }
+            ErrorKind::ShortTimeline { points } => write!(
+                f,
+                "a timeline of {points} points has no two neighbours to merge when it is full; give it at least 2"
+            ),
+            ErrorKind::ZeroInterval => {
+                f.write_str("an interval of no time would sample without a pause; give one above zero")
+            }
+            ErrorKind::Thread { .. } => {
+                f.write_str("the system gave no thread to watch memory with; the work can go on without")
+            }
             ErrorKind::EmptyScript => {
                 f.write_str("a scripted probe was given no readings; give it at least one")
             }
@@ -137,7 +161,9 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self.kind() {
-            ErrorKind::Read { source, .. } | ErrorKind::Write { source, .. } => Some(source),
+            ErrorKind::Read { source, .. }
+            | ErrorKind::Write { source, .. }
+            | ErrorKind::Thread { source } => Some(source),
             _ => None,
         }
     }
@@ -168,6 +194,14 @@ mod tests {
         assert_eq!(
             shown(ErrorKind::EmptyScript),
             "a scripted probe was given no readings; give it at least one"
+        );
+        assert_eq!(
+            shown(ErrorKind::ShortTimeline { points: 1 }),
+            "a timeline of 1 points has no two neighbours to merge when it is full; give it at least 2"
+        );
+        assert_eq!(
+            shown(ErrorKind::Thread { source: io::Error::other("none left") }),
+            "the system gave no thread to watch memory with; the work can go on without"
         );
         assert_eq!(
             Error::malformed("/proc/self/statm", "two numbers", &format!("{}\n", "é".repeat(90))).to_string(),

@@ -57,22 +57,31 @@ mod budget;
 mod bytes;
 mod error;
 mod monitor;
+mod observer;
 mod phase;
 mod probe;
 mod refusal;
+mod sampler;
 mod scope;
 mod snapshot;
+mod span;
 mod threshold;
+mod timeline;
 
 pub use budget::{Budget, Consumer, Holder, Reservation};
 pub use bytes::{Bytes, ParseBytesError, ParseBytesErrorKind};
 pub use error::{Error, ErrorKind};
 pub use monitor::{Monitor, MonitorBuilder};
+pub use observer::{
+    ChannelObserver, Observer, Progress, ProgressLines, ProgressReceiver, SnapshotLines, progress_channel,
+};
 pub use phase::{Phase, PhaseNode, PhasePeak, PhaseTree};
 #[cfg(target_os = "linux")]
 pub use probe::{CgroupUsage, LinuxProbe};
 pub use probe::{Limits, PageFaults, Peaks, Pressure, Probe, Reading, Scripted, Stall, default_budget};
 pub use refusal::BudgetExceeded;
+pub use sampler::Sampler;
 pub use scope::Scope;
 pub use snapshot::{AllocationCounts, ByteChange, LabelledSnapshot, MemoryDelta, Snapshot};
 pub use threshold::{Crossing, Direction, Level, Threshold, Watch};
+pub use timeline::{ByteSpan, TimelinePoint};

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use crate::threshold::Level;
@@ -71,6 +72,20 @@ pub enum ErrorKind {
     /// The system gave no thread.
     #[non_exhaustive]
     Thread {
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Metrics are served to this machine alone.
+    #[non_exhaustive]
+    NotLoopback {
+        /// An address that others could reach.
+        address: SocketAddr,
+    },
+    /// The system did not give the address to serve metrics at.
+    #[non_exhaustive]
+    Listen {
+        /// The address.
+        address: SocketAddr,
         /// What the system said.
         source: io::Error,
     },
@@ -151,6 +166,14 @@ impl fmt::Display for Error {
             ErrorKind::Thread { .. } => {
                 f.write_str("the system gave no thread to watch memory with; the work can go on without")
             }
+            ErrorKind::NotLoopback { address } => write!(
+                f,
+                "metrics are not served at {address}, which other machines could reach; give an address of the \
+                 loopback interface, such as 127.0.0.1:9464"
+            ),
+            ErrorKind::Listen { address, .. } => {
+                write!(f, "metrics cannot be served at {address}; give an address that is free")
+            }
             ErrorKind::EmptyScript => {
                 f.write_str("a scripted probe was given no readings; give it at least one")
             }
@@ -163,6 +186,7 @@ impl std::error::Error for Error {
         match self.kind() {
             ErrorKind::Read { source, .. }
             | ErrorKind::Write { source, .. }
+            | ErrorKind::Listen { source, .. }
             | ErrorKind::Thread { source } => Some(source),
             _ => None,
         }

@@ -73,7 +73,8 @@ pub use bytes::{Bytes, ParseBytesError, ParseBytesErrorKind};
 pub use error::{Error, ErrorKind};
 pub use monitor::{Monitor, MonitorBuilder};
 pub use observer::{
-    ChannelObserver, Observer, Progress, ProgressLines, ProgressReceiver, SnapshotLines, progress_channel,
+    ChannelObserver, MetricsServer, Observer, OpenMetricsFile, Progress, ProgressLines, ProgressReceiver,
+    SnapshotLines, progress_channel,
 };
 pub use phase::{Phase, PhaseNode, PhasePeak, PhaseTree};
 #[cfg(target_os = "linux")]

@@ -2,6 +2,8 @@
 
 mod channel;
 mod json_lines;
+mod openmetrics;
+mod server;
 
 use std::io;
 use std::sync::Arc;
@@ -9,6 +11,8 @@ use std::time::Duration;
 
 pub use channel::{ChannelObserver, ProgressReceiver, progress_channel};
 pub use json_lines::{ProgressLines, SnapshotLines};
+pub use openmetrics::OpenMetricsFile;
+pub use server::MetricsServer;
 
 use crate::snapshot::Snapshot;
 

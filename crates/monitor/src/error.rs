@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::threshold::Level;
 
@@ -89,6 +90,22 @@ pub enum ErrorKind {
         /// What the system said.
         source: io::Error,
     },
+    /// A stall trigger that the kernel would not take.
+    #[non_exhaustive]
+    ImpossibleTrigger {
+        /// How long work may wait.
+        stall: Duration,
+        /// Within which time.
+        window: Duration,
+    },
+    /// The system has no triggers for stalls, or does not allow this one.
+    #[non_exhaustive]
+    NoTrigger {
+        /// The file that took none; `None` if there is no such file.
+        path: Option<PathBuf>,
+        /// What the system said.
+        source: Option<io::Error>,
+    },
     /// A [`Scripted`](crate::Scripted) probe has no reading to give.
     EmptyScript,
 }
@@ -133,8 +150,7 @@ impl fmt::Display for Error {
         match self.kind() {
             ErrorKind::Unsupported { system } => write!(
                 f,
-                "memory use cannot be read on {system}: only Linux has a built-in probe; \
-                 give the monitor one of your own"
+                "memory use cannot be read on {system}: there is no probe for it; give the monitor one of your own"
             ),
             ErrorKind::Read { path, .. } => {
                 write!(f, "cannot read {}: memory use is unknown without it", path.display())
@@ -174,6 +190,20 @@ impl fmt::Display for Error {
             ErrorKind::Listen { address, .. } => {
                 write!(f, "metrics cannot be served at {address}; give an address that is free")
             }
+            ErrorKind::ImpossibleTrigger { stall, window } => write!(
+                f,
+                "a trigger for stalls of {stall:?} within {window:?} is impossible: give a window of 0.5 to 10 s, and \
+                 a stall above zero and at most the window"
+            ),
+            ErrorKind::NoTrigger { path: None, .. } => f.write_str(
+                "the system has no triggers for stalls on memory; look at a snapshot's pressure instead",
+            ),
+            ErrorKind::NoTrigger { path: Some(path), .. } => write!(
+                f,
+                "{} takes no such trigger for stalls on memory; give a window of 2, 4, 6, 8 or 10 s, which needs no \
+                 privilege, or look at a snapshot's pressure instead",
+                path.display()
+            ),
             ErrorKind::EmptyScript => {
                 f.write_str("a scripted probe was given no readings; give it at least one")
             }
@@ -188,6 +218,7 @@ impl std::error::Error for Error {
             | ErrorKind::Write { source, .. }
             | ErrorKind::Listen { source, .. }
             | ErrorKind::Thread { source } => Some(source),
+            ErrorKind::NoTrigger { source: Some(source), .. } => Some(source),
             _ => None,
         }
     }
@@ -204,8 +235,7 @@ mod tests {
         let shown = |kind: ErrorKind| Error::from(kind).to_string();
         assert_eq!(
             shown(ErrorKind::Unsupported { system: "plan9" }),
-            "memory use cannot be read on plan9: only Linux has a built-in probe; \
-             give the monitor one of your own"
+            "memory use cannot be read on plan9: there is no probe for it; give the monitor one of your own"
         );
         assert_eq!(
             shown(ErrorKind::ZeroThreshold),
@@ -218,6 +248,12 @@ mod tests {
         assert_eq!(
             shown(ErrorKind::EmptyScript),
             "a scripted probe was given no readings; give it at least one"
+        );
+        let (stall, window) = (Duration::from_millis(2), Duration::from_secs(20));
+        assert_eq!(
+            shown(ErrorKind::ImpossibleTrigger { stall, window }),
+            "a trigger for stalls of 2ms within 20s is impossible: give a window of 0.5 to 10 s, and a stall above \
+             zero and at most the window"
         );
         assert_eq!(
             shown(ErrorKind::ShortTimeline { points: 1 }),

@@ -65,6 +65,7 @@ mod sampler;
 mod scope;
 mod snapshot;
 mod span;
+mod stall;
 mod threshold;
 mod timeline;
 
@@ -77,6 +78,8 @@ pub use observer::{
     SnapshotLines, progress_channel,
 };
 pub use phase::{Phase, PhaseNode, PhasePeak, PhaseTree};
+#[cfg(not(target_os = "linux"))]
+pub use probe::SysinfoProbe;
 #[cfg(target_os = "linux")]
 pub use probe::{CgroupUsage, LinuxProbe};
 pub use probe::{Limits, PageFaults, Peaks, Pressure, Probe, Reading, Scripted, Stall, default_budget};
@@ -84,5 +87,6 @@ pub use refusal::BudgetExceeded;
 pub use sampler::Sampler;
 pub use scope::Scope;
 pub use snapshot::{AllocationCounts, ByteChange, LabelledSnapshot, MemoryDelta, Snapshot};
+pub use stall::{StallTrigger, StallWatch};
 pub use threshold::{Crossing, Direction, Level, Threshold, Watch};
 pub use timeline::{ByteSpan, TimelinePoint};

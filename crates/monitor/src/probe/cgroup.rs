@@ -142,6 +142,10 @@ impl Cgroup {
         }
     }
 
+    pub(crate) fn pressure_file(&self) -> Option<&Path> {
+        self.pressure.as_ref().map(Source::path)
+    }
+
     /// How long the process's own group waited for memory; `None` outside of version 2.
     pub(crate) fn pressure(&self) -> Result<Option<Pressure>, Error> {
         self.pressure.as_ref().map_or(Ok(None), pressure::read)

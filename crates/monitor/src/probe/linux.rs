@@ -263,6 +263,10 @@ impl Probe for LinuxProbe {
         self.high_water.calibrate(|| self.vm_hwm())
     }
 
+    fn pressure_file(&self) -> Option<&Path> {
+        self.cgroup.pressure_file().or_else(|| self.pressure.as_ref().map(Source::path))
+    }
+
     /// By writing to the group's peak: in version 1 it begins anew for everybody, in version 2 (from Linux
     /// 6.12 on) for this probe alone.
     fn reset_container_peak(&self) -> Result<(), Error> {

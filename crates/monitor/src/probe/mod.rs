@@ -9,6 +9,12 @@ mod kept;
 mod limits;
 #[cfg(target_os = "linux")]
 mod linux;
+#[cfg(any(not(target_os = "linux"), test))]
+#[cfg_attr(
+    target_os = "linux",
+    expect(unreachable_pub, reason = "on Linux it is compiled for its tests alone")
+)]
+mod portable;
 mod pressure;
 mod scripted;
 #[cfg(target_os = "linux")]
@@ -21,9 +27,12 @@ pub use cgroup::CgroupUsage;
 pub use limits::{Limits, default_budget};
 #[cfg(target_os = "linux")]
 pub use linux::LinuxProbe;
+#[cfg(not(target_os = "linux"))]
+pub use portable::SysinfoProbe;
 pub use pressure::{Pressure, Stall};
 pub use scripted::Scripted;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -88,6 +97,12 @@ pub trait Probe: Send + Sync {
         Err(Error::unsupported())
     }
 
+    /// The file of pressure stall information that a [trigger](crate::StallTrigger) can be written to, if there
+    /// is one.
+    fn pressure_file(&self) -> Option<&Path> {
+        None
+    }
+
     /// Makes [`Peaks::container_peak`] begin anew at what is charged now.
     ///
     /// # Errors
@@ -126,6 +141,10 @@ impl<P: Probe + ?Sized> Probe for Arc<P> {
 
     fn reset_container_peak(&self) -> Result<(), Error> {
         (**self).reset_container_peak()
+    }
+
+    fn pressure_file(&self) -> Option<&Path> {
+        (**self).pressure_file()
     }
 }
 
@@ -209,7 +228,7 @@ pub(crate) fn native() -> Result<Box<dyn Probe>, Error> {
     #[cfg(target_os = "linux")]
     return Ok(Box::new(LinuxProbe::open()?));
     #[cfg(not(target_os = "linux"))]
-    return Err(Error::unsupported());
+    return Ok(Box::new(SysinfoProbe::open()?));
 }
 
 /// Stands in where there is no probe: every question is answered by the same kind of error.

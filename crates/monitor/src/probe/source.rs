@@ -49,6 +49,10 @@ impl Source {
         self.file.write_all_at(text.as_bytes(), 0).map_err(|source| Error::write(&self.path, source))
     }
 
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     pub(super) fn malformed(&self, expected: &'static str, found: &str) -> Error {
         Error::malformed(&self.path, expected, found)
     }

@@ -10,6 +10,15 @@ use crate::threshold::Level;
 
 /// A failure to set up a monitor or to read what memory does.
 ///
+/// ```
+/// use std::time::Duration;
+/// use monitor::{ErrorKind, Monitor};
+///
+/// let error = Monitor::unbounded().sample_every(Duration::ZERO).unwrap_err();
+/// assert!(matches!(error.kind(), ErrorKind::ZeroInterval));
+/// assert_eq!(error.to_string(), "an interval of no time would sample without a pause; give one above zero");
+/// ```
+///
 /// A refused reservation is not one of these: see [`BudgetExceeded`](crate::BudgetExceeded).
 #[derive(Debug)]
 pub struct Error(Box<ErrorKind>);

@@ -22,6 +22,15 @@ use crate::timeline::{Timeline, TimelinePoint};
 ///
 /// It starts no thread and samples nothing by itself; it reads when it is asked, and takes peaks from the
 /// kernel.
+///
+/// ```
+/// use monitor::{Budget, Bytes, Monitor};
+///
+/// let monitor = Monitor::builder().with_budget(Budget::new(Bytes::mib(64))).build()?;
+/// let now = monitor.snapshot()?;
+/// assert!(now.rss <= now.peak_rss && now.peak_rss <= monitor.peak()?);
+/// # Ok::<(), monitor::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Monitor(Arc<Inner>);
 
@@ -454,6 +463,13 @@ pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Describes a [`Monitor`].
+///
+/// ```
+/// use monitor::{ErrorKind, Monitor};
+///
+/// let error = Monitor::builder().with_history(0).build().unwrap_err();
+/// assert!(matches!(error.kind(), ErrorKind::ZeroHistory));
+/// ```
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct MonitorBuilder {
     probe: Option<Box<dyn Probe>>,

@@ -149,6 +149,16 @@ impl fmt::Display for Snapshot {
 }
 
 /// A snapshot that was given a name.
+///
+/// ```
+/// use monitor::Monitor;
+///
+/// let monitor = Monitor::unbounded();
+/// monitor.label("after the scan")?;
+/// let kept = &monitor.labelled()[0];
+/// assert_eq!((kept.label.as_str(), kept.sequence), ("after the scan", 0));
+/// # Ok::<(), monitor::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct LabelledSnapshot {
@@ -161,6 +171,17 @@ pub struct LabelledSnapshot {
 }
 
 /// What changed between two snapshots.
+///
+/// ```
+/// use monitor::{Bytes, Monitor, Reading, Scripted};
+///
+/// let at = |mib| Reading { rss: Bytes::mib(mib), ..Reading::default() };
+/// let monitor = Monitor::builder().with_probe(Scripted::new([at(10), at(12)])).build()?;
+/// assert_eq!(monitor.delta()?, None, "there is nothing to compare with yet");
+/// monitor.set_baseline()?;
+/// assert_eq!(monitor.delta()?.map(|delta| delta.rss.to_string()).as_deref(), Some("+2.0 MiB"));
+/// # Ok::<(), monitor::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MemoryDelta {
@@ -179,6 +200,13 @@ pub struct MemoryDelta {
 }
 
 /// A number of bytes with a sign: `+12.0 MiB`, `-512 B`.
+///
+/// ```
+/// use monitor::{ByteChange, Bytes};
+///
+/// let change = ByteChange::between(Bytes::kib(3), Bytes::kib(1));
+/// assert_eq!((change.get(), change.to_string().as_str()), (-2048, "-2.0 KiB"));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ByteChange(i64);
 

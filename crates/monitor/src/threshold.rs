@@ -10,6 +10,13 @@ use crate::monitor::{reading, writing};
 use crate::snapshot::Snapshot;
 
 /// A resident size, as bytes or as a share of what the process may become.
+///
+/// ```
+/// use monitor::{Bytes, Level};
+///
+/// assert_eq!(Level::Bytes(Bytes::mib(512)).to_string(), "512.0 MiB");
+/// assert_eq!(Level::Share(0.5).to_string(), "50 % of the limit");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Level {
@@ -106,7 +113,7 @@ impl Threshold {
     }
 }
 
-/// That a threshold was passed.
+/// That a threshold was passed. See [`Monitor::on_crossing`](crate::Monitor::on_crossing) for an example.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Crossing {
@@ -136,6 +143,18 @@ struct Watched {
 }
 
 /// Keeps a callback registered; it is not called any more once this is dropped, but for a call that is under way.
+///
+/// ```
+/// use monitor::{Bytes, Level, Monitor, Reading, Scripted, Threshold};
+///
+/// let probe = Scripted::new([Reading { rss: Bytes::mib(9), ..Reading::default() }]);
+/// let monitor = Monitor::builder().with_probe(probe).build()?;
+/// let watch = monitor.on_crossing(Threshold::at(Level::Bytes(Bytes::mib(8))), |_| {})?;
+/// assert!(!watch.is_above());
+/// monitor.snapshot()?;
+/// assert!(watch.is_above());
+/// # Ok::<(), monitor::Error>(())
+/// ```
 #[must_use = "a watch that is not kept ends at once"]
 pub struct Watch {
     watched: Arc<Watched>,

@@ -6,6 +6,20 @@ use crate::bytes::Bytes;
 use crate::snapshot::Snapshot;
 
 /// What samples of a stretch of time came to.
+///
+/// ```
+/// use std::time::Duration;
+/// use monitor::Monitor;
+///
+/// let monitor = Monitor::builder().with_timeline(2).build()?;
+/// for _ in 0..3 {
+///     drop(monitor.sample_every(Duration::from_secs(1))?);
+/// }
+/// let points = monitor.timeline();
+/// assert!(points.len() <= 2 && points.iter().map(|point| point.samples).sum::<u64>() >= 6);
+/// assert!(points[0].rss.max >= points[0].rss.min && points[0].to <= points[1].from);
+/// # Ok::<(), monitor::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct TimelinePoint {

@@ -19,6 +19,20 @@ pub struct ChannelObserver {
 }
 
 /// The other end of a [`ChannelObserver`]'s channel.
+///
+/// ```
+/// use monitor::{Observer, Progress, progress_channel};
+///
+/// let (mut observer, progress) = progress_channel(1);
+/// for _ in 0..5 {
+///     observer.observe(&Progress::default())?;
+/// }
+/// assert!(progress.try_recv().is_some());
+/// // The last one waited for room.
+/// drop(observer);
+/// assert_eq!(progress.iter().count(), 1);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct ProgressReceiver(Receiver<Progress>);
 

@@ -16,7 +16,7 @@ pub use server::MetricsServer;
 
 use crate::snapshot::Snapshot;
 
-/// How far the work has come, and what memory is.
+/// How far the work has come, and what memory is. See [`Monitor::progress`](crate::Monitor::progress) for an example.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Progress {

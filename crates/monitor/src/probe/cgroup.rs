@@ -10,7 +10,8 @@ use super::source::Source;
 use crate::bytes::Bytes;
 use crate::error::Error;
 
-/// What the control groups of a process hold and could still take.
+/// What the control groups of a process hold and could still take. See
+/// [`LinuxProbe::cgroup_usage`](crate::LinuxProbe::cgroup_usage) for an example.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CgroupUsage {

@@ -136,6 +136,12 @@ impl Budget {
         Consumer { budget: self.clone(), account }
     }
 
+    /// Guards that are alive now, those of zero bytes included.
+    pub(crate) fn reservations(&self) -> u64 {
+        let accounts = self.0.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        accounts.iter().map(|account| account.reservations.load(Ordering::Relaxed)).sum()
+    }
+
     /// Every consumer ever opened, largest live bytes first, then by name.
     ///
     /// The lines are read one after the other: while other threads reserve, they need not add up.

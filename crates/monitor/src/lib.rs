@@ -1,10 +1,10 @@
 //! What memory does, and how much of it may be used.
 //!
 //! ```text
-//!   /proc, cgroups ──► Probe ──► Reading ─┐
-//!                                         ├──► Monitor ──► Snapshot, MemoryDelta, Phase
-//!   try_reserve ◄──► Consumer ──► Budget ─┘
-//!        │
+//!   /proc, cgroups ──► Probe ──► Reading ─┐                 ┌──► thresholds, phases, timeline
+//!                                         ├──► Monitor ──► Snapshot ──► Observer: JSON lines, channel,
+//!   try_reserve ◄──► Consumer ──► Budget ─┘      ▲                      OpenMetrics file and server
+//!        │                                       └── Sampler, by the clock
 //!        └──► Reservation: kept beside the memory it stands for, gives the bytes back when dropped
 //! ```
 //!
@@ -21,7 +21,39 @@
 //! resident bytes cover everything, but lag and include what the allocator has not given back. Steer by the
 //! first, guard with the second.
 //!
-//! Nothing here starts a thread, prints, or is global: what needs a budget or a monitor is handed one.
+//! A snapshot takes a few microseconds. What is dear, the figures of the host and the container, is read every
+//! tenth of a second at most, and a snapshot says how old it is. Clean page cache never counts as used.
+//!
+//! Nothing here prints or is global, and only a [`Sampler`], a [`StallWatch`] and a [`MetricsServer`] have a
+//! thread: what needs a budget or a monitor is handed one.
+//!
+//! # From the Python manager
+//!
+//! This crate succeeds a memory manager in Python. For those who know that one:
+//!
+//! | there | here |
+//! |---|---|
+//! | `MemorySnapshot`: timestamp, rss, vms, percent, available, total | [`Snapshot`]: `at`, and the same names; also peak, limits, headroom, pressure, page faults |
+//! | its object count | [`Snapshot::reservations`], and [`Snapshot::allocations`] where an allocator [counts](MonitorBuilder::with_allocations) |
+//! | `MemoryMonitor` | [`Monitor`] |
+//! | … its current snapshot | [`Monitor::snapshot`] |
+//! | … baseline and delta | [`Monitor::set_baseline`], [`Monitor::delta`], which is `None` without a baseline |
+//! | … threshold | [`Monitor::is_above_threshold`]; [`Monitor::on_crossing`] calls back, up and down |
+//! | … log usage | a snapshot shown: `format!("{label}: {snapshot}")` |
+//! | … labelled snapshots | [`Monitor::label`], [`Monitor::labelled`] |
+//! | … peak, of its samples | [`Monitor::peak`], the kernel's own |
+//! | `memory_profiler("name")` | [`Monitor::scope`], [`Scope::scope`] within it, [`Monitor::phase_tree`] at the end |
+//! | custom limit that raises | [`Budget`] and [`Reservation`], which refuse with figures |
+//! | progress state for task queues | [`Observer`]: [`progress_channel`], [`ProgressLines`], or one of your own |
+//!
+//! What it did not have: [samples by the clock](Monitor::sample_every) and their [timeline](Monitor::timeline), metrics
+//! as [JSON lines](SnapshotLines), as [OpenMetrics text](OpenMetricsFile) and [over HTTP](Monitor::serve_metrics),
+//! [limits](Limits) of containers, [stalls](Pressure) and [triggers](Monitor::on_stall) on them, and
+//! [`Scripted`] figures for tests.
+//!
+//! # Features
+//!
+//! `tracing`: each phase is a span named `phase`, of target `monitor`, and carries its figures when it closes.
 //!
 //! # Example
 //!
@@ -57,18 +89,36 @@ mod budget;
 mod bytes;
 mod error;
 mod monitor;
+mod observer;
+mod phase;
 mod probe;
 mod refusal;
+mod sampler;
 mod scope;
 mod snapshot;
+mod span;
+mod stall;
+mod threshold;
+mod timeline;
 
 pub use budget::{Budget, Consumer, Holder, Reservation};
 pub use bytes::{Bytes, ParseBytesError, ParseBytesErrorKind};
 pub use error::{Error, ErrorKind};
 pub use monitor::{Monitor, MonitorBuilder};
+pub use observer::{
+    ChannelObserver, MetricsServer, Observer, OpenMetricsFile, Progress, ProgressLines, ProgressReceiver,
+    SnapshotLines, progress_channel,
+};
+pub use phase::{Phase, PhaseNode, PhasePeak, PhaseTree};
+#[cfg(not(target_os = "linux"))]
+pub use probe::SysinfoProbe;
 #[cfg(target_os = "linux")]
 pub use probe::{CgroupUsage, LinuxProbe};
-pub use probe::{Limits, Probe, Reading, Scripted, default_budget};
+pub use probe::{Limits, PageFaults, Peaks, Pressure, Probe, Reading, Scripted, Stall, default_budget};
 pub use refusal::BudgetExceeded;
-pub use scope::{Phase, Scope};
-pub use snapshot::{ByteChange, LabelledSnapshot, MemoryDelta, Snapshot};
+pub use sampler::Sampler;
+pub use scope::Scope;
+pub use snapshot::{AllocationCounts, ByteChange, LabelledSnapshot, MemoryDelta, Snapshot};
+pub use stall::{StallTrigger, StallWatch};
+pub use threshold::{Crossing, Direction, Level, Threshold, Watch};
+pub use timeline::{ByteSpan, TimelinePoint};

@@ -238,9 +238,13 @@ pub(crate) struct Run {
     /// Write a page about the run (not built in this version)
     #[arg(long, value_name = "FILE.html", help_heading = "Run")]
     pub(crate) report: Option<PathBuf>,
-    /// Write snapshots while running (not built in this version)
+    /// Write a snapshot of memory and progress ten times a second, one JSON object a line; a FILE.prom holds the
+    /// latest as OpenMetrics text instead
     #[arg(long, value_name = "FILE.jsonl", help_heading = "Run")]
     pub(crate) metrics: Option<PathBuf>,
+    /// Serve the same as OpenMetrics text at http://ADDR:PORT/metrics, to this machine alone
+    #[arg(long, value_name = "ADDR:PORT", help_heading = "Run")]
+    pub(crate) metrics_listen: Option<String>,
     /// Continue an interrupted run (not built in this version)
     #[arg(long, help_heading = "Run")]
     pub(crate) resume: bool,

@@ -17,6 +17,7 @@ use crate::args::{Input, OnBadRow, Run};
 use crate::failure::Failure;
 use crate::input;
 use crate::interrupt::Interrupt;
+use crate::metrics::Metrics;
 use crate::progress::Progress;
 use crate::rejects_file::RejectsFile;
 use crate::settings::{self, MaxRejects, Settings};
@@ -44,6 +45,7 @@ pub(crate) struct Job {
     pub(crate) monitor: Monitor,
     pub(crate) interrupt: Interrupt,
     pub(crate) progress: Progress,
+    pub(crate) metrics: Metrics,
     pub(crate) began: Instant,
     loader: Loader,
     rejects: Option<RejectsFile>,
@@ -68,7 +70,9 @@ impl Job {
         let max_rejects = settings::max_rejects(input)?;
         let rejects_path = rejects_path(input, beside.output)?;
 
-        let monitor = Monitor::builder().with_budget(Budget::new(settings.memory)).build()?;
+        let progress = Progress::new(settings.progress);
+        let monitor =
+            progress.observe(Monitor::builder().with_budget(Budget::new(settings.memory))).build()?;
         let least = monitor.snapshot()?.rss.saturating_add(PROCESS_SLACK);
         let process = monitor
             .budget()
@@ -76,12 +80,18 @@ impl Job {
             .try_reserve(least)
             .map_err(|_| Failure::BudgetTooSmall { budget: settings.memory, least })?;
         let interrupt = Interrupt::listen()?;
-        let progress = Progress::new(settings.progress, &monitor);
         let source = input::open(&input.inputs, input.spool_dir.as_deref(), &interrupt)?;
         let names: Vec<String> = source.names().iter().map(ToString::to_string).collect();
         let (rejects_file, summary) = (rejects_path.as_deref(), run.summary.as_deref());
-        let written = [("--save", beside.save), ("--rejects", rejects_file), ("--summary", summary)];
-        written_files::check_apart(&[("-o", beside.output), written[0], written[1], written[2]])?;
+        let metrics = settings.metrics.as_deref();
+        let written = [
+            ("--save", beside.save),
+            ("--rejects", rejects_file),
+            ("--summary", summary),
+            ("--metrics", metrics),
+        ];
+        let output = [("-o", beside.output)];
+        written_files::check_apart(&[&output[..], &written[..]].concat())?;
         let read: Vec<&Path> = names.iter().map(Path::new).chain(beside.read).collect();
         for (flag, path) in written {
             if let Some(path) = path {
@@ -96,6 +106,7 @@ impl Job {
             Some(path) => Some(RejectsFile::create(&path)?),
             None => None,
         };
+        let metrics = Metrics::start(&monitor, metrics, settings.metrics_listen)?;
         let loader = Loader::new(source)
             .with_dialect(dialect)
             .with_encoding(encoding)
@@ -109,9 +120,9 @@ impl Job {
             .with_threads(settings.threads)
             .with_monitor(monitor.clone())
             .with_progress({
-                let (interrupt, progress) = (interrupt.clone(), progress.clone());
+                let (interrupt, monitor) = (interrupt.clone(), monitor.clone());
                 move |seen| {
-                    progress.show(seen.bytes, seen.total_bytes);
+                    monitor.report(seen.bytes, Some(seen.total_bytes));
                     if interrupt.is_set() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
                 }
             });
@@ -120,6 +131,7 @@ impl Job {
             monitor,
             interrupt,
             progress,
+            metrics,
             began,
             loader,
             rejects,
@@ -161,7 +173,6 @@ impl Job {
 
     /// Finds the exact types of the whole input.
     pub(crate) fn scan(&mut self) -> Result<Scan, Failure> {
-        self.progress.begin("scan");
         let phase = self.monitor.scope("scan");
         let rejects = &mut self.rejects;
         let scan = self.loader.scan_with(&mut |reject| match rejects {
@@ -174,6 +185,7 @@ impl Job {
         let scan = scan?;
         self.passes += scan.passes();
         phase.add_bytes(scan.bytes());
+        phase.add_rows(scan.rows());
         let records = scan.rows() + scan.rejected();
         if let Some(limit) = self.max_rejects.filter(|limit| limit.is_exceeded(scan.rejected(), records)) {
             let most = match limit {
@@ -225,7 +237,6 @@ impl Job {
         projection: &[usize],
         each: impl Fn(usize, &Batch) -> Result<(), Failure> + Sync,
     ) -> Result<BatchSizes, Failure> {
-        self.progress.begin(name);
         let phase = self.monitor.scope(name);
         phase.add_bytes(scan.bytes());
         self.passes += 1;
@@ -242,6 +253,7 @@ impl Job {
                     let Some(batch) = shared.0.next() else { break };
                     let batch = batch?;
                     shared.1.add(batch.num_rows() as u64);
+                    phase.add_rows(batch.num_rows() as u64);
                     batch
                 };
                 each(thread, &next)?;
@@ -277,7 +289,6 @@ impl Job {
         row_bytes_made: usize,
         mut each: impl FnMut(&Batch) -> Result<(), Failure>,
     ) -> Result<BatchSizes, Failure> {
-        self.progress.begin(name);
         let phase = self.monitor.scope(name);
         phase.add_bytes(scan.bytes());
         self.passes += 1;
@@ -290,6 +301,7 @@ impl Job {
             sizes.add(batch.num_rows() as u64);
             let _made = making.try_reserve(Bytes::from(row_bytes_made.saturating_mul(batch.num_rows())))?;
             each(&batch)?;
+            phase.add_rows(batch.num_rows() as u64);
         }
         Ok(sizes)
     }

@@ -8,6 +8,7 @@ mod failure;
 mod input;
 mod interrupt;
 mod job;
+mod metrics;
 mod output;
 mod progress;
 mod rejects_file;

@@ -1,5 +1,6 @@
 //! Checked arguments: what the raw flags mean, or why they mean nothing.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use adaptive::BatchRows;
@@ -8,6 +9,7 @@ use monitor::{Bytes, Limits};
 
 use crate::args::{DowncastArg, Input, OnBadRow, ProgressArg, Run};
 use crate::failure::Failure;
+use crate::metrics;
 
 /// How the work is done and watched.
 #[derive(Clone, Debug)]
@@ -18,6 +20,8 @@ pub(crate) struct Settings {
     pub(crate) downcast: Downcast,
     pub(crate) progress: ProgressArg,
     pub(crate) summary: Option<PathBuf>,
+    pub(crate) metrics: Option<PathBuf>,
+    pub(crate) metrics_listen: Option<SocketAddr>,
 }
 
 /// How many rejected records are too many.
@@ -40,11 +44,7 @@ impl MaxRejects {
 impl Settings {
     /// Checks the flags of a run. `limits` decide the budget where none is given.
     pub(crate) fn check(run: &Run, limits: &Limits) -> Result<Settings, Failure> {
-        let not_built = [
-            ("--report", run.report.is_some()),
-            ("--metrics", run.metrics.is_some()),
-            ("--resume", run.resume),
-        ];
+        let not_built = [("--report", run.report.is_some()), ("--resume", run.resume)];
         if let Some((flag, _)) = not_built.iter().find(|(_, given)| *given) {
             return Err(Failure::NotBuilt((*flag).to_owned()));
         }
@@ -73,6 +73,8 @@ impl Settings {
             downcast,
             progress: run.progress,
             summary: run.summary.clone(),
+            metrics: run.metrics.clone(),
+            metrics_listen: run.metrics_listen.as_deref().map(metrics::parse_address).transpose()?,
         })
     }
 }

@@ -3,6 +3,12 @@
 use crate::bytes::Bytes;
 
 /// What the system lets this process have.
+///
+/// ```
+/// let limits = monitor::Monitor::unbounded().limits()?;
+/// assert!(limits.available <= limits.total);
+/// # Ok::<(), monitor::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
     /// The least hard limit among the process's control group and all of that group's ancestors.

@@ -94,7 +94,8 @@ fn copied(run: &crate::args::Run) -> crate::args::Run {
         progress: crate::args::ProgressArg::Off,
         summary: None,
         report: run.report.clone(),
-        metrics: run.metrics.clone(),
+        metrics: None,
+        metrics_listen: None,
         resume: run.resume,
     }
 }
@@ -106,6 +107,13 @@ fn all_runs(args: &Bench) -> Result<(), Failure> {
     }
     if args.run.summary.is_some() {
         return Err(Failure::Usage("--summary is not for bench; take --json".into()));
+    }
+    for (flag, is_given) in
+        [("--metrics", args.run.metrics.is_some()), ("--metrics-listen", args.run.metrics_listen.is_some())]
+    {
+        if is_given {
+            return Err(Failure::Usage(format!("{flag} is not for bench, which measures runs without it")));
+        }
     }
     if args.input.inputs.iter().any(|input| input == "-") {
         return Err(Failure::Usage("bench reads its input several times; give a file instead of `-`".into()));

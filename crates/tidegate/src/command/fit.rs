@@ -28,6 +28,7 @@ pub(super) fn run(args: &Fit) -> Result<(), Failure> {
     let scan = job.scan()?;
     let (pipeline, sizes) = fit(&mut job, &scan, recipe, &args.recipe)?;
     let bytes = save(&pipeline, &args.output, args.overwrite)?;
+    job.metrics.finish()?;
     if let Some(path) = &job.settings.summary {
         let mut summary = report::summary(&job, &scan, &sizes)?;
         summary.bytes_out = bytes;

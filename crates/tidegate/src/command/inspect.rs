@@ -31,6 +31,7 @@ pub(super) fn run(args: &Inspect) -> Result<(), Failure> {
     let mut job = Job::open(&args.input, &args.run, &Beside::default())?;
     let scan = job.scan()?;
     let (figures, sizes) = statistics(&mut job, &scan)?;
+    job.metrics.finish()?;
     if let Some(path) = &job.settings.summary {
         report::summary(&job, &scan, &sizes)?.write(path)?;
     }

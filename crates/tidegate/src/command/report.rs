@@ -24,6 +24,7 @@ pub(super) fn finish(
     job.interrupt.check()?;
     let (schema, nulls) = (output.schema().clone(), output.nulls().to_vec());
     let written = output.finish()?;
+    job.metrics.finish()?;
     let mut summary = summary(job, scan, sizes)?;
     summary.rows_out = written.rows;
     summary.bytes_out = written.bytes;

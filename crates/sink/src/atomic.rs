@@ -1,9 +1,10 @@
 //! A file that appears under its name whole, or not at all.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tempfile::NamedTempFile;
 
@@ -14,6 +15,12 @@ use crate::write_back::WriteBack;
 /// What the name of an unfinished file contains, so that one left by a killed process is known for what
 /// it is: `.NAME.tidegate-XXXXXX`, beside `NAME`.
 const MARK: &str = ".tidegate-";
+
+/// Length of what stands for `XXXXXX` there.
+const RANDOM_BYTES: usize = 6;
+
+/// More than it takes from making a file to locking it.
+const SETTLED: Duration = Duration::from_secs(1);
 
 /// Longest part of the target's name that goes into the temporary one; file systems stop at 255 bytes.
 const MAX_NAME_BYTES: usize = 200;
@@ -82,8 +89,9 @@ impl AtomicFile {
             None => {}
         }
         prefix.push(MARK);
+        remove_leftovers(directory, &prefix);
         let mut builder = tempfile::Builder::new();
-        builder.prefix(&prefix);
+        builder.prefix(&prefix).rand_bytes(RANDOM_BYTES);
         #[cfg(unix)]
         {
             // As `File::create` would: everything that the umask allows, not the 0600 of a secret file.
@@ -92,6 +100,9 @@ impl AtomicFile {
         }
         let temporary =
             builder.tempfile_in(directory).map_err(|error| fail(TargetProblem::Unwritable(error)))?;
+        // Held as long as the file is open, and gone with the process. Where files cannot be locked, what a killed
+        // process leaves stays.
+        let _ = temporary.as_file().try_lock();
         let write_back = WriteBack::default();
         Ok(Self { temporary, write_back, place, path: path.to_owned(), overwrite })
     }
@@ -126,6 +137,30 @@ impl Write for AtomicFile {
     fn flush(&mut self) -> io::Result<()> {
         self.temporary.as_file_mut().flush()
     }
+}
+
+/// Removes the files of that prefix whose writers are gone: whoever writes one holds its lock.
+///
+/// What cannot be looked at or removed stays: it is in nobody's way.
+fn remove_leftovers(directory: &Path, prefix: &OsStr) {
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let is_one = name.as_encoded_bytes().strip_prefix(prefix.as_encoded_bytes());
+        if is_one.is_none_or(|rest| rest.len() != RANDOM_BYTES) {
+            continue;
+        }
+        if let Ok(file) = File::open(entry.path())
+            && file.metadata().is_ok_and(|found| found.is_file() && is_settled(&found))
+            && file.try_lock().is_ok()
+        {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// Whether a file was written to so long ago that whoever made it has had the time to lock it.
+fn is_settled(file: &fs::Metadata) -> bool {
+    file.modified().is_ok_and(|modified| modified.elapsed().is_ok_and(|age| age > SETTLED))
 }
 
 /// Where the file for `path` goes: `path`, or, as a plain create would, what it links to.
@@ -173,6 +208,8 @@ fn sync_directory(directory: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::SystemTime;
+
     use super::*;
 
     fn names(directory: &Path) -> Vec<String> {
@@ -213,6 +250,30 @@ mod tests {
         file.write_all(b"half").unwrap();
         drop(file);
         assert!(names(directory.path()).is_empty());
+    }
+
+    #[test]
+    fn what_a_killed_process_left_is_removed_and_what_is_being_written_is_not() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("out.parquet");
+        let hour = Duration::from_secs(3600);
+        let old = |name: &str| {
+            let file = File::create(directory.path().join(name)).unwrap();
+            file.set_modified(SystemTime::now() - hour).unwrap();
+        };
+        old(".out.parquet.tidegate-aB3xYz");
+        // Of another target, and no name that was made here.
+        let others = [".out.parquet.tidegate-", ".out.parquet.tidegate-notes.txt", ".out.tidegate-aB3xYz"];
+        others.into_iter().for_each(old);
+        let first = AtomicFile::create(&path, false).unwrap();
+        first.temporary.as_file().set_modified(SystemTime::now() - hour).unwrap();
+        let second = AtomicFile::create(&path, false).unwrap();
+        let mut expected: Vec<String> = others.iter().map(ToString::to_string).collect();
+        for file in [&first, &second] {
+            expected.push(file.temporary.path().file_name().unwrap().to_str().unwrap().to_owned());
+        }
+        expected.sort();
+        assert_eq!(names(directory.path()), expected);
     }
 
     #[test]

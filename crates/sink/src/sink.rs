@@ -30,7 +30,8 @@ use crate::error::Error;
 /// - Anything about a stream after an error or a drop: what went out cannot be taken back. A reader knows
 ///   by the missing end marker.
 /// - That a killed process leaves nothing. What it leaves is beside the target and named
-///   `.NAME.tidegate-` and six characters; it is never read and safe to delete.
+///   `.NAME.tidegate-` and six characters; it is never read, and the next sink for the same target removes it,
+///   where the file system can lock files.
 /// - That an error of `finish` means the file is not there, in one case: when the directory's own sync
 ///   fails, the whole file is in place but may not survive a power cut.
 pub trait Sink: Send {

@@ -135,6 +135,13 @@ impl Monitor {
     ///
     /// If the probe cannot read it.
     pub fn snapshot(&self) -> Result<Snapshot, Error> {
+        let snapshot = self.look()?;
+        self.0.crossings.check(&snapshot);
+        Ok(snapshot)
+    }
+
+    /// A snapshot that tells nobody who watches a threshold.
+    fn look(&self) -> Result<Snapshot, Error> {
         let inner = &*self.0;
         let reading = inner.probe.read()?;
         let percent = match reading.total.get() {
@@ -162,7 +169,6 @@ impl Monitor {
             allocations: inner.allocations.as_ref().map(|counts| counts()),
         };
         inner.phases.sample(&snapshot);
-        inner.crossings.check(&snapshot);
         Ok(snapshot)
     }
 
@@ -353,12 +359,18 @@ impl Monitor {
     /// # Ok::<(), monitor::Error>(())
     /// ```
     pub fn report(&self, bytes: u64, total_bytes: Option<u64>) {
-        let Some(phase) = self.0.phases.current() else { return };
-        if phase.report(bytes, total_bytes, self.0.report_interval) {
-            let mut observers = locked(&self.0.observers);
-            if !observers.is_empty() {
-                observers.tell(&phase.progress(self.snapshot().ok()));
-            }
+        let (interval, phase) = (self.0.report_interval, self.0.phases.current());
+        let Some(phase) = phase.filter(|phase| phase.report(bytes, total_bytes, interval)) else { return };
+        let mut observers = locked(&self.0.observers);
+        // Decided under the lock, so that nobody is told of the end and then of what came before.
+        if observers.is_empty() || !phase.claim_report(interval) {
+            return;
+        }
+        let snapshot = self.look().ok();
+        observers.tell(&phase.progress(snapshot.clone()));
+        drop(observers);
+        if let Some(snapshot) = snapshot {
+            self.0.crossings.check(&snapshot);
         }
     }
 
@@ -744,6 +756,20 @@ mod tests {
         assert_eq!(told(Duration::MAX, &[10, 20, 30, 50, 50, 60]), [10, 50]);
         assert_eq!(told(Duration::ZERO, &[10, 20, 30, 50, 50]), [10, 20, 30, 50]);
         assert_eq!(told(Duration::MAX, &[50]), [50]);
+    }
+
+    #[test]
+    fn a_callback_of_a_threshold_may_report() {
+        let (observer, receiver) = crate::progress_channel(64);
+        let monitor =
+            scripted([900]).with_observer(observer).with_report_interval(Duration::ZERO).build().unwrap();
+        let scope = monitor.scope("scan");
+        let again = monitor.clone();
+        let threshold = Threshold::at(crate::Level::Bytes(Bytes::mib(500)));
+        let watch = monitor.on_crossing(threshold, move |_| again.report(2, None)).unwrap();
+        monitor.report(1, None);
+        drop((watch, scope, monitor));
+        assert_eq!(receiver.iter().map(|progress| progress.bytes).collect::<Vec<_>>(), [1, 2]);
     }
 
     #[test]

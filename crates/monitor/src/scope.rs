@@ -35,6 +35,16 @@ pub struct Scope {
     ended: bool,
 }
 
+impl Reported {
+    fn is_end(&self) -> bool {
+        self.total_bytes.is_some_and(|total| self.bytes >= total)
+    }
+
+    fn is_due(&self, interval: Duration) -> bool {
+        !self.is_over && (self.is_end() || self.told.is_none_or(|told| told.elapsed() >= interval))
+    }
+}
+
 impl Scope {
     pub(crate) fn begin(monitor: Monitor, parent: Option<&Open>, name: Arc<str>) -> Scope {
         let open = monitor.phase_log().begin(&monitor, parent, name);
@@ -178,6 +188,8 @@ impl PhaseLog {
     }
 
     fn begin(&self, monitor: &Monitor, parent: Option<&Open>, name: Arc<str>) -> Arc<Open> {
+        // Not under the lock: a subscriber may take a snapshot.
+        let span = PhaseSpan::begin(parent.map(|parent| &parent.span), &name);
         let mut open = locked(&self.open);
         let peaks = monitor.peaks().ok();
         let mut own = PeakTrack { at_start: peaks.map(|peaks| peaks.peak_rss), ..PeakTrack::default() };
@@ -196,7 +208,6 @@ impl PhaseLog {
         let begun = Arc::new(Open {
             id,
             parent: parent.map(|parent| parent.id),
-            span: PhaseSpan::begin(parent.map(|parent| &parent.span), &name),
             name,
             started: Instant::now(),
             cpu_at_start: process_cpu_time(),
@@ -206,6 +217,7 @@ impl PhaseLog {
             processed: AtomicU64::new(0),
             rows: AtomicU64::new(0),
             reported: Mutex::default(),
+            span,
         });
         open.insert(id, Arc::clone(&begun));
         begun
@@ -249,14 +261,17 @@ impl Open {
     pub(crate) fn report(&self, bytes: u64, total_bytes: Option<u64>, interval: Duration) -> bool {
         let mut reported = locked(&self.reported);
         (reported.bytes, reported.total_bytes) = (bytes, total_bytes);
-        let now = Instant::now();
-        let is_end = total_bytes.is_some_and(|total| bytes >= total);
-        let is_due = is_end || reported.told.is_none_or(|told| now - told >= interval);
-        if !is_due || reported.is_over {
-            return false;
+        reported.is_due(interval)
+    }
+
+    /// Says whether they still are, and takes it that they are told now.
+    pub(crate) fn claim_report(&self, interval: Duration) -> bool {
+        let mut reported = locked(&self.reported);
+        let is_due = reported.is_due(interval);
+        if is_due {
+            (reported.is_over, reported.told) = (reported.is_end(), Some(Instant::now()));
         }
-        (reported.is_over, reported.told) = (is_end, Some(now));
-        true
+        is_due
     }
 
     pub(crate) fn progress(&self, snapshot: Option<Snapshot>) -> Progress {

@@ -51,7 +51,10 @@ impl Metrics {
         let file = self.file.lock().unwrap_or_else(PoisonError::into_inner).take();
         match file {
             None => Ok(()),
-            Some((path, sampler)) => sampler.finish().map_err(|e| Failure::io(&path, "written", e)),
+            // A reader of metrics that has gone is a failure: it is not the one of standard output.
+            Some((path, sampler)) => {
+                sampler.finish().map_err(|error| Failure::Io { path, doing: "written", error })
+            }
         }
     }
 }

@@ -61,6 +61,7 @@ mod probe;
 mod refusal;
 mod scope;
 mod snapshot;
+mod trend;
 
 pub use budget::{Budget, Consumer, Holder, Reservation};
 pub use bytes::{Bytes, ParseBytesError, ParseBytesErrorKind};
@@ -72,3 +73,4 @@ pub use probe::{Limits, Probe, Reading, Scripted, default_budget};
 pub use refusal::BudgetExceeded;
 pub use scope::{Phase, Scope};
 pub use snapshot::{ByteChange, LabelledSnapshot, MemoryDelta, Snapshot};
+pub use trend::{Doubt, Floor, LEAST_FLOORS, Slope, Trend, TrendTest, Verdict};

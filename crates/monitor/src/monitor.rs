@@ -12,6 +12,7 @@ use crate::error::{Error, ErrorKind};
 use crate::probe::{self, Limits, Probe, default_budget};
 use crate::scope::{Phase, PhaseLog, Scope};
 use crate::snapshot::{LabelledSnapshot, MemoryDelta, Snapshot};
+use crate::trend::{Floor, Floors, Trend};
 
 /// Watches one process. A cheap handle: clones share everything.
 ///
@@ -31,6 +32,7 @@ struct Inner {
     baseline: Mutex<Option<Snapshot>>,
     labels: Mutex<Labels>,
     phases: PhaseLog,
+    floors: Floors,
     /// The highest peak that was read, for a phase whose own reading fails.
     known_peak: AtomicU64,
 }
@@ -85,6 +87,7 @@ impl Monitor {
             baseline: Mutex::default(),
             labels: Mutex::default(),
             phases: PhaseLog::new(history),
+            floors: Floors::new(history),
             known_peak: AtomicU64::new(0),
         }))
     }
@@ -211,6 +214,69 @@ impl Monitor {
     /// first goes.
     pub fn phases(&self) -> Vec<Phase> {
         self.0.phases.finished()
+    }
+
+    /// Notes what is reserved now as the floor of live bytes after a batch: call it when all that belongs to the batch
+    /// is gone. Costs less than a microsecond. When the history is full, the oldest floor goes.
+    ///
+    /// ```
+    /// use monitor::{Bytes, Monitor, Verdict};
+    ///
+    /// let monitor = Monitor::unbounded();
+    /// let kept = monitor.budget().consumer("kept by mistake");
+    /// let mut leaked = Vec::new();
+    /// for _batch in 0..100 {
+    ///     leaked.push(kept.try_reserve(Bytes::kib(100))?);
+    ///     monitor.end_of_batch();
+    /// }
+    /// assert_eq!(monitor.trend(100).verdict, Verdict::Leak);
+    /// # Ok::<(), monitor::BudgetExceeded>(())
+    /// ```
+    pub fn end_of_batch(&self) {
+        self.note_floor(self.0.budget.reserved());
+    }
+
+    /// Notes a floor of live bytes from another source than the budget.
+    ///
+    /// ```
+    /// use monitor::{Bytes, Monitor};
+    ///
+    /// let monitor = Monitor::unbounded();
+    /// monitor.note_floor(Bytes(7));
+    /// assert_eq!(monitor.floors()[0].live, Bytes(7));
+    /// ```
+    pub fn note_floor(&self, live: Bytes) {
+        self.0.floors.note(Floor { elapsed: self.0.started.elapsed(), live });
+    }
+
+    /// The floors that are kept, oldest first.
+    ///
+    /// ```
+    /// use monitor::{Bytes, Monitor, Reading, Scripted};
+    ///
+    /// let probe = Scripted::new([Reading::default()]);
+    /// let monitor = Monitor::builder().with_probe(probe).with_history(2).build()?;
+    /// (0..5).for_each(|batch| monitor.note_floor(Bytes(batch)));
+    /// assert_eq!(monitor.floors().iter().map(|floor| floor.live).collect::<Vec<_>>(), [Bytes(3), Bytes(4)]);
+    /// # Ok::<(), monitor::Error>(())
+    /// ```
+    pub fn floors(&self) -> Vec<Floor> {
+        self.0.floors.to_vec()
+    }
+
+    /// How the newest `window` floors move, or all that are kept if there are fewer, and whether that is a leak.
+    ///
+    /// ```
+    /// use monitor::{Bytes, Doubt, Monitor, Verdict};
+    ///
+    /// let monitor = Monitor::unbounded();
+    /// (0..100).for_each(|batch| monitor.note_floor(Bytes::mib(batch)));
+    /// assert_eq!(monitor.trend(100).verdict, Verdict::Leak);
+    /// assert_eq!(monitor.trend(50).verdict, Verdict::Undetermined(Doubt::TooFewSamples));
+    /// assert_eq!(monitor.trend(50).slope.unwrap().per_sample, 1048576.0);
+    /// ```
+    pub fn trend(&self, window: usize) -> Trend {
+        self.0.floors.trend(window)
     }
 
     pub(crate) fn phase_log(&self) -> &PhaseLog {

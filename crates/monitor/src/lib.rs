@@ -53,6 +53,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod allocator;
+mod births;
 mod budget;
 mod bytes;
 mod error;
@@ -63,6 +65,7 @@ mod scope;
 mod snapshot;
 mod trend;
 
+pub use allocator::{MOST_TAGS, Tag, TagGuard, TagUse, TaggedAllocator};
 pub use budget::{Budget, Consumer, Holder, Reservation};
 pub use bytes::{Bytes, ParseBytesError, ParseBytesErrorKind};
 pub use error::{Error, ErrorKind};

@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::threshold::Level;
+
 /// A failure to set up a monitor or to read what memory does.
 ///
 /// A refused reservation is not one of these: see [`BudgetExceeded`](crate::BudgetExceeded).
@@ -28,6 +30,14 @@ pub enum ErrorKind {
         /// What the system said.
         source: io::Error,
     },
+    /// What is to change what the system counts could not be written.
+    #[non_exhaustive]
+    Write {
+        /// The file that was written.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// A source of figures was read but not understood.
     #[non_exhaustive]
     Malformed {
@@ -40,6 +50,14 @@ pub enum ErrorKind {
     },
     /// The builder was given a threshold of no bytes.
     ZeroThreshold,
+    /// A threshold that nothing could pass in both directions.
+    #[non_exhaustive]
+    ImpossibleThreshold {
+        /// Where it is passed upwards.
+        at: Level,
+        /// Where it clears.
+        clear_below: Level,
+    },
     /// The builder was told to keep no history.
     ZeroHistory,
     /// A [`Scripted`](crate::Scripted) probe has no reading to give.
@@ -55,6 +73,11 @@ impl Error {
     /// For a [`Probe`](crate::Probe) of one's own: `path` could not be read.
     pub fn read(path: impl Into<PathBuf>, source: io::Error) -> Error {
         ErrorKind::Read { path: path.into(), source }.into()
+    }
+
+    /// For a [`Probe`](crate::Probe) of one's own: `path` could not be written.
+    pub fn write(path: impl Into<PathBuf>, source: io::Error) -> Error {
+        ErrorKind::Write { path: path.into(), source }.into()
     }
 
     /// For a [`Probe`](crate::Probe) of one's own: `path` held `found` instead of `expected`.
@@ -87,12 +110,20 @@ impl fmt::Display for Error {
             ErrorKind::Read { path, .. } => {
                 write!(f, "cannot read {}: memory use is unknown without it", path.display())
             }
+            ErrorKind::Write { path, .. } => {
+                write!(f, "cannot write {}: the figure that it resets goes on as it was", path.display())
+            }
             ErrorKind::Malformed { path, expected, found } => {
                 write!(f, "{} should hold {expected}, but holds `{found}`", path.display())
             }
             ErrorKind::ZeroThreshold => {
                 f.write_str("a threshold of 0 B is passed by every process; give a size above zero")
             }
+            ErrorKind::ImpossibleThreshold { at, clear_below } => write!(
+                f,
+                "a threshold at {at} that clears below {clear_below} is impossible: give sizes above zero, shares of \
+                 at most 1, and let it clear at or below where it begins"
+            ),
             ErrorKind::ZeroHistory => {
                 f.write_str("a history of 0 entries keeps no label and no phase; keep at least one")
             }
@@ -106,7 +137,7 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self.kind() {
-            ErrorKind::Read { source, .. } => Some(source),
+            ErrorKind::Read { source, .. } | ErrorKind::Write { source, .. } => Some(source),
             _ => None,
         }
     }
@@ -149,5 +180,11 @@ mod tests {
         let error = Error::read("/proc/meminfo", io::Error::other("gone"));
         assert_eq!(error.to_string(), "cannot read /proc/meminfo: memory use is unknown without it");
         assert_eq!(error.source().unwrap().to_string(), "gone");
+        let error = Error::write("/proc/self/clear_refs", io::Error::other("no"));
+        assert_eq!(
+            error.to_string(),
+            "cannot write /proc/self/clear_refs: the figure that it resets goes on as it was"
+        );
+        assert_eq!(error.source().unwrap().to_string(), "no");
     }
 }

@@ -3,16 +3,19 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Instant, SystemTime};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::{Duration, Instant, SystemTime};
 
+use crate::allocator::TaggedAllocator;
 use crate::budget::Budget;
 use crate::bytes::Bytes;
 use crate::error::{Error, ErrorKind};
-use crate::probe::{self, Limits, Probe, default_budget};
-use crate::scope::{Phase, PhaseLog, Scope};
-use crate::snapshot::{LabelledSnapshot, MemoryDelta, Snapshot};
-use crate::trend::{Floor, Floors, Trend};
+use crate::phase::{Phase, PhaseTree};
+use crate::probe::{self, Limits, Peaks, Probe, Reading, default_budget};
+use crate::scope::{PhaseLog, Scope};
+use crate::snapshot::{AllocationCounts, LabelledSnapshot, MemoryDelta, Snapshot};
+use crate::threshold::{Crossing, Crossings, Threshold, Watch};
+use crate::trend::{Floors, TagCounts};
 
 /// Watches one process. A cheap handle: clones share everything.
 ///
@@ -24,15 +27,17 @@ pub struct Monitor(Arc<Inner>);
 struct Inner {
     probe: Box<dyn Probe>,
     budget: Budget,
+    allocations: Option<Box<dyn Fn() -> AllocationCounts + Send + Sync>>,
     threshold: Option<Bytes>,
-    /// As it was at the start: what cannot be read for every snapshot at its price.
-    cgroup_limit: Option<Bytes>,
+    /// As they were at the start, for readings that do not say.
+    limits: Limits,
     started: Instant,
     history: usize,
     baseline: Mutex<Option<Snapshot>>,
     labels: Mutex<Labels>,
     phases: PhaseLog,
     floors: Floors,
+    crossings: Arc<Crossings>,
     /// The highest peak that was read, for a phase whose own reading fails.
     known_peak: AtomicU64,
 }
@@ -49,7 +54,15 @@ const DEFAULT_HISTORY: usize = 1024;
 impl Monitor {
     /// Starts to describe a monitor.
     pub fn builder() -> MonitorBuilder {
-        MonitorBuilder { probe: None, budget: None, threshold: None, history: DEFAULT_HISTORY }
+        MonitorBuilder {
+            probe: None,
+            budget: None,
+            allocations: None,
+            tags: None,
+            threshold: None,
+            history: DEFAULT_HISTORY,
+            resets_peaks: false,
+        }
     }
 
     /// A monitor for those who want none: the system's own probe and a budget that refuses nothing.
@@ -67,27 +80,24 @@ impl Monitor {
     /// ```
     pub fn unbounded() -> Monitor {
         let probe = probe::native().unwrap_or_else(|_| Box::new(probe::Absent));
-        Monitor::assemble(probe, Budget::unbounded(), None, None, DEFAULT_HISTORY)
+        let limits = probe.limits().unwrap_or_default();
+        Monitor::assemble(probe, Budget::unbounded(), limits, Monitor::builder())
     }
 
-    fn assemble(
-        probe: Box<dyn Probe>,
-        budget: Budget,
-        threshold: Option<Bytes>,
-        cgroup_limit: Option<Bytes>,
-        history: usize,
-    ) -> Monitor {
+    fn assemble(probe: Box<dyn Probe>, budget: Budget, limits: Limits, builder: MonitorBuilder) -> Monitor {
         Monitor(Arc::new(Inner {
             probe,
             budget,
-            threshold,
-            cgroup_limit,
+            allocations: builder.allocations,
+            threshold: builder.threshold,
+            limits,
             started: Instant::now(),
-            history,
+            history: builder.history,
             baseline: Mutex::default(),
             labels: Mutex::default(),
-            phases: PhaseLog::new(history),
-            floors: Floors::new(history),
+            phases: PhaseLog::new(builder.history, builder.resets_peaks),
+            crossings: Arc::default(),
+            floors: Floors::new(builder.history, builder.tags),
             known_peak: AtomicU64::new(0),
         }))
     }
@@ -99,18 +109,19 @@ impl Monitor {
 
     /// What memory is now.
     ///
+    /// Tells those who [watch a threshold](Monitor::on_crossing) that was passed, before it returns.
+    ///
     /// # Errors
     ///
     /// If the probe cannot read it.
     pub fn snapshot(&self) -> Result<Snapshot, Error> {
         let inner = &*self.0;
         let reading = inner.probe.read()?;
-        inner.known_peak.fetch_max(reading.peak_rss.get(), Ordering::Relaxed);
         let percent = match reading.total.get() {
             0 => 0.0,
             total => 100.0 * reading.rss.get() as f64 / total as f64,
         };
-        Ok(Snapshot {
+        let snapshot = Snapshot {
             at: SystemTime::now(),
             elapsed: inner.started.elapsed(),
             rss: reading.rss,
@@ -118,10 +129,21 @@ impl Monitor {
             percent,
             available: reading.available,
             total: reading.total,
-            peak_rss: reading.peak_rss,
-            limit: self.hard_limit(),
+            peak_rss: self.raise_known_peak(reading.peak_rss.max(reading.rss)),
+            limit: self.effective_limit(&reading),
+            container_limit: reading.container_limit.or(inner.limits.cgroup),
+            container_used: reading.container_used,
+            headroom: reading.headroom,
+            host_age: reading.host_age,
+            pressure: reading.pressure,
+            faults: reading.faults,
             reserved: inner.budget.reserved(),
-        })
+            reservations: inner.budget.reservations(),
+            allocations: inner.allocations.as_ref().map(|counts| counts()),
+        };
+        inner.phases.sample(&snapshot);
+        inner.crossings.check(&snapshot);
+        Ok(snapshot)
     }
 
     /// Takes a snapshot and keeps it for [`Monitor::delta`] to compare with.
@@ -146,9 +168,21 @@ impl Monitor {
     }
 
     /// The resident size above which [`Monitor::is_above_threshold`] says so: the one that was given, else
-    /// the budget's limit, else none.
+    /// the least of the budget's limit, the control groups' hard limit and the host's RAM as they were when
+    /// the monitor was built; `None` if none of them is known.
+    ///
+    /// ```
+    /// use monitor::{Budget, Bytes, Monitor, Reading, Scripted};
+    ///
+    /// let probe = Scripted::new([Reading { rss: Bytes::mib(70), ..Reading::default() }]);
+    /// let monitor =
+    ///     Monitor::builder().with_probe(probe).with_budget(Budget::new(Bytes::mib(64))).build()?;
+    /// assert_eq!(monitor.threshold(), Some(Bytes::mib(64)));
+    /// assert!(monitor.is_above_threshold()?);
+    /// # Ok::<(), monitor::Error>(())
+    /// ```
     pub fn threshold(&self) -> Option<Bytes> {
-        self.0.threshold.or_else(|| self.budget_limit())
+        self.0.threshold.or_else(|| self.fixed_limit())
     }
 
     /// Whether the process is larger than the threshold now. Without a threshold it never is.
@@ -161,6 +195,47 @@ impl Monitor {
             None => Ok(false),
             Some(threshold) => Ok(self.0.probe.rss()? > threshold),
         }
+    }
+
+    /// Has `callback` called each time that the process passes `threshold`, upwards or downwards, until the
+    /// [`Watch`] is dropped.
+    ///
+    /// It is looked at by each snapshot, whoever takes it, and the callback runs in the thread that takes
+    /// the snapshot, which waits for it and panics if it does. A process that is above the threshold when
+    /// the watch begins passes it with the next snapshot.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::ImpossibleThreshold`] if a size is zero, a share is not above 0 and at most 1, or the
+    /// threshold clears above itself.
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    /// use monitor::{Budget, Bytes, Direction, Level, Monitor, Reading, Scripted, Threshold};
+    ///
+    /// let sizes = [50, 81, 79, 81, 69].map(|n| Reading { rss: Bytes::mib(n), ..Reading::default() });
+    /// let monitor = Monitor::builder()
+    ///     .with_budget(Budget::new(Bytes::mib(100)))
+    ///     .with_probe(Scripted::new(sizes))
+    ///     .build()?;
+    /// let (sender, told) = mpsc::channel();
+    /// let threshold = Threshold::at(Level::Share(0.8)).with_clear_below(Level::Share(0.7));
+    /// let _watch = monitor.on_crossing(threshold, move |crossing| {
+    ///     let _ = sender.send((crossing.direction, crossing.snapshot.rss));
+    /// })?;
+    /// for _ in 0..5 {
+    ///     monitor.snapshot()?;
+    /// }
+    /// let told: Vec<_> = told.try_iter().collect();
+    /// assert_eq!(told, [(Direction::Up, Bytes::mib(81)), (Direction::Down, Bytes::mib(69))]);
+    /// # Ok::<(), monitor::Error>(())
+    /// ```
+    pub fn on_crossing(
+        &self,
+        threshold: Threshold,
+        callback: impl Fn(&Crossing) + Send + Sync + 'static,
+    ) -> Result<Watch, Error> {
+        self.0.crossings.add(threshold, Box::new(callback))
     }
 
     /// Takes a snapshot and keeps it under a name. When the history is full, the oldest one goes.
@@ -185,15 +260,14 @@ impl Monitor {
         locked(&self.0.labels).kept.iter().cloned().collect()
     }
 
-    /// The highest resident size so far, as the kernel kept it: no sample can miss it.
+    /// The highest resident size so far, as the kernel kept it: no sample can miss it, and no
+    /// [reset](MonitorBuilder::with_peak_reset) by this monitor lowers it.
     ///
     /// # Errors
     ///
     /// If the probe cannot read it.
     pub fn peak(&self) -> Result<Bytes, Error> {
-        let peak = self.0.probe.peak_rss()?;
-        self.0.known_peak.fetch_max(peak.get(), Ordering::Relaxed);
-        Ok(peak)
+        Ok(self.raise_known_peak(self.0.probe.peak_rss()?))
     }
 
     /// What bounds the process from outside, read anew.
@@ -205,9 +279,9 @@ impl Monitor {
         self.0.probe.limits()
     }
 
-    /// Begins a phase, which ends when the guard is dropped or finished.
+    /// Begins a phase, which ends when the guard is dropped or finished. [`Scope::scope`] begins a part of it.
     pub fn scope(&self, name: impl Into<String>) -> Scope {
-        Scope::begin(self.clone(), self.0.phases.next_sequence(), name.into())
+        Scope::begin(self.clone(), None, name.into())
     }
 
     /// The phases that have ended, in order of their start. When the history is full, the one that began
@@ -216,84 +290,58 @@ impl Monitor {
         self.0.phases.finished()
     }
 
-    /// Notes what is reserved now as the floor of live bytes after a batch: call it when all that belongs to the batch
-    /// is gone. Costs less than a microsecond. When the history is full, the oldest floor goes.
-    ///
-    /// ```
-    /// use monitor::{Bytes, Monitor, Verdict};
-    ///
-    /// let monitor = Monitor::unbounded();
-    /// let kept = monitor.budget().consumer("kept by mistake");
-    /// let mut leaked = Vec::new();
-    /// for _batch in 0..100 {
-    ///     leaked.push(kept.try_reserve(Bytes::kib(100))?);
-    ///     monitor.end_of_batch();
-    /// }
-    /// assert_eq!(monitor.trend(100).verdict, Verdict::Leak);
-    /// # Ok::<(), monitor::BudgetExceeded>(())
-    /// ```
-    pub fn end_of_batch(&self) {
-        self.note_floor(self.0.budget.reserved());
-    }
-
-    /// Notes a floor of live bytes from another source than the budget.
-    ///
-    /// ```
-    /// use monitor::{Bytes, Monitor};
-    ///
-    /// let monitor = Monitor::unbounded();
-    /// monitor.note_floor(Bytes(7));
-    /// assert_eq!(monitor.floors()[0].live, Bytes(7));
-    /// ```
-    pub fn note_floor(&self, live: Bytes) {
-        self.0.floors.note(Floor { elapsed: self.0.started.elapsed(), live });
-    }
-
-    /// The floors that are kept, oldest first.
-    ///
-    /// ```
-    /// use monitor::{Bytes, Monitor, Reading, Scripted};
-    ///
-    /// let probe = Scripted::new([Reading::default()]);
-    /// let monitor = Monitor::builder().with_probe(probe).with_history(2).build()?;
-    /// (0..5).for_each(|batch| monitor.note_floor(Bytes(batch)));
-    /// assert_eq!(monitor.floors().iter().map(|floor| floor.live).collect::<Vec<_>>(), [Bytes(3), Bytes(4)]);
-    /// # Ok::<(), monitor::Error>(())
-    /// ```
-    pub fn floors(&self) -> Vec<Floor> {
-        self.0.floors.to_vec()
-    }
-
-    /// How the newest `window` floors move, or all that are kept if there are fewer, and whether that is a leak.
-    ///
-    /// ```
-    /// use monitor::{Bytes, Doubt, Monitor, Verdict};
-    ///
-    /// let monitor = Monitor::unbounded();
-    /// (0..100).for_each(|batch| monitor.note_floor(Bytes::mib(batch)));
-    /// assert_eq!(monitor.trend(100).verdict, Verdict::Leak);
-    /// assert_eq!(monitor.trend(50).verdict, Verdict::Undetermined(Doubt::TooFewSamples));
-    /// assert_eq!(monitor.trend(50).slope.unwrap().per_sample, 1048576.0);
-    /// ```
-    pub fn trend(&self, window: usize) -> Trend {
-        self.0.floors.trend(window)
+    /// The same phases, each under the one that it is a part of.
+    pub fn phase_tree(&self) -> PhaseTree {
+        PhaseTree::of(self.phases())
     }
 
     pub(crate) fn phase_log(&self) -> &PhaseLog {
         &self.0.phases
     }
 
-    /// The kernel's peak, or the highest that was read before if it cannot be read now.
-    pub(crate) fn peak_or_known(&self) -> Bytes {
-        self.peak().unwrap_or_else(|_| Bytes(self.0.known_peak.load(Ordering::Relaxed)))
+    pub(crate) fn noted_floors(&self) -> &Floors {
+        &self.0.floors
     }
 
-    fn budget_limit(&self) -> Option<Bytes> {
-        self.0.budget.is_bounded().then(|| self.0.budget.limit())
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.0.started.elapsed()
     }
 
-    fn hard_limit(&self) -> Option<Bytes> {
-        self.budget_limit().into_iter().chain(self.0.cgroup_limit).min()
+    pub(crate) fn probe(&self) -> &dyn Probe {
+        &*self.0.probe
+    }
+
+    /// What a phase begins and ends with.
+    pub(crate) fn peaks(&self) -> Result<Peaks, Error> {
+        let peaks = self.0.probe.peaks()?;
+        self.raise_known_peak(peaks.peak_rss.max(peaks.rss));
+        Ok(peaks)
+    }
+
+    /// The highest peak that was read; zero if none was.
+    pub(crate) fn known_peak(&self) -> Bytes {
+        Bytes(self.0.known_peak.load(Ordering::Relaxed))
+    }
+
+    /// Takes note of a peak that was read, and gives the highest of all that were: the kernel counts pages by
+    /// processor and adds them up late, so that a later reading can be a little lower.
+    fn raise_known_peak(&self, read: Bytes) -> Bytes {
+        let before = self.0.known_peak.fetch_max(read.get(), Ordering::Relaxed);
+        read.max(Bytes(before))
+    }
+
+    /// The limits that do not change with what others use: budget, control groups, the size of the host.
+    fn fixed_limit(&self) -> Option<Bytes> {
+        let budget = self.0.budget.is_bounded().then(|| self.0.budget.limit());
+        let host = Some(self.0.limits.total).filter(|total| *total > Bytes::ZERO);
+        budget.into_iter().chain(self.0.limits.cgroup).chain(host).min()
+    }
+
+    fn effective_limit(&self, reading: &Reading) -> Option<Bytes> {
+        let up_to = |room: Bytes| reading.rss.saturating_add(room);
+        let host = (reading.total > Bytes::ZERO).then(|| up_to(reading.available));
+        let limits = [self.fixed_limit(), reading.container_limit, reading.headroom.map(up_to), host];
+        limits.into_iter().flatten().min()
     }
 }
 
@@ -306,6 +354,14 @@ impl fmt::Debug for Monitor {
     }
 }
 
+pub(crate) fn reading<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+pub(crate) fn writing<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(PoisonError::into_inner)
+}
+
 pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // What these locks guard is whole between any two statements, so a panic elsewhere leaves nothing torn.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -316,8 +372,11 @@ pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub struct MonitorBuilder {
     probe: Option<Box<dyn Probe>>,
     budget: Option<Budget>,
+    allocations: Option<Box<dyn Fn() -> AllocationCounts + Send + Sync>>,
+    tags: Option<TagCounts>,
     threshold: Option<Bytes>,
     history: usize,
+    resets_peaks: bool,
 }
 
 impl MonitorBuilder {
@@ -331,7 +390,42 @@ impl MonitorBuilder {
         MonitorBuilder { probe: Some(Box::new(probe)), ..self }
     }
 
-    /// The resident size that [`Monitor::is_above_threshold`] compares with. Without it, the budget's limit.
+    /// How to ask the allocator what is in use. It is called for each snapshot, so it should only read
+    /// counters, and must not take a snapshot itself. Without it, [`Snapshot::allocations`] is `None`.
+    pub fn with_allocations(
+        self,
+        counts: impl Fn() -> AllocationCounts + Send + Sync + 'static,
+    ) -> MonitorBuilder {
+        MonitorBuilder { allocations: Some(Box::new(counts)), ..self }
+    }
+
+    /// The allocator that counts by tags: snapshots show what it has in use, [`Monitor::end_of_batch`] notes that, and
+    /// [`Monitor::top_holders`] lists its tags. Takes the place of [`MonitorBuilder::with_allocations`].
+    ///
+    /// ```
+    /// use monitor::{HolderOrder, Monitor, Tag, TaggedAllocator};
+    ///
+    /// #[global_allocator]
+    /// static ALLOCATOR: TaggedAllocator = TaggedAllocator::new();
+    ///
+    /// let monitor = Monitor::builder().with_tagged_allocator(&ALLOCATOR).build()?;
+    /// let _rows = {
+    ///     let _under = Tag::new("rows").enter();
+    ///     vec![0u8; 1 << 20]
+    /// };
+    /// assert_eq!(monitor.top_holders(1, HolderOrder::Size)[0].name, "rows");
+    /// assert!(monitor.snapshot()?.allocations.is_some_and(|counts| counts.live_bytes.get() > 1 << 20));
+    /// # Ok::<(), monitor::Error>(())
+    /// ```
+    pub fn with_tagged_allocator<A: Sync>(self, allocator: &'static TaggedAllocator<A>) -> MonitorBuilder {
+        MonitorBuilder {
+            tags: Some(Box::new(|| allocator.tags())),
+            ..self.with_allocations(|| allocator.live())
+        }
+    }
+
+    /// The resident size that [`Monitor::is_above_threshold`] compares with. Without it, the least of the
+    /// budget's, the control groups' and the host's.
     pub fn with_threshold(self, threshold: Bytes) -> MonitorBuilder {
         MonitorBuilder { threshold: Some(threshold), ..self }
     }
@@ -342,26 +436,49 @@ impl MonitorBuilder {
         MonitorBuilder { history: entries, ..self }
     }
 
+    /// Sets the kernel's high-water marks back whenever a phase begins, so that each phase shows its own peak,
+    /// and not only those that raise the mark. Where the system does not allow it, phases say what they can.
+    ///
+    /// Off unless asked for: `VmHWM` of the process, and in version 1 the peak of its control group, begin
+    /// anew for everybody, so that others who watch the process no longer see its highest size.
+    /// [`Monitor::peak`] still gives the highest of all phases. What comes and goes in the few microseconds
+    /// between the reading of a mark and its reset is lost.
+    ///
+    /// ```
+    /// use monitor::{Monitor, PhasePeak};
+    ///
+    /// let monitor = Monitor::builder().with_peak_reset().build()?;
+    /// drop(monitor.scope("large"));
+    /// let small = monitor.scope("small").finish();
+    /// if let PhasePeak::Exact(peak) = small.own_peak {
+    ///     assert!(peak <= monitor.peak()?);
+    /// }
+    /// # Ok::<(), monitor::Error>(())
+    /// ```
+    pub fn with_peak_reset(self) -> MonitorBuilder {
+        MonitorBuilder { resets_peaks: true, ..self }
+    }
+
     /// The monitor.
     ///
     /// # Errors
     ///
     /// If the threshold or the history is zero, if there is no probe for this system and none was given, or
     /// if the limits cannot be read.
-    pub fn build(self) -> Result<Monitor, Error> {
+    pub fn build(mut self) -> Result<Monitor, Error> {
         if self.threshold == Some(Bytes::ZERO) {
             return Err(ErrorKind::ZeroThreshold.into());
         }
         if self.history == 0 {
             return Err(ErrorKind::ZeroHistory.into());
         }
-        let probe = match self.probe {
+        let probe = match self.probe.take() {
             Some(probe) => probe,
             None => probe::native()?,
         };
         let limits = probe.limits()?;
-        let budget = self.budget.unwrap_or_else(|| Budget::new(default_budget(&limits)));
-        Ok(Monitor::assemble(probe, budget, self.threshold, limits.cgroup, self.history))
+        let budget = self.budget.take().unwrap_or_else(|| Budget::new(default_budget(&limits)));
+        Ok(Monitor::assemble(probe, budget, limits, self))
     }
 }
 
@@ -378,7 +495,7 @@ impl fmt::Debug for MonitorBuilder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::probe::{Reading, Scripted};
+    use crate::probe::Scripted;
     use crate::snapshot::ByteChange;
 
     fn reading(rss: u64) -> Reading {
@@ -388,6 +505,7 @@ mod tests {
             peak_rss: Bytes::mib(rss + 1),
             available: Bytes::mib(1000 - rss),
             total: Bytes::mib(1000),
+            ..Reading::default()
         }
     }
 
@@ -412,6 +530,44 @@ mod tests {
 
         let wide = Monitor::builder().with_probe(probe()).with_budget(Budget::unbounded()).build().unwrap();
         assert_eq!(wide.snapshot().unwrap().limit, Some(Bytes::mib(80)));
+    }
+
+    #[test]
+    fn the_effective_limit_is_what_is_left_in_the_tightest_place() {
+        let limit = |reading: Reading| {
+            let probe = Scripted::new([reading]).with_limits(Limits::default());
+            let monitor = Monitor::builder().with_probe(probe).with_budget(Budget::unbounded());
+            monitor.build().unwrap().snapshot().unwrap().limit
+        };
+        let host = reading(250);
+        assert_eq!(limit(Reading { available: Bytes::mib(10), ..host }), Some(Bytes::mib(260)));
+        let container = Reading { container_limit: Some(Bytes::mib(400)), ..host };
+        assert_eq!(limit(container), Some(Bytes::mib(400)));
+        // Others in the same group hold the rest.
+        let shared = Reading { headroom: Some(Bytes::mib(30)), ..container };
+        assert_eq!(limit(shared), Some(Bytes::mib(280)));
+        assert_eq!(limit(Reading { rss: Bytes::mib(9), ..Reading::default() }), None);
+    }
+
+    #[test]
+    fn a_peak_never_falls_and_is_never_below_the_size() {
+        let at = |rss, peak| Reading { rss: Bytes(rss), peak_rss: Bytes(peak), ..Reading::default() };
+        let probe = Scripted::new([at(50, 40), at(10, 45), at(10, 60)]);
+        let monitor = Monitor::builder().with_probe(probe).build().unwrap();
+        let peaks = [(); 3].map(|()| monitor.snapshot().unwrap().peak_rss.get());
+        assert_eq!(peaks, [50, 50, 60]);
+    }
+
+    #[test]
+    fn a_snapshot_counts_reservations_and_allocations() {
+        let counts = AllocationCounts { live_bytes: Bytes(7), live_allocations: 2 };
+        let monitor = scripted([1]).with_allocations(move || counts).build().unwrap();
+        let _held =
+            [1, 0, 2].map(|n| monitor.budget().consumer(&n.to_string()).try_reserve(Bytes(n)).unwrap());
+        let snapshot = monitor.snapshot().unwrap();
+        assert_eq!((snapshot.reserved, snapshot.reservations), (Bytes(3), 3));
+        assert_eq!(snapshot.allocations, Some(counts));
+        assert_eq!(scripted([1]).build().unwrap().snapshot().unwrap().allocations, None);
     }
 
     #[test]
@@ -448,8 +604,12 @@ mod tests {
         assert!(given.is_above_threshold().unwrap());
         let budget = scripted([50]).with_budget(Budget::new(Bytes::mib(49))).build().unwrap();
         assert!(budget.is_above_threshold().unwrap());
-        let none = scripted([900]).with_budget(Budget::unbounded()).build().unwrap();
-        assert_eq!(none.threshold(), None);
+        let host = scripted([900]).with_budget(Budget::unbounded()).build().unwrap();
+        assert_eq!(host.threshold(), Some(Bytes::mib(1000)));
+        assert!(!host.is_above_threshold().unwrap());
+        let unknown = Scripted::new([Reading { rss: Bytes::mib(900), ..Reading::default() }]);
+        let none = Monitor::builder().with_probe(unknown).with_budget(Budget::unbounded()).build().unwrap();
+        assert_eq!((none.threshold(), none.snapshot().unwrap().limit), (None, None));
         assert!(!none.is_above_threshold().unwrap());
     }
 
@@ -478,8 +638,8 @@ mod tests {
 
     #[test]
     fn without_a_probe_the_budget_and_the_phases_work() {
-        let monitor =
-            Monitor::assemble(Box::new(probe::Absent), Budget::unbounded(), None, None, DEFAULT_HISTORY);
+        let (absent, limits) = (Box::new(probe::Absent), Limits::default());
+        let monitor = Monitor::assemble(absent, Budget::unbounded(), limits, Monitor::builder());
         assert!(matches!(monitor.snapshot().unwrap_err().kind(), ErrorKind::Unsupported { .. }));
         assert_eq!(monitor.scope("work").finish().peak_rss, Bytes::ZERO);
         assert!(monitor.budget().consumer("batch").try_reserve(Bytes::gib(1)).is_ok());

@@ -1,66 +1,57 @@
-//! Phases: what a stretch of work took, noted when its guard goes.
+//! Scopes: guards that note what a stretch of work took when they go.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::bytes::Bytes;
 use crate::monitor::{Monitor, locked};
-
-/// What a stretch of work took.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Phase {
-    /// The name that the scope was given.
-    pub name: String,
-    /// Time that passed.
-    pub wall: Duration,
-    /// Time that the whole process spent on all its processors: phases that overlap each count all of it.
-    /// Zero where the system has no such clock.
-    pub cpu: Duration,
-    /// The highest resident size that the process had by the end of this phase, as the kernel kept it. Not of
-    /// this phase alone: a phase after a larger one shows the larger one's peak. If it could not be read, the
-    /// highest that was read before; zero if none was.
-    pub peak_rss: Bytes,
-    /// Bytes that the phase said it had worked through.
-    pub processed: Bytes,
-}
+use crate::phase::{Phase, PhasePeak};
+use crate::probe::Peaks;
+use crate::snapshot::{ByteChange, Snapshot};
 
 /// A phase that is under way. It ends when this guard is finished or dropped, by a panic too.
+///
+/// ```
+/// use monitor::Monitor;
+///
+/// let monitor = Monitor::unbounded();
+/// let load = monitor.scope("load");
+/// for part in ["index", "parse"] {
+///     load.scope(part).add_bytes(100);
+/// }
+/// let load = load.finish();
+/// let parts: Vec<_> = monitor.phases().into_iter().filter(|part| part.parent == Some(load.id)).collect();
+/// assert_eq!(parts.len(), 2);
+/// ```
 #[derive(Debug)]
 #[must_use = "a scope that is not kept ends at once"]
 pub struct Scope {
     monitor: Monitor,
-    sequence: u64,
-    name: String,
-    started: Instant,
-    cpu_at_start: Duration,
-    processed: AtomicU64,
+    open: Arc<Open>,
     ended: bool,
 }
 
 impl Scope {
-    pub(crate) fn begin(monitor: Monitor, sequence: u64, name: String) -> Scope {
-        Scope {
-            monitor,
-            sequence,
-            name,
-            started: Instant::now(),
-            cpu_at_start: process_cpu_time(),
-            processed: AtomicU64::new(0),
-            ended: false,
-        }
+    pub(crate) fn begin(monitor: Monitor, parent: Option<u64>, name: String) -> Scope {
+        let open = monitor.phase_log().begin(&monitor, parent, name);
+        Scope { monitor, open, ended: false }
+    }
+
+    /// Begins a phase that is a part of this one. It may go on after this one has ended.
+    pub fn scope(&self, name: impl Into<String>) -> Scope {
+        Scope::begin(self.monitor.clone(), Some(self.open.id), name.into())
     }
 
     /// The phase's name.
     pub fn name(&self) -> &str {
-        &self.name
+        &self.open.name
     }
 
     /// Counts bytes as worked through. Threads may share the guard.
     pub fn add_bytes(&self, bytes: u64) {
-        self.processed.fetch_add(bytes, Ordering::Relaxed);
+        self.open.processed.fetch_add(bytes, Ordering::Relaxed);
     }
 
     /// Ends the phase, notes it, and gives what was noted.
@@ -70,15 +61,7 @@ impl Scope {
 
     fn end(&mut self) -> Phase {
         self.ended = true;
-        let phase = Phase {
-            name: std::mem::take(&mut self.name),
-            wall: self.started.elapsed(),
-            cpu: process_cpu_time().saturating_sub(self.cpu_at_start),
-            peak_rss: self.monitor.peak_or_known(),
-            processed: Bytes(self.processed.load(Ordering::Relaxed)),
-        };
-        self.monitor.phase_log().note(self.sequence, phase.clone());
-        phase
+        self.monitor.phase_log().end(&self.monitor, &self.open)
     }
 }
 
@@ -90,33 +73,150 @@ impl Drop for Scope {
     }
 }
 
-/// The phases of one monitor that have ended, up to a number.
+/// What is known of a phase that has not ended.
+#[derive(Debug)]
+struct Open {
+    id: u64,
+    parent: Option<u64>,
+    name: String,
+    started: Instant,
+    cpu_at_start: Duration,
+    /// Resident bytes at the start.
+    rss: Option<Bytes>,
+    own: PeakTrack,
+    container: PeakTrack,
+    processed: AtomicU64,
+}
+
+/// A mark of the kernel over the time of one phase.
+#[derive(Debug, Default)]
+struct PeakTrack {
+    /// What the mark was at the start; `None` if it could not be read.
+    at_start: Option<Bytes>,
+    /// The mark was set back at the start.
+    was_reset: bool,
+    /// The highest mark that was read before somebody set it back again.
+    before_resets: AtomicU64,
+    sampled: AtomicU64,
+}
+
+impl PeakTrack {
+    fn sample(&self, size: Bytes) {
+        self.sampled.fetch_max(size.get(), Ordering::Relaxed);
+    }
+
+    /// The mark was read, and begins anew.
+    fn keep(&self, mark: Option<Bytes>) {
+        self.before_resets.fetch_max(mark.unwrap_or_default().get(), Ordering::Relaxed);
+    }
+
+    fn peak(&self, mark: Option<Bytes>) -> PhasePeak {
+        let (Some(at_start), Some(mark)) = (self.at_start, mark) else { return PhasePeak::Unknown };
+        let mark = mark.max(Bytes(self.before_resets.load(Ordering::Relaxed)));
+        let sampled = Bytes(self.sampled.load(Ordering::Relaxed));
+        if self.was_reset || mark > at_start || sampled >= mark {
+            PhasePeak::Exact(mark.max(sampled))
+        } else {
+            PhasePeak::Between { at_least: sampled, at_most: mark }
+        }
+    }
+}
+
+/// The phases of one monitor: those under way, and of those that have ended up to a number.
 pub(crate) struct PhaseLog {
     most: usize,
+    resets_peaks: bool,
     begun: AtomicU64,
+    /// By order of start. Marks are read and set back under this lock, so that no phase misses a peak that
+    /// another one's reset wiped out.
+    open: Mutex<BTreeMap<u64, Arc<Open>>>,
     /// By order of start.
     ended: Mutex<BTreeMap<u64, Phase>>,
 }
 
 impl PhaseLog {
-    pub(crate) fn new(most: usize) -> PhaseLog {
-        PhaseLog { most, begun: AtomicU64::new(0), ended: Mutex::default() }
-    }
-
-    pub(crate) fn next_sequence(&self) -> u64 {
-        self.begun.fetch_add(1, Ordering::Relaxed)
+    pub(crate) fn new(most: usize, resets_peaks: bool) -> PhaseLog {
+        let (open, ended) = Default::default();
+        PhaseLog { most, resets_peaks, begun: AtomicU64::new(0), open, ended }
     }
 
     pub(crate) fn finished(&self) -> Vec<Phase> {
         locked(&self.ended).values().cloned().collect()
     }
 
-    fn note(&self, sequence: u64, phase: Phase) {
+    /// What a snapshot saw, for the phases that are under way.
+    pub(crate) fn sample(&self, snapshot: &Snapshot) {
+        for open in locked(&self.open).values() {
+            open.own.sample(snapshot.rss);
+            open.container.sample(snapshot.container_used.unwrap_or_default());
+        }
+    }
+
+    fn begin(&self, monitor: &Monitor, parent: Option<u64>, name: String) -> Arc<Open> {
+        let mut open = locked(&self.open);
+        let peaks = monitor.peaks().ok();
+        let mut own = PeakTrack { at_start: peaks.map(|peaks| peaks.peak_rss), ..PeakTrack::default() };
+        let mut container =
+            PeakTrack { at_start: peaks.and_then(|peaks| peaks.container_peak), ..PeakTrack::default() };
+        if let Some(peaks) = peaks.filter(|_| self.resets_peaks) {
+            // What is not allowed leaves the mark as it was, and the phase says what that lets it know.
+            own.was_reset = monitor.probe().reset_peak_rss().is_ok();
+            container.was_reset = monitor.probe().reset_container_peak().is_ok();
+            for other in open.values() {
+                other.keep(&peaks);
+            }
+        }
+        own.sample(peaks.map_or(Bytes::ZERO, |peaks| peaks.rss));
+        let id = self.begun.fetch_add(1, Ordering::Relaxed);
+        let begun = Arc::new(Open {
+            id,
+            parent,
+            name,
+            started: Instant::now(),
+            cpu_at_start: process_cpu_time(),
+            rss: peaks.map(|peaks| peaks.rss),
+            own,
+            container,
+            processed: AtomicU64::new(0),
+        });
+        open.insert(id, Arc::clone(&begun));
+        begun
+    }
+
+    fn end(&self, monitor: &Monitor, phase: &Open) -> Phase {
+        let (wall, cpu) = (phase.started.elapsed(), process_cpu_time().saturating_sub(phase.cpu_at_start));
+        let mut open = locked(&self.open);
+        let peaks = monitor.peaks().ok();
+        open.remove(&phase.id);
+        drop(open);
+        if let Some(peaks) = peaks {
+            phase.own.sample(peaks.rss);
+        }
+        let phase = Phase {
+            id: phase.id,
+            parent: phase.parent,
+            name: phase.name.clone(),
+            wall,
+            cpu,
+            rss: phase.rss.zip(peaks).map(|(start, end)| ByteChange::between(start, end.rss)),
+            peak_rss: monitor.known_peak(),
+            own_peak: phase.own.peak(peaks.map(|peaks| peaks.peak_rss)),
+            container_peak: phase.container.peak(peaks.and_then(|peaks| peaks.container_peak)),
+            processed: Bytes(phase.processed.load(Ordering::Relaxed)),
+        };
         let mut ended = locked(&self.ended);
-        ended.insert(sequence, phase);
+        ended.insert(phase.id, phase.clone());
         if ended.len() > self.most {
             ended.pop_first();
         }
+        phase
+    }
+}
+
+impl Open {
+    fn keep(&self, peaks: &Peaks) {
+        self.own.keep(Some(peaks.peak_rss));
+        self.container.keep(peaks.container_peak);
     }
 }
 
@@ -130,7 +230,6 @@ fn process_cpu_time() -> Duration {
 fn process_cpu_time() -> Duration {
     Duration::ZERO
 }
-
 #[cfg(test)]
 mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -150,7 +249,10 @@ mod tests {
 
     #[test]
     fn phases_stand_in_order_of_their_start() {
-        let monitor = Monitor::builder().with_probe(Scripted::new([peak(1), peak(2)])).build().unwrap();
+        let monitor = Monitor::builder()
+            .with_probe(Scripted::new([peak(1), peak(1), peak(1), peak(2)]))
+            .build()
+            .unwrap();
         let outer = monitor.scope("outer");
         let inner = monitor.scope("inner");
         inner.add_bytes(3);
@@ -193,20 +295,119 @@ mod tests {
 
     #[test]
     fn a_phase_whose_peak_cannot_be_read_shows_the_last_that_could() {
-        #[derive(Default)]
-        struct Once(AtomicBool);
-        impl Probe for Once {
+        struct Blind(AtomicBool);
+        impl Probe for Blind {
             fn read(&self) -> Result<Reading, Error> {
-                if self.0.swap(true, Ordering::Relaxed) { Err(Error::unsupported()) } else { Ok(peak(9)) }
+                if self.0.load(Ordering::Relaxed) { Err(Error::unsupported()) } else { Ok(peak(9)) }
             }
             fn limits(&self) -> Result<Limits, Error> {
                 Ok(Limits::default())
             }
         }
-        let monitor = Monitor::builder().with_probe(Once::default()).build().unwrap();
+        let is_blind = Arc::new(Blind(AtomicBool::new(false)));
+        let monitor = Monitor::builder().with_probe(Arc::clone(&is_blind)).build().unwrap();
         assert_eq!(monitor.peak().unwrap(), Bytes::mib(9));
-        assert_eq!(monitor.scope("blind").finish().peak_rss, Bytes::mib(9));
+        is_blind.0.store(true, Ordering::Relaxed);
+        let phase = monitor.scope("blind").finish();
+        assert_eq!((phase.peak_rss, phase.own_peak, phase.rss), (Bytes::mib(9), PhasePeak::Unknown, None));
         assert!(monitor.peak().is_err());
+    }
+
+    fn at(rss: u64, peak: u64) -> Reading {
+        Reading { rss: Bytes(rss), peak_rss: Bytes(peak), ..Reading::default() }
+    }
+
+    #[test]
+    fn parts_know_their_whole_and_changes_their_sign() {
+        let probe = Scripted::new([at(10, 10), at(30, 30), at(25, 30), at(5, 30)]);
+        let monitor = Monitor::builder().with_probe(probe).build().unwrap();
+        let whole = monitor.scope("whole");
+        let part = whole.scope("part").finish();
+        let whole = whole.finish();
+        assert_eq!((whole.parent, part.parent), (None, Some(whole.id)));
+        assert_eq!(whole.rss.unwrap().get(), -5);
+        assert_eq!(part.rss.unwrap().get(), -5);
+        let tree = monitor.phase_tree();
+        assert_eq!(tree.roots()[0].phase, whole);
+        assert_eq!(tree.roots()[0].children[0].phase, part);
+    }
+
+    #[test]
+    fn samples_bound_a_peak_from_below() {
+        let probe = Scripted::new([at(10, 90), at(70, 90), at(20, 90)]);
+        let monitor = Monitor::builder().with_probe(probe).build().unwrap();
+        let scope = monitor.scope("hidden");
+        monitor.snapshot().unwrap();
+        let peak = scope.finish().own_peak;
+        assert_eq!(peak, PhasePeak::Between { at_least: Bytes(70), at_most: Bytes(90) });
+
+        // A sample at the mark: it can be no other.
+        let probe = Scripted::new([at(10, 90), at(90, 90), at(20, 90)]);
+        let monitor = Monitor::builder().with_probe(probe).build().unwrap();
+        let scope = monitor.scope("seen");
+        monitor.snapshot().unwrap();
+        assert_eq!(scope.finish().own_peak, PhasePeak::Exact(Bytes(90)));
+    }
+
+    /// A process whose mark can be set back, as the kernel does it.
+    #[derive(Default)]
+    struct Resettable {
+        rss: AtomicU64,
+        mark: AtomicU64,
+        refuses: bool,
+    }
+
+    impl Resettable {
+        fn become_large(&self, rss: u64) {
+            self.rss.store(rss, Ordering::Relaxed);
+            self.mark.fetch_max(rss, Ordering::Relaxed);
+        }
+    }
+
+    impl Probe for Resettable {
+        fn read(&self) -> Result<Reading, Error> {
+            Ok(at(self.rss.load(Ordering::Relaxed), self.mark.load(Ordering::Relaxed)))
+        }
+        fn limits(&self) -> Result<Limits, Error> {
+            Ok(Limits::default())
+        }
+        fn reset_peak_rss(&self) -> Result<(), Error> {
+            if self.refuses {
+                return Err(Error::unsupported());
+            }
+            self.mark.store(self.rss.load(Ordering::Relaxed), Ordering::Relaxed);
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn with_resets_every_phase_shows_its_own_peak() {
+        let process = Arc::new(Resettable::default());
+        let monitor = Monitor::builder().with_probe(Arc::clone(&process)).with_peak_reset().build().unwrap();
+        let whole = monitor.scope("whole");
+        process.become_large(100);
+        process.become_large(10);
+        // Sets the mark back to 10, but the whole has seen 100.
+        let part = whole.scope("part");
+        process.become_large(40);
+        process.become_large(5);
+        let part = part.finish();
+        let last = whole.scope("last").finish();
+        let whole = whole.finish();
+        let exact = [&whole, &part, &last].map(|phase| phase.own_peak);
+        assert_eq!(exact, [100, 40, 5].map(|peak| PhasePeak::Exact(Bytes(peak))));
+        assert_eq!(process.mark.load(Ordering::Relaxed), 5);
+        assert_eq!((monitor.peak().unwrap(), monitor.snapshot().unwrap().peak_rss), (Bytes(100), Bytes(100)));
+    }
+
+    #[test]
+    fn where_resets_are_refused_the_bounds_are_told() {
+        let process = Arc::new(Resettable { refuses: true, ..Resettable::default() });
+        let monitor = Monitor::builder().with_probe(Arc::clone(&process)).with_peak_reset().build().unwrap();
+        process.become_large(100);
+        process.become_large(10);
+        let peak = monitor.scope("hidden").finish().own_peak;
+        assert_eq!(peak, PhasePeak::Between { at_least: Bytes(10), at_most: Bytes(100) });
     }
 
     #[cfg(unix)]

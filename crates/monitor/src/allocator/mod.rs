@@ -10,6 +10,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::fmt;
 
 use crate::bytes::Bytes;
+use crate::snapshot::AllocationCounts;
 
 use slots::Count;
 pub use tag::{MOST_TAGS, Tag, TagGuard};
@@ -73,7 +74,7 @@ impl<A> TaggedAllocator<A> {
     ///
     /// let before = ALLOCATOR.live();
     /// let block = Box::new([0u8; 100]);
-    /// assert_eq!(ALLOCATOR.live().0.get() - before.0.get(), 100);
+    /// assert_eq!(ALLOCATOR.live().live_bytes.get() - before.live_bytes.get(), 100);
     /// # drop(block);
     /// ```
     pub const fn over(below: A) -> TaggedAllocator<A> {
@@ -83,10 +84,10 @@ impl<A> TaggedAllocator<A> {
     /// Bytes and blocks that are in use now, of all tags.
     ///
     /// Reads the place of each thread, one after the other: what other threads do meanwhile may be half in it.
-    pub fn live(&self) -> (Bytes, u64) {
+    pub fn live(&self) -> AllocationCounts {
         let mut total = Count::default();
         (0..tag::known()).for_each(|tag| total.add(slots::sum(tag)));
-        (bytes_of(total), blocks_of(total))
+        AllocationCounts { live_bytes: bytes_of(total), live_allocations: blocks_of(total) }
     }
 
     /// What each tag has in use now, in order of their making; the first is what no tag was entered for.
@@ -124,8 +125,7 @@ fn blocks_of(count: Count) -> u64 {
 
 impl<A> fmt::Debug for TaggedAllocator<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (bytes, blocks) = self.live();
-        f.debug_struct("TaggedAllocator").field("live_bytes", &bytes).field("live_blocks", &blocks).finish()
+        f.debug_tuple("TaggedAllocator").field(&self.live()).finish()
     }
 }
 

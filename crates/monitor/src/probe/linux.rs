@@ -1,31 +1,75 @@
-//! Linux: `/proc/self` and `/proc/meminfo`, by positioned reads on descriptors that stay open.
+//! Linux: `/proc/self`, `/proc/meminfo` and control groups, by positioned reads on descriptors that stay open.
 
-use std::fs::File;
-use std::io;
-use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::time::Duration;
 
 use super::cgroup::Cgroup;
-use super::{Limits, Probe, Reading};
+use super::kept::Kept;
+use super::pressure::{self, Pressure};
+use super::source::Source;
+use super::usage::HighWater;
+use super::{CgroupUsage, Limits, Peaks, Probe, Reading};
 use crate::bytes::Bytes;
 use crate::error::Error;
 
 /// Reads what the kernel keeps about this process, its control groups and the host.
 ///
-/// Sources: `VmRSS`, `VmSize` and `VmHWM` of `/proc/self/status`, `MemAvailable` and `MemTotal` of
-/// `/proc/meminfo`, and, where resident bytes are all that is asked for, `/proc/self/statm`, which costs a
-/// tenth; see `proc(5)`.
+/// | figure | source | read |
+/// |---|---|---|
+/// | `rss`, `vms` | `/proc/self/statm` | every time |
+/// | `faults`, and `peak_rss` where it says so | `getrusage` | every time |
+/// | `pressure` | `memory.pressure` of the process's group in version 2, else `/proc/pressure/memory` | once per 10 ms |
+/// | `available`, `total` | `MemAvailable` and `MemTotal` of `/proc/meminfo` | once per [`refresh`](LinuxProbe::with_refresh) |
+/// | `container_*`, `headroom` | `memory.stat` and others of all control groups | once per refresh |
+/// | `peak_rss` where `getrusage` has an ancestor's | `VmHWM` of `/proc/self/status` | once per refresh |
+///
+/// What is read once per refresh is dear, and [`Reading::host_age`] says how old it is; of `available` and
+/// `headroom` is taken what the process has grown by since. See `proc(5)`,
+/// `cgroups(7)` and `getrusage(2)`.
 ///
 /// The descriptors belong to the process that opened them: after a bare `fork`, a child reads its parent's
 /// figures.
+///
+/// ```
+/// use std::time::Duration;
+/// use monitor::{LinuxProbe, Probe};
+///
+/// let probe = LinuxProbe::open()?.with_refresh(Duration::from_millis(10));
+/// let reading = probe.read()?;
+/// assert!(reading.rss <= reading.peak_rss && reading.available <= reading.total);
+/// # Ok::<(), monitor::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct LinuxProbe {
     statm: Source,
     status: Source,
     meminfo: Source,
+    /// None on kernels without pressure stall information.
+    pressure: Option<Source>,
     page_size: u64,
     cgroup: Cgroup,
+    high_water: HighWater,
+    refresh: Duration,
+    dear: Kept<Dear>,
+    stalls: Kept<Option<Pressure>>,
 }
+
+/// What is not read every time.
+#[derive(Clone, Copy, Debug)]
+struct Dear {
+    /// The resident size at that time.
+    rss: Bytes,
+    available: Bytes,
+    total: Bytes,
+    cgroup: Option<CgroupUsage>,
+    /// `VmHWM`, where it was needed.
+    peak_rss: Bytes,
+}
+
+/// Tells a squeeze of the host in time, at a cost of 0.1 % when read without a pause.
+const REFRESH: Duration = Duration::from_millis(100);
+/// The stalls are half of what a snapshot would cost, and a rate over less than this says nothing.
+const STALLS_REFRESH: Duration = Duration::from_millis(10);
 
 impl LinuxProbe {
     /// Opens the kernel's files and finds the control groups of this process.
@@ -34,30 +78,127 @@ impl LinuxProbe {
     ///
     /// If `/proc` is not mounted, or a file in it cannot be opened or understood.
     pub fn open() -> Result<LinuxProbe, Error> {
-        Ok(LinuxProbe {
+        let probe = LinuxProbe {
             statm: Source::open("/proc/self/statm")?,
             status: Source::open("/proc/self/status")?,
             meminfo: Source::open("/proc/meminfo")?,
+            pressure: Source::open_if_there(Path::new("/proc/pressure/memory"))?,
             page_size: rustix::param::page_size() as u64,
             cgroup: Cgroup::find(Path::new("/proc/self"), Path::new("/"))?,
-        })
+            high_water: HighWater::default(),
+            refresh: REFRESH,
+            dear: Kept::nothing(),
+            stalls: Kept::nothing(),
+        };
+        probe.high_water.calibrate(|| probe.vm_hwm())?;
+        Ok(probe)
     }
 
-    /// What the control groups of this process hold and could still take; `None` if none of them counts
-    /// memory.
+    /// How old the figures of the host and the container may become: 100 ms unless told otherwise. Zero reads
+    /// them every time, at ten times the price.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use monitor::{LinuxProbe, Probe};
+    ///
+    /// let probe = LinuxProbe::open()?.with_refresh(Duration::ZERO);
+    /// assert_eq!(probe.read()?.host_age, Duration::ZERO);
+    /// # Ok::<(), monitor::Error>(())
+    /// ```
+    #[must_use]
+    pub fn with_refresh(self, refresh: Duration) -> LinuxProbe {
+        LinuxProbe { refresh, ..self }
+    }
+
+    /// What the control groups of this process hold and could still take, read anew; `None` if none of them
+    /// counts memory.
     ///
     /// # Errors
     ///
     /// If a group's file cannot be read or understood.
-    pub fn cgroup_usage(&self) -> Result<Option<super::CgroupUsage>, Error> {
+    ///
+    /// ```
+    /// let probe = monitor::LinuxProbe::open()?;
+    /// if let Some(usage) = probe.cgroup_usage()? {
+    ///     assert!(usage.headroom <= usage.limit);
+    /// }
+    /// # Ok::<(), monitor::Error>(())
+    /// ```
+    pub fn cgroup_usage(&self) -> Result<Option<CgroupUsage>, Error> {
         self.cgroup.usage()
     }
-}
 
-impl Probe for LinuxProbe {
-    fn read(&self) -> Result<Reading, Error> {
-        // All three from one file, so that the peak is never below the size that it is shown beside.
-        let (rss, vms, peak_rss) = self.status.with_text(|text| {
+    /// All figures anew and by the plainest way: the three sizes of this process from one text,
+    /// `/proc/self/status`, and nothing kept from an earlier reading. Dear; [`Probe::read`] is tested against
+    /// it.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Probe::read`].
+    ///
+    /// ```
+    /// let reading = monitor::LinuxProbe::open()?.read_anew()?;
+    /// assert!(reading.rss <= reading.peak_rss && reading.host_age.is_zero());
+    /// # Ok::<(), monitor::Error>(())
+    /// ```
+    pub fn read_anew(&self) -> Result<Reading, Error> {
+        let (rss, vms, peak_rss) = self.status_sizes()?;
+        let (available, total) = host_memory(&self.meminfo)?;
+        let cgroup = self.cgroup.usage()?;
+        Ok(Reading {
+            rss,
+            vms,
+            peak_rss,
+            available,
+            total,
+            container_limit: cgroup.and_then(|usage| usage.limit),
+            container_used: cgroup.map(|usage| usage.current),
+            headroom: cgroup.and_then(|usage| usage.headroom),
+            host_age: Duration::ZERO,
+            pressure: self.read_pressure()?,
+            faults: Some(self.high_water.read()?.faults),
+        })
+    }
+
+    /// Mapped and resident bytes.
+    fn sizes(&self) -> Result<(Bytes, Bytes), Error> {
+        self.statm.with_short_text(|text| {
+            let mut pages = text.split_ascii_whitespace().map(str::parse::<u64>);
+            match (pages.next(), pages.next()) {
+                (Some(Ok(mapped)), Some(Ok(resident))) => {
+                    let bytes = |pages: u64| Bytes(pages.saturating_mul(self.page_size));
+                    Ok((bytes(mapped), bytes(resident)))
+                }
+                _ => Err(self.statm.malformed("numbers of pages, the second of them resident", text)),
+            }
+        })
+    }
+
+    fn read_pressure(&self) -> Result<Option<Pressure>, Error> {
+        match (self.cgroup.pressure()?, &self.pressure) {
+            (None, Some(host)) => pressure::read(host),
+            (own, _) => Ok(own),
+        }
+    }
+
+    fn read_dear(&self, rss: Bytes) -> Result<Dear, Error> {
+        let (available, total) = host_memory(&self.meminfo)?;
+        let peak_rss = match self.high_water.read()?.peak_rss {
+            Some(peak) => peak,
+            None => self.vm_hwm()?,
+        };
+        Ok(Dear { rss, available, total, cgroup: self.cgroup.usage()?, peak_rss })
+    }
+
+    fn vm_hwm(&self) -> Result<Bytes, Error> {
+        self.status.with_text(|text| {
+            kib_field(text, "VmHWM:").ok_or_else(|| self.status.malformed("a line `VmHWM: N kB`", text))
+        })
+    }
+
+    /// The sizes of this process from one text, so that they agree with each other: resident, mapped, peak.
+    fn status_sizes(&self) -> Result<(Bytes, Bytes, Bytes), Error> {
+        self.status.with_text(|text| {
             let field = |name| kib_field(text, name);
             field("VmRSS:")
                 .zip(field("VmSize:"))
@@ -66,9 +207,32 @@ impl Probe for LinuxProbe {
                 .ok_or_else(|| {
                     self.status.malformed("lines `VmSize: N kB`, `VmHWM: N kB` and `VmRSS: N kB`", text)
                 })
-        })?;
-        let (available, total) = host_memory(&self.meminfo)?;
-        Ok(Reading { rss, vms, peak_rss, available, total })
+        })
+    }
+}
+
+impl Probe for LinuxProbe {
+    fn read(&self) -> Result<Reading, Error> {
+        let (vms, rss) = self.sizes()?;
+        let usage = self.high_water.read()?;
+        let (dear, host_age) = self.dear.get(self.refresh, || self.read_dear(rss))?;
+        let (pressure, _) = self.stalls.get(self.refresh.min(STALLS_REFRESH), || self.read_pressure())?;
+        // What this process has grown by since is no longer there to be taken.
+        let grown = rss.saturating_sub(dear.rss);
+        Ok(Reading {
+            rss,
+            vms,
+            // The kernel adds pages up by processor: its mark may lag behind the size that was just read.
+            peak_rss: usage.peak_rss.unwrap_or(dear.peak_rss).max(rss),
+            available: dear.available.saturating_sub(grown),
+            total: dear.total,
+            container_limit: dear.cgroup.and_then(|usage| usage.limit),
+            container_used: dear.cgroup.map(|usage| usage.current),
+            headroom: dear.cgroup.and_then(|usage| usage.headroom).map(|room| room.saturating_sub(grown)),
+            host_age,
+            pressure,
+            faults: Some(usage.faults),
+        })
     }
 
     fn limits(&self) -> Result<Limits, Error> {
@@ -78,16 +242,31 @@ impl Probe for LinuxProbe {
     }
 
     fn rss(&self) -> Result<Bytes, Error> {
-        self.statm.with_text(|text| match text.split_ascii_whitespace().nth(1).map(str::parse::<u64>) {
-            Some(Ok(pages)) => Ok(Bytes(pages.saturating_mul(self.page_size))),
-            _ => Err(self.statm.malformed("numbers of pages, the second of them resident", text)),
-        })
+        Ok(self.sizes()?.1)
     }
 
+    /// `VmHWM` itself, which others who watch this process see.
     fn peak_rss(&self) -> Result<Bytes, Error> {
-        self.status.with_text(|text| {
-            kib_field(text, "VmHWM:").ok_or_else(|| self.status.malformed("a line `VmHWM: N kB`", text))
-        })
+        self.vm_hwm()
+    }
+
+    fn peaks(&self) -> Result<Peaks, Error> {
+        let (rss, _, peak_rss) = self.status_sizes()?;
+        Ok(Peaks { rss, peak_rss, container_peak: self.cgroup.peak()? })
+    }
+
+    /// By writing 5 to `/proc/self/clear_refs`, see `proc_pid_clear_refs(5)`.
+    fn reset_peak_rss(&self) -> Result<(), Error> {
+        let path = "/proc/self/clear_refs";
+        std::fs::write(path, "5").map_err(|source| Error::write(path, source))?;
+        self.dear.forget();
+        self.high_water.calibrate(|| self.vm_hwm())
+    }
+
+    /// By writing to the group's peak: in version 1 it begins anew for everybody, in version 2 (from Linux
+    /// 6.12 on) for this probe alone.
+    fn reset_container_peak(&self) -> Result<(), Error> {
+        self.cgroup.reset_peak()
     }
 }
 
@@ -110,55 +289,10 @@ fn kib_field(text: &str, name: &str) -> Option<Bytes> {
     line.trim().strip_suffix("kB")?.trim_end().parse().ok().map(Bytes::kib)
 }
 
-/// A kernel file that is written anew for each read from its start.
-#[derive(Debug)]
-struct Source {
-    file: File,
-    path: PathBuf,
-}
-
-/// `statm` takes some 40 bytes, the other two about 1 500 each.
-const USUAL_SIZE: usize = 4096;
-
-impl Source {
-    fn open(path: &str) -> Result<Source, Error> {
-        let file = File::open(path).map_err(|source| Error::read(path, source))?;
-        Ok(Source { file, path: path.into() })
-    }
-
-    fn malformed(&self, expected: &'static str, found: &str) -> Error {
-        Error::malformed(&self.path, expected, found)
-    }
-
-    /// Reads the file into a buffer on the stack, so that watching memory takes none.
-    ///
-    /// What does not fit is left out: every field that is asked for stands before the lines whose length has
-    /// no bound, save `Groups:` of a process with hundreds of groups, for which there is a second, longer
-    /// read.
-    fn with_text<T>(&self, parse: impl Fn(&str) -> Result<T, Error>) -> Result<T, Error> {
-        let mut buffer = [0; USUAL_SIZE];
-        let filled = self.read_from_start(&mut buffer)?;
-        if filled < buffer.len() {
-            return parse(&String::from_utf8_lossy(&buffer[..filled]));
-        }
-        // 65 536 groups of up to ten digits and a space each is the kernel's own bound.
-        let mut long = vec![0; 1 << 20];
-        let filled = self.read_from_start(&mut long)?;
-        parse(&String::from_utf8_lossy(&long[..filled]))
-    }
-
-    fn read_from_start(&self, buffer: &mut [u8]) -> Result<usize, Error> {
-        loop {
-            match self.file.read_at(buffer, 0) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                other => return other.map_err(|source| Error::read(&self.path, source)),
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::hint::black_box;
+
     use super::*;
 
     fn source(text: &str) -> (tempfile::TempDir, Source) {
@@ -175,13 +309,6 @@ mod tests {
         assert_eq!(kib_field(text, "VmHWM:"), Some(Bytes::kib(1752)));
         assert_eq!(kib_field(text, "VmRSS:"), None);
         assert_eq!(kib_field(text, "VmSize:"), None);
-    }
-
-    #[test]
-    fn fields_behind_a_long_line_are_found() {
-        let (_folder, source) = source(&format!("Groups:\t{}\nVmHWM:\t5 kB\n", "1000 ".repeat(9000)));
-        let peak = source.with_text(|text| Ok(kib_field(text, "VmHWM:")));
-        assert_eq!(peak.unwrap(), Some(Bytes::kib(5)));
     }
 
     #[test]
@@ -203,14 +330,38 @@ mod tests {
     #[test]
     fn a_reading_of_this_process_agrees_with_itself() {
         let probe = LinuxProbe::open().unwrap();
-        let reading = probe.read().unwrap();
-        assert!(reading.rss > Bytes::ZERO && reading.rss <= reading.peak_rss);
-        assert!(reading.rss <= reading.vms);
-        assert!(reading.available <= reading.total && reading.rss < reading.total);
-        // Two counts of the same pages at different times: the same order of magnitude is all that can be
-        // said.
-        let rss = probe.rss().unwrap();
-        assert!(rss.get() / 4 < reading.rss.get() && reading.rss.get() / 4 < rss.get(), "{rss} {reading:?}");
-        assert_eq!(probe.limits().unwrap().total, reading.total);
+        for reading in [probe.read().unwrap(), probe.read().unwrap(), probe.read_anew().unwrap()] {
+            assert!(reading.rss > Bytes::ZERO && reading.rss <= reading.peak_rss);
+            assert!(reading.rss <= reading.vms);
+            assert!(reading.available <= reading.total && reading.rss < reading.total);
+            assert!(reading.faults.unwrap().minor > 0);
+            assert!(reading.headroom <= reading.container_limit);
+        }
+        assert_eq!(probe.limits().unwrap().total, probe.read().unwrap().total);
+    }
+
+    #[test]
+    fn dear_figures_age_until_they_are_refreshed() {
+        let kept = LinuxProbe::open().unwrap().with_refresh(Duration::MAX);
+        assert_eq!(kept.read().unwrap().host_age, Duration::ZERO);
+        let (first, second) = (kept.read().unwrap(), kept.read().unwrap());
+        assert!(Duration::ZERO < first.host_age && first.host_age < second.host_age);
+
+        let fresh = LinuxProbe::open().unwrap().with_refresh(Duration::ZERO);
+        assert_eq!((fresh.read().unwrap().host_age, fresh.read().unwrap().host_age), Default::default());
+    }
+
+    #[test]
+    fn what_the_process_grew_by_is_not_available_any_more() {
+        const BLOCK: Bytes = Bytes::mib(64);
+        let probe = LinuxProbe::open().unwrap().with_refresh(Duration::MAX);
+        let before = probe.read().unwrap();
+        let block = black_box(vec![1u8; BLOCK.get() as usize]);
+        let after = probe.read().unwrap();
+        let grown = after.rss.saturating_sub(before.rss);
+        assert!(grown >= Bytes::mib(48), "{grown}");
+        // Age alone does not change it: it was not read again.
+        assert_eq!(after.available, before.available.saturating_sub(grown));
+        drop(block);
     }
 }

@@ -1,18 +1,31 @@
 //! Where figures come from: one trait, a probe a system, and a scripted one for tests.
 
-#[cfg(any(target_os = "linux", test))]
+#[cfg(target_os = "linux")]
 mod cgroup;
+#[cfg(target_os = "linux")]
+mod hierarchy;
+#[cfg(target_os = "linux")]
+mod kept;
 mod limits;
 #[cfg(target_os = "linux")]
 mod linux;
+mod pressure;
 mod scripted;
+#[cfg(target_os = "linux")]
+mod source;
+#[cfg(target_os = "linux")]
+mod usage;
 
 #[cfg(target_os = "linux")]
 pub use cgroup::CgroupUsage;
 pub use limits::{Limits, default_budget};
 #[cfg(target_os = "linux")]
 pub use linux::LinuxProbe;
+pub use pressure::{Pressure, Stall};
 pub use scripted::Scripted;
+
+use std::sync::Arc;
+use std::time::Duration;
 
 use crate::bytes::Bytes;
 use crate::error::Error;
@@ -54,21 +67,137 @@ pub trait Probe: Send + Sync {
     fn peak_rss(&self) -> Result<Bytes, Error> {
         Ok(self.read()?.peak_rss)
     }
+
+    /// What a phase begins and ends with, for a probe that has a better way to it.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Probe::read`].
+    fn peaks(&self) -> Result<Peaks, Error> {
+        let Reading { rss, peak_rss, .. } = self.read()?;
+        Ok(Peaks { rss, peak_rss, container_peak: None })
+    }
+
+    /// Makes [`Probe::peak_rss`] begin anew at the present size, for everybody who reads it.
+    ///
+    /// # Errors
+    ///
+    /// If the system does not know how, which is what a probe says unless it says otherwise, or does not
+    /// allow it.
+    fn reset_peak_rss(&self) -> Result<(), Error> {
+        Err(Error::unsupported())
+    }
+
+    /// Makes [`Peaks::container_peak`] begin anew at what is charged now.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Probe::reset_peak_rss`].
+    fn reset_container_peak(&self) -> Result<(), Error> {
+        Err(Error::unsupported())
+    }
+}
+
+/// A probe that somebody else holds too, as a test that changes what it says.
+impl<P: Probe + ?Sized> Probe for Arc<P> {
+    fn read(&self) -> Result<Reading, Error> {
+        (**self).read()
+    }
+
+    fn limits(&self) -> Result<Limits, Error> {
+        (**self).limits()
+    }
+
+    fn rss(&self) -> Result<Bytes, Error> {
+        (**self).rss()
+    }
+
+    fn peak_rss(&self) -> Result<Bytes, Error> {
+        (**self).peak_rss()
+    }
+
+    fn peaks(&self) -> Result<Peaks, Error> {
+        (**self).peaks()
+    }
+
+    fn reset_peak_rss(&self) -> Result<(), Error> {
+        (**self).reset_peak_rss()
+    }
+
+    fn reset_container_peak(&self) -> Result<(), Error> {
+        (**self).reset_container_peak()
+    }
 }
 
 /// What a [`Probe`] saw.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+///
+/// ```
+/// use monitor::{Bytes, Reading};
+///
+/// let seen = Reading { rss: Bytes::mib(10), ..Reading::default() };
+/// assert_eq!((seen.headroom, seen.pressure), (None, None));
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Reading {
     /// Bytes of this process that are in RAM.
     pub rss: Bytes,
     /// Bytes of address space that this process has mapped.
     pub vms: Bytes,
-    /// The highest `rss` since the process began, as the kernel kept it.
+    /// The highest `rss` since the process began, as the kernel kept it. Never below `rss`.
     pub peak_rss: Bytes,
     /// Bytes that the host could give to new work without swapping.
     pub available: Bytes,
     /// Bytes of RAM that the host has.
     pub total: Bytes,
+    /// The least hard limit among the process's control group and that group's ancestors.
+    pub container_limit: Option<Bytes>,
+    /// Bytes charged to the process's control group, page cache included.
+    pub container_used: Option<Bytes>,
+    /// Bytes that the tightest of these groups could still take, clean page cache counted as free. `None`
+    /// without a limit.
+    pub headroom: Option<Bytes>,
+    /// How long ago the figures of the host and the container (`available` to `headroom`) were read. They are
+    /// dear, and need not be read every time.
+    pub host_age: Duration,
+    /// How long work waited for memory, at most 10 ms ago; `None` where the system does not keep it.
+    pub pressure: Option<Pressure>,
+    /// Page faults so far; `None` where the system does not count them.
+    pub faults: Option<PageFaults>,
+}
+
+/// The size and the high-water marks of the process at one time.
+///
+/// ```
+/// use monitor::{Bytes, Probe, Reading, Scripted};
+///
+/// let probe = Scripted::new([Reading { peak_rss: Bytes::mib(3), ..Reading::default() }]);
+/// assert_eq!(probe.peaks()?.peak_rss, Bytes::mib(3));
+/// # Ok::<(), monitor::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Peaks {
+    /// Bytes of this process that are in RAM.
+    pub rss: Bytes,
+    /// The highest `rss` since the process began, or since the mark was set back.
+    pub peak_rss: Bytes,
+    /// The most that was charged to the process's control group, page cache included; `None` without one.
+    pub container_peak: Option<Bytes>,
+}
+
+/// How often the process touched pages that were not there, since it began.
+///
+/// ```
+/// use monitor::PageFaults;
+///
+/// let faults = PageFaults { minor: 120, major: 3 };
+/// assert!(faults.major < faults.minor);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PageFaults {
+    /// Pages that were in RAM, or only had to be cleared: the cost of memory that is used for the first time.
+    pub minor: u64,
+    /// Pages that had to be read from a disk: the sign that memory is too short.
+    pub major: u64,
 }
 
 /// The probe of the system that this was built for.

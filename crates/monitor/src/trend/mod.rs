@@ -12,7 +12,7 @@ use crate::bytes::Bytes;
 
 use blocks::{Blocks, median};
 pub use floors::Floor;
-pub(crate) use floors::Floors;
+pub(crate) use floors::{Floors, TagCounts, Thinned};
 use mann_kendall::MannKendall;
 use theil_sen::PairSlopes;
 
@@ -226,10 +226,7 @@ impl Rise {
 fn verdict(medians: &[f64], block_len: usize, rise: &Rise, material: f64) -> Verdict {
     let (first, second) = medians.split_at(medians.len() / 2);
     // A series that is long enough for a verdict has 35 blocks or more, so that no part of it is short of two.
-    let sixth = first.len() / 3;
-    let (Some(before), Some(after)) = (Rise::of(&first[sixth..]), Rise::of(second)) else {
-        return Verdict::Undetermined(Doubt::TooFewSamples);
-    };
+    let Some(after) = Rise::of(second) else { return Verdict::Undetermined(Doubt::TooFewSamples) };
     // Whatever was before, if the second half is long enough to say so.
     let is_over = after.is_flat(material) && second.len() * block_len >= LEAST_FLOORS;
     if rise.is_flat(material) || is_over {
@@ -238,7 +235,7 @@ fn verdict(medians: &[f64], block_len: usize, rise: &Rise, material: f64) -> Ver
         Verdict::Undetermined(Doubt::IntervalIncludesZero)
     } else if rise.lower * rise.steps < material {
         Verdict::Undetermined(Doubt::NotMaterial)
-    } else if goes_on(medians, rise, &before, &after) {
+    } else if goes_on(medians, rise, first, &after) {
         Verdict::Leak
     } else if after.is_sure() {
         Verdict::Growing
@@ -248,10 +245,11 @@ fn verdict(medians: &[f64], block_len: usize, rise: &Rise, material: f64) -> Ver
 }
 
 /// Whether a rise is one that does not slow down, stop, or come by a few steps.
-fn goes_on(medians: &[f64], rise: &Rise, before: &Rise, after: &Rise) -> bool {
+fn goes_on(medians: &[f64], rise: &Rise, first: &[f64], after: &Rise) -> bool {
     // What saturates as `1 − exp(−t/τ)` loses half its pace from the first half of the series (without its first third,
     // for a short warm-up) to the second, unless τ is above 0.6 of the series.
-    let keeps_pace = after.middle >= 0.5 * before.middle.max(rise.middle);
+    let before = PairSlopes::of(&first[first.len() / 3..]).median().unwrap_or(0.0);
+    let keeps_pace = after.middle >= 0.5 * before.max(rise.middle);
     // By itself, too, the second half rises. How alike neighbours are, the whole series tells better than a part.
     let is_sure = after.test.z_corrected_by(rise.test.correction) > Z;
     let newest = PairSlopes::of(&medians[medians.len() - medians.len() / 3..]).median();

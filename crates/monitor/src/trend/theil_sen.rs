@@ -7,7 +7,8 @@
 
 /// Slopes of all pairs of a series, in units of the series a step.
 pub(super) struct PairSlopes {
-    slopes: Vec<f64>,
+    /// As whole numbers of the same order, which are picked from twice as fast.
+    slopes: Vec<i64>,
     /// Pairs that rise, less those that fall: Kendall's S.
     pub(super) rising: i64,
 }
@@ -25,28 +26,29 @@ impl PairSlopes {
     pub(super) fn of(values: &[f64]) -> PairSlopes {
         let n = values.len();
         let mut slopes = Vec::with_capacity(n * n.saturating_sub(1) / 2);
-        // By distance, so that one reciprocal serves a whole run of pairs.
+        let mut rising = 0;
         for distance in 1..n {
             let steps = distance as f64;
-            slopes.extend(values.iter().zip(&values[distance..]).map(|(from, to)| (to - from) / steps));
+            for (from, to) in values.iter().zip(&values[distance..]) {
+                rising += i64::from(to > from) - i64::from(to < from);
+                slopes.push(key((to - from) / steps));
+            }
         }
-        let rising = slopes.iter().map(|slope| i64::from(*slope > 0.0) - i64::from(*slope < 0.0)).sum();
         PairSlopes { slopes, rising }
     }
 
     /// The median slope. `None` for fewer than two values.
     pub(super) fn median(&mut self) -> Option<f64> {
         let pairs = self.slopes.len();
-        let (below, middle, _) = match pairs {
-            0 => return None,
-            _ => self.slopes.select_nth_unstable_by(pairs / 2, f64::total_cmp),
-        };
-        let middle = *middle;
-        if pairs % 2 == 1 {
-            return Some(middle);
+        if pairs == 0 {
+            return None;
         }
-        let lower = below.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        Some((lower + middle) / 2.0)
+        let (below, middle, _) = self.slopes.select_nth_unstable(pairs / 2);
+        let middle = value(*middle);
+        match below.iter().max() {
+            Some(lower) if pairs % 2 == 0 => Some((value(*lower) + middle) / 2.0),
+            _ => Some(middle),
+        }
     }
 
     /// The median slope, and the slopes at `half_width` ranks to both sides of the middle rank: the interval whose
@@ -58,10 +60,25 @@ impl PairSlopes {
         // Counted from 1: M1 = (N − C) / 2, and M2 + 1 with M2 = (N + C) / 2.
         let first = ((pairs as f64 - half_width) / 2.0).floor().max(1.0) as usize;
         let last = (((pairs as f64 + half_width) / 2.0).ceil() as usize + 1).min(pairs);
-        let lower = *self.slopes.select_nth_unstable_by(first - 1, f64::total_cmp).1;
-        let upper = *self.slopes.select_nth_unstable_by(last - 1, f64::total_cmp).1;
-        Some(SlopeInterval { lower, middle, upper })
+        // The search for the median has left the lesser half before its place and the greater one from there on.
+        let (lesser, greater) = self.slopes.split_at_mut(pairs / 2);
+        let lower = match lesser.len() {
+            0 => greater[0],
+            _ => *lesser.select_nth_unstable(first - 1).1,
+        };
+        let upper = *greater.select_nth_unstable(last - 1 - lesser.len()).1;
+        Some(SlopeInterval { lower: value(lower), middle, upper: value(upper) })
     }
+}
+
+/// A whole number that orders as the value does; the order of `f64::total_cmp`, whose trick it is.
+fn key(value: f64) -> i64 {
+    let bits = value.to_bits() as i64;
+    bits ^ (((bits >> 63) as u64) >> 1) as i64
+}
+
+fn value(key: i64) -> f64 {
+    f64::from_bits((key ^ (((key >> 63) as u64) >> 1) as i64) as u64)
 }
 
 #[cfg(test)]

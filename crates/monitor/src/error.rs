@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use crate::threshold::Level;
@@ -60,6 +61,36 @@ pub enum ErrorKind {
     },
     /// The builder was told to keep no history.
     ZeroHistory,
+    /// The builder was told to keep a timeline of less than two points.
+    #[non_exhaustive]
+    ShortTimeline {
+        /// What it was told.
+        points: usize,
+    },
+    /// A sampler was given an interval of no time.
+    ZeroInterval,
+    /// The system gave no thread.
+    #[non_exhaustive]
+    Thread {
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Metrics are served to this machine alone.
+    #[non_exhaustive]
+    NotLoopback {
+        /// An address that others could reach.
+        address: SocketAddr,
+    },
+    /// The system did not give the address to serve metrics at.
+    #[non_exhaustive]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A cache was to hold no bytes, or no items.
+    ZeroCache,
     /// A [`Scripted`](crate::Scripted) probe has no reading to give.
     EmptyScript,
 }
@@ -127,6 +158,27 @@ impl fmt::Display for Error {
             ErrorKind::ZeroHistory => {
                 f.write_str("a history of 0 entries keeps no label and no phase; keep at least one")
             }
+            ErrorKind::ShortTimeline { points } => write!(
+                f,
+                "a timeline of {points} points has no two neighbours to merge when it is full; give it at least 2"
+            ),
+            ErrorKind::ZeroInterval => {
+                f.write_str("an interval of no time would sample without a pause; give one above zero")
+            }
+            ErrorKind::Thread { .. } => {
+                f.write_str("the system gave no thread to watch memory with; the work can go on without")
+            }
+            ErrorKind::NotLoopback { address } => write!(
+                f,
+                "metrics are not served at {address}, which other machines could reach; give an address of the \
+                 loopback interface, such as 127.0.0.1:9464"
+            ),
+            ErrorKind::Listen { address, .. } => {
+                write!(f, "metrics cannot be served at {address}; give an address that is free")
+            }
+            ErrorKind::ZeroCache => {
+                f.write_str("a cache of 0 B or 0 items holds nothing; give it at least one of each")
+            }
             ErrorKind::EmptyScript => {
                 f.write_str("a scripted probe was given no readings; give it at least one")
             }
@@ -137,7 +189,10 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self.kind() {
-            ErrorKind::Read { source, .. } | ErrorKind::Write { source, .. } => Some(source),
+            ErrorKind::Read { source, .. }
+            | ErrorKind::Write { source, .. }
+            | ErrorKind::Listen { source, .. }
+            | ErrorKind::Thread { source } => Some(source),
             _ => None,
         }
     }
@@ -168,6 +223,14 @@ mod tests {
         assert_eq!(
             shown(ErrorKind::EmptyScript),
             "a scripted probe was given no readings; give it at least one"
+        );
+        assert_eq!(
+            shown(ErrorKind::ShortTimeline { points: 1 }),
+            "a timeline of 1 points has no two neighbours to merge when it is full; give it at least 2"
+        );
+        assert_eq!(
+            shown(ErrorKind::Thread { source: io::Error::other("none left") }),
+            "the system gave no thread to watch memory with; the work can go on without"
         );
         assert_eq!(
             Error::malformed("/proc/self/statm", "two numbers", &format!("{}\n", "é".repeat(90))).to_string(),

@@ -10,11 +10,15 @@ use crate::allocator::TaggedAllocator;
 use crate::budget::Budget;
 use crate::bytes::Bytes;
 use crate::error::{Error, ErrorKind};
+use crate::observer::{Observer, Observers, Progress};
 use crate::phase::{Phase, PhaseTree};
 use crate::probe::{self, Limits, Peaks, Probe, Reading, default_budget};
+use crate::reclaim::Givers;
+use crate::sampler::Sampler;
 use crate::scope::{PhaseLog, Scope};
 use crate::snapshot::{AllocationCounts, LabelledSnapshot, MemoryDelta, Snapshot};
 use crate::threshold::{Crossing, Crossings, Threshold, Watch};
+use crate::timeline::{Timeline, TimelinePoint};
 use crate::trend::{Floors, TagCounts};
 
 /// Watches one process. A cheap handle: clones share everything.
@@ -37,7 +41,11 @@ struct Inner {
     labels: Mutex<Labels>,
     phases: PhaseLog,
     floors: Floors,
+    givers: Givers,
     crossings: Arc<Crossings>,
+    timeline: Mutex<Timeline>,
+    observers: Mutex<Observers>,
+    report_interval: Duration,
     /// The highest peak that was read, for a phase whose own reading fails.
     known_peak: AtomicU64,
 }
@@ -50,6 +58,10 @@ struct Labels {
 
 /// Labelled snapshots and phases that a monitor keeps, unless told otherwise.
 const DEFAULT_HISTORY: usize = 1024;
+/// Points of a timeline: 90 KB, and finer than a chart of the usual width shows.
+const DEFAULT_TIMELINE: usize = 512;
+/// As fast as a reader of a terminal can follow.
+const DEFAULT_REPORT_INTERVAL: Duration = Duration::from_millis(100);
 
 impl Monitor {
     /// Starts to describe a monitor.
@@ -62,6 +74,9 @@ impl Monitor {
             threshold: None,
             history: DEFAULT_HISTORY,
             resets_peaks: false,
+            timeline: DEFAULT_TIMELINE,
+            observers: Observers::default(),
+            report_interval: DEFAULT_REPORT_INTERVAL,
         }
     }
 
@@ -97,7 +112,11 @@ impl Monitor {
             labels: Mutex::default(),
             phases: PhaseLog::new(builder.history, builder.resets_peaks),
             crossings: Arc::default(),
+            timeline: Mutex::new(Timeline::new(builder.timeline)),
+            observers: Mutex::new(builder.observers),
+            report_interval: builder.report_interval,
             floors: Floors::new(builder.history, builder.tags),
+            givers: Givers::default(),
             known_peak: AtomicU64::new(0),
         }))
     }
@@ -279,8 +298,91 @@ impl Monitor {
         self.0.probe.limits()
     }
 
+    /// Samples by the clock, in a thread of its own, until the guard is finished or dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::ZeroInterval`], or [`ErrorKind::Thread`] if the system gives no thread.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use monitor::Monitor;
+    ///
+    /// let monitor = Monitor::unbounded();
+    /// drop(monitor.sample_every(Duration::from_millis(10))?);
+    /// assert!(!monitor.timeline().is_empty());
+    /// # Ok::<(), monitor::Error>(())
+    /// ```
+    pub fn sample_every(&self, interval: Duration) -> Result<Sampler, Error> {
+        Sampler::start(self.clone(), interval)
+    }
+
+    /// What [samplers](Monitor::sample_every) saw so far, oldest first. When there are more samples than
+    /// [points](MonitorBuilder::with_timeline), a point stands for several, with their least, largest and
+    /// last.
+    ///
+    /// ```
+    /// assert!(monitor::Monitor::unbounded().timeline().is_empty());
+    /// ```
+    pub fn timeline(&self) -> Vec<TimelinePoint> {
+        locked(&self.0.timeline).points().to_vec()
+    }
+
+    /// Puts a sample into the timeline.
+    pub(crate) fn note(&self, snapshot: &Snapshot) {
+        locked(&self.0.timeline).add(snapshot);
+    }
+
+    /// Says how many bytes of its input the phase that began last has read, and how many there are if that is
+    /// known. The monitor's observers are told at most once each
+    /// [interval](MonitorBuilder::with_report_interval), and once when all are read. Does nothing between
+    /// phases.
+    ///
+    /// ```
+    /// use monitor::{Monitor, progress_channel};
+    ///
+    /// let (observer, told) = progress_channel(8);
+    /// let monitor = Monitor::builder().with_observer(observer).build()?;
+    /// let _scan = monitor.scope("scan");
+    /// for bytes in [100, 200, 300, 300] {
+    ///     monitor.report(bytes, Some(300));
+    /// }
+    /// let bytes: Vec<_> = std::iter::from_fn(|| told.try_recv()).map(|progress| progress.bytes).collect();
+    /// assert_eq!((bytes.first(), bytes.last()), (Some(&100), Some(&300)));
+    /// # Ok::<(), monitor::Error>(())
+    /// ```
+    pub fn report(&self, bytes: u64, total_bytes: Option<u64>) {
+        let Some(phase) = self.0.phases.current() else { return };
+        if phase.report(bytes, total_bytes, self.0.report_interval) {
+            let mut observers = locked(&self.0.observers);
+            if !observers.is_empty() {
+                observers.tell(&phase.progress(self.snapshot().ok()));
+            }
+        }
+    }
+
+    /// How far the work has come, with a snapshot.
+    ///
+    /// ```
+    /// use monitor::Monitor;
+    ///
+    /// let monitor = Monitor::unbounded();
+    /// let scan = monitor.scope("scan");
+    /// scan.add_rows(3);
+    /// assert_eq!((monitor.progress().phase.as_deref(), monitor.progress().rows), (Some("scan"), 3));
+    /// drop(scan);
+    /// assert_eq!(monitor.progress().phase, None);
+    /// ```
+    pub fn progress(&self) -> Progress {
+        let snapshot = self.snapshot().ok();
+        match self.0.phases.current() {
+            Some(phase) => phase.progress(snapshot),
+            None => Progress { snapshot, ..Progress::default() },
+        }
+    }
+
     /// Begins a phase, which ends when the guard is dropped or finished. [`Scope::scope`] begins a part of it.
-    pub fn scope(&self, name: impl Into<String>) -> Scope {
+    pub fn scope(&self, name: impl Into<Arc<str>>) -> Scope {
         Scope::begin(self.clone(), None, name.into())
     }
 
@@ -301,6 +403,10 @@ impl Monitor {
 
     pub(crate) fn noted_floors(&self) -> &Floors {
         &self.0.floors
+    }
+
+    pub(crate) fn givers(&self) -> &Givers {
+        &self.0.givers
     }
 
     pub(crate) fn elapsed(&self) -> Duration {
@@ -377,6 +483,9 @@ pub struct MonitorBuilder {
     threshold: Option<Bytes>,
     history: usize,
     resets_peaks: bool,
+    timeline: usize,
+    observers: Observers,
+    report_interval: Duration,
 }
 
 impl MonitorBuilder {
@@ -436,6 +545,23 @@ impl MonitorBuilder {
         MonitorBuilder { history: entries, ..self }
     }
 
+    /// Has `observer` told when the work [reports](Monitor::report). One that fails is not told again.
+    pub fn with_observer(mut self, observer: impl Observer + 'static) -> MonitorBuilder {
+        self.observers.add(observer);
+        self
+    }
+
+    /// How often observers are told at most: each 100 ms unless told otherwise. Zero tells them every report.
+    pub fn with_report_interval(self, interval: Duration) -> MonitorBuilder {
+        MonitorBuilder { report_interval: interval, ..self }
+    }
+
+    /// How many points the [timeline](Monitor::timeline) has at most: 512 unless told otherwise, and at least
+    /// two.
+    pub fn with_timeline(self, points: usize) -> MonitorBuilder {
+        MonitorBuilder { timeline: points, ..self }
+    }
+
     /// Sets the kernel's high-water marks back whenever a phase begins, so that each phase shows its own peak,
     /// and not only those that raise the mark. Where the system does not allow it, phases say what they can.
     ///
@@ -463,7 +589,7 @@ impl MonitorBuilder {
     ///
     /// # Errors
     ///
-    /// If the threshold or the history is zero, if there is no probe for this system and none was given, or
+    /// If the threshold or the history is zero, the timeline has less than two points, if there is no probe for this system and none was given, or
     /// if the limits cannot be read.
     pub fn build(mut self) -> Result<Monitor, Error> {
         if self.threshold == Some(Bytes::ZERO) {
@@ -471,6 +597,9 @@ impl MonitorBuilder {
         }
         if self.history == 0 {
             return Err(ErrorKind::ZeroHistory.into());
+        }
+        if self.timeline < 2 {
+            return Err(ErrorKind::ShortTimeline { points: self.timeline }.into());
         }
         let probe = match self.probe.take() {
             Some(probe) => probe,
@@ -629,11 +758,50 @@ mod tests {
     }
 
     #[test]
+    fn reports_are_told_at_most_each_interval_and_once_at_the_end() {
+        let told = |interval, reports: &[u64]| {
+            let (observer, receiver) = crate::progress_channel(64);
+            let monitor =
+                scripted([1]).with_observer(observer).with_report_interval(interval).build().unwrap();
+            monitor.report(7, None);
+            let scope = monitor.scope("scan");
+            for bytes in reports {
+                monitor.report(*bytes, Some(50));
+            }
+            drop((scope, monitor));
+            receiver.iter().map(|progress| progress.bytes).collect::<Vec<_>>()
+        };
+        assert_eq!(told(Duration::MAX, &[10, 20, 30, 50, 50, 60]), [10, 50]);
+        assert_eq!(told(Duration::ZERO, &[10, 20, 30, 50, 50]), [10, 20, 30, 50]);
+        assert_eq!(told(Duration::MAX, &[50]), [50]);
+    }
+
+    #[test]
+    fn a_report_is_about_the_phase_that_began_last() {
+        let (observer, receiver) = crate::progress_channel(64);
+        let monitor =
+            scripted([1]).with_observer(observer).with_report_interval(Duration::ZERO).build().unwrap();
+        let outer = monitor.scope("outer");
+        monitor.report(1, None);
+        let inner = outer.scope("inner");
+        inner.add_rows(5);
+        monitor.report(2, Some(9));
+        drop(inner);
+        monitor.report(3, None);
+        drop((outer, monitor));
+        let told: Vec<_> =
+            receiver.iter().map(|p| (p.phase.unwrap().to_string(), p.rows, p.bytes, p.total_bytes)).collect();
+        let expected = [("outer", 0, 1, None), ("inner", 5, 2, Some(9)), ("outer", 0, 3, None)];
+        assert_eq!(told, expected.map(|(name, rows, bytes, total)| (name.to_owned(), rows, bytes, total)));
+    }
+
+    #[test]
     fn builds_fail_by_kind() {
         let kind = |builder: MonitorBuilder| format!("{:?}", builder.build().unwrap_err().kind());
         assert_eq!(kind(scripted([1]).with_threshold(Bytes::ZERO)), "ZeroThreshold");
         assert_eq!(kind(scripted([1]).with_history(0)), "ZeroHistory");
         assert_eq!(kind(scripted([])), "EmptyScript");
+        assert_eq!(kind(scripted([1]).with_timeline(1)), "ShortTimeline { points: 1 }");
     }
 
     #[test]

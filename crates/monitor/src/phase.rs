@@ -36,6 +36,8 @@ pub struct Phase {
     pub container_peak: PhasePeak,
     /// Bytes that the phase said it had worked through.
     pub processed: Bytes,
+    /// Rows that the phase said it had worked through.
+    pub rows: u64,
 }
 
 /// The peak of one phase, as far as it can be known.
@@ -216,6 +218,7 @@ mod tests {
             own_peak: PhasePeak::Exact(Bytes::mib(40 + id)),
             container_peak: PhasePeak::Unknown,
             processed: Bytes(id * 100),
+            rows: id,
         }
     }
 

@@ -7,9 +7,11 @@ use std::time::{Duration, Instant};
 
 use crate::bytes::Bytes;
 use crate::monitor::{Monitor, locked};
+use crate::observer::Progress;
 use crate::phase::{Phase, PhasePeak};
 use crate::probe::Peaks;
 use crate::snapshot::{ByteChange, Snapshot};
+use crate::span::PhaseSpan;
 
 /// A phase that is under way. It ends when this guard is finished or dropped, by a panic too.
 ///
@@ -34,14 +36,14 @@ pub struct Scope {
 }
 
 impl Scope {
-    pub(crate) fn begin(monitor: Monitor, parent: Option<u64>, name: String) -> Scope {
+    pub(crate) fn begin(monitor: Monitor, parent: Option<&Open>, name: Arc<str>) -> Scope {
         let open = monitor.phase_log().begin(&monitor, parent, name);
         Scope { monitor, open, ended: false }
     }
 
     /// Begins a phase that is a part of this one. It may go on after this one has ended.
-    pub fn scope(&self, name: impl Into<String>) -> Scope {
-        Scope::begin(self.monitor.clone(), Some(self.open.id), name.into())
+    pub fn scope(&self, name: impl Into<Arc<str>>) -> Scope {
+        Scope::begin(self.monitor.clone(), Some(&self.open), name.into())
     }
 
     /// The phase's name.
@@ -52,6 +54,11 @@ impl Scope {
     /// Counts bytes as worked through. Threads may share the guard.
     pub fn add_bytes(&self, bytes: u64) {
         self.open.processed.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Counts rows as worked through. Threads may share the guard.
+    pub fn add_rows(&self, rows: u64) {
+        self.open.rows.fetch_add(rows, Ordering::Relaxed);
     }
 
     /// Ends the phase, notes it, and gives what was noted.
@@ -75,10 +82,10 @@ impl Drop for Scope {
 
 /// What is known of a phase that has not ended.
 #[derive(Debug)]
-struct Open {
+pub(crate) struct Open {
     id: u64,
     parent: Option<u64>,
-    name: String,
+    name: Arc<str>,
     started: Instant,
     cpu_at_start: Duration,
     /// Resident bytes at the start.
@@ -86,6 +93,19 @@ struct Open {
     own: PeakTrack,
     container: PeakTrack,
     processed: AtomicU64,
+    rows: AtomicU64,
+    reported: Mutex<Reported>,
+    span: PhaseSpan,
+}
+
+/// How far the work has come, and when observers were told so.
+#[derive(Debug, Default)]
+struct Reported {
+    bytes: u64,
+    total_bytes: Option<u64>,
+    told: Option<Instant>,
+    /// They were told of the end.
+    is_over: bool,
 }
 
 /// A mark of the kernel over the time of one phase.
@@ -152,7 +172,12 @@ impl PhaseLog {
         }
     }
 
-    fn begin(&self, monitor: &Monitor, parent: Option<u64>, name: String) -> Arc<Open> {
+    /// The phase that began last of those under way.
+    pub(crate) fn current(&self) -> Option<Arc<Open>> {
+        locked(&self.open).last_key_value().map(|(_, open)| Arc::clone(open))
+    }
+
+    fn begin(&self, monitor: &Monitor, parent: Option<&Open>, name: Arc<str>) -> Arc<Open> {
         let mut open = locked(&self.open);
         let peaks = monitor.peaks().ok();
         let mut own = PeakTrack { at_start: peaks.map(|peaks| peaks.peak_rss), ..PeakTrack::default() };
@@ -170,7 +195,8 @@ impl PhaseLog {
         let id = self.begun.fetch_add(1, Ordering::Relaxed);
         let begun = Arc::new(Open {
             id,
-            parent,
+            parent: parent.map(|parent| parent.id),
+            span: PhaseSpan::begin(parent.map(|parent| &parent.span), &name),
             name,
             started: Instant::now(),
             cpu_at_start: process_cpu_time(),
@@ -178,32 +204,36 @@ impl PhaseLog {
             own,
             container,
             processed: AtomicU64::new(0),
+            rows: AtomicU64::new(0),
+            reported: Mutex::default(),
         });
         open.insert(id, Arc::clone(&begun));
         begun
     }
 
-    fn end(&self, monitor: &Monitor, phase: &Open) -> Phase {
-        let (wall, cpu) = (phase.started.elapsed(), process_cpu_time().saturating_sub(phase.cpu_at_start));
+    fn end(&self, monitor: &Monitor, ending: &Open) -> Phase {
+        let (wall, cpu) = (ending.started.elapsed(), process_cpu_time().saturating_sub(ending.cpu_at_start));
         let mut open = locked(&self.open);
         let peaks = monitor.peaks().ok();
-        open.remove(&phase.id);
+        open.remove(&ending.id);
         drop(open);
         if let Some(peaks) = peaks {
-            phase.own.sample(peaks.rss);
+            ending.own.sample(peaks.rss);
         }
         let phase = Phase {
-            id: phase.id,
-            parent: phase.parent,
-            name: phase.name.clone(),
+            id: ending.id,
+            parent: ending.parent,
+            name: ending.name.to_string(),
             wall,
             cpu,
-            rss: phase.rss.zip(peaks).map(|(start, end)| ByteChange::between(start, end.rss)),
+            rss: ending.rss.zip(peaks).map(|(start, end)| ByteChange::between(start, end.rss)),
             peak_rss: monitor.known_peak(),
-            own_peak: phase.own.peak(peaks.map(|peaks| peaks.peak_rss)),
-            container_peak: phase.container.peak(peaks.and_then(|peaks| peaks.container_peak)),
-            processed: Bytes(phase.processed.load(Ordering::Relaxed)),
+            own_peak: ending.own.peak(peaks.map(|peaks| peaks.peak_rss)),
+            container_peak: ending.container.peak(peaks.and_then(|peaks| peaks.container_peak)),
+            processed: Bytes(ending.processed.load(Ordering::Relaxed)),
+            rows: ending.rows.load(Ordering::Relaxed),
         };
+        ending.span.record(&phase);
         let mut ended = locked(&self.ended);
         ended.insert(phase.id, phase.clone());
         if ended.len() > self.most {
@@ -214,6 +244,33 @@ impl PhaseLog {
 }
 
 impl Open {
+    /// Takes a report, and says whether observers are due to be told: at most once each `interval`, and once
+    /// at the end.
+    pub(crate) fn report(&self, bytes: u64, total_bytes: Option<u64>, interval: Duration) -> bool {
+        let mut reported = locked(&self.reported);
+        (reported.bytes, reported.total_bytes) = (bytes, total_bytes);
+        let now = Instant::now();
+        let is_end = total_bytes.is_some_and(|total| bytes >= total);
+        let is_due = is_end || reported.told.is_none_or(|told| now - told >= interval);
+        if !is_due || reported.is_over {
+            return false;
+        }
+        (reported.is_over, reported.told) = (is_end, Some(now));
+        true
+    }
+
+    pub(crate) fn progress(&self, snapshot: Option<Snapshot>) -> Progress {
+        let reported = locked(&self.reported);
+        Progress {
+            phase: Some(Arc::clone(&self.name)),
+            elapsed: self.started.elapsed(),
+            rows: self.rows.load(Ordering::Relaxed),
+            bytes: reported.bytes,
+            total_bytes: reported.total_bytes,
+            snapshot,
+        }
+    }
+
     fn keep(&self, peaks: &Peaks) {
         self.own.keep(Some(peaks.peak_rss));
         self.container.keep(peaks.container_peak);

@@ -142,7 +142,8 @@ impl<K: Eq + Hash + HeapSize, V: HeapSize> MemoryCache<K, V> {
         let outcome = if bytes > self.max_bytes {
             Err(NotCachedKind::TooLarge { bytes, limit: self.max_bytes })
         } else {
-            while state.entries.len() >= self.max_items || state.bytes.saturating_add(bytes) > self.max_bytes {
+            while state.entries.len() >= self.max_items || state.bytes.saturating_add(bytes) > self.max_bytes
+            {
                 state.evict();
             }
             state.reserve_also(bytes)

@@ -43,7 +43,7 @@ impl AllocatorTrim {
 
 impl Giver for AllocatorTrim {
     fn give_back(&self) -> Bytes {
-        let probe = LinuxProbe::new().ok();
+        let probe = LinuxProbe::open().ok();
         let resident = || probe.as_ref().and_then(|probe| probe.rss().ok());
         let before = resident();
         // SAFETY: it takes no pointer and may be called at any time from any thread.

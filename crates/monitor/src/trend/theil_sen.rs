@@ -46,7 +46,7 @@ impl PairSlopes {
         let (below, middle, _) = self.slopes.select_nth_unstable(pairs / 2);
         let middle = value(*middle);
         match below.iter().max() {
-            Some(lower) if pairs % 2 == 0 => Some((value(*lower) + middle) / 2.0),
+            Some(lower) if pairs.is_multiple_of(2) => Some((value(*lower) + middle) / 2.0),
             _ => Some(middle),
         }
     }

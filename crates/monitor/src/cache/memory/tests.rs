@@ -41,13 +41,24 @@ fn overhead() -> u64 {
 
 #[derive(Clone, Debug)]
 enum Act {
-    Insert { key: u64, bytes: u64 },
-    Touch { key: u64 },
-    Remove { key: u64 },
-    Shrink { bytes: u64 },
+    Insert {
+        key: u64,
+        bytes: u64,
+    },
+    Touch {
+        key: u64,
+    },
+    Remove {
+        key: u64,
+    },
+    Shrink {
+        bytes: u64,
+    },
     GiveBack,
     /// Somebody else takes that much of the budget, or gives it back.
-    Others { bytes: u64 },
+    Others {
+        bytes: u64,
+    },
 }
 
 fn acts() -> impl Strategy<Value = Act> {
@@ -218,7 +229,10 @@ fn eight_threads_never_hold_more() {
                             }
                             _ => {
                                 let value = Tracked::new((random >> 40) % LARGEST, alive);
-                                stored.fetch_add(u64::from(cache.insert(key, value).is_ok()), Ordering::Relaxed);
+                                stored.fetch_add(
+                                    u64::from(cache.insert(key, value).is_ok()),
+                                    Ordering::Relaxed,
+                                );
                             }
                         }
                         assert!(cache.bytes() <= MAX);
@@ -274,10 +288,14 @@ fn refusals_say_why() {
     );
     let refused = cache.insert(1, vec![0; 1000]).unwrap_err();
     let message = refused.to_string();
-    assert!(message.starts_with("an entry is not cached: the memory budget of 500 B cannot give"), "{message}");
+    assert!(
+        message.starts_with("an entry is not cached: the memory budget of 500 B cannot give"),
+        "{message}"
+    );
     assert!(std::error::Error::source(&refused).is_some());
     let zero = |bytes, items| {
-        let builder = MemoryCache::<u8, u8>::builder(&consumer).with_max_bytes(Bytes(bytes)).with_max_items(items);
+        let builder =
+            MemoryCache::<u8, u8>::builder(&consumer).with_max_bytes(Bytes(bytes)).with_max_items(items);
         builder.build().unwrap_err().to_string()
     };
     let message = "a cache of 0 B or 0 items holds nothing; give it at least one of each";

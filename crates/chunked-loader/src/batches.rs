@@ -6,6 +6,8 @@ use std::thread::JoinHandle;
 
 use arrow::datatypes::SchemaRef;
 
+use monitor::Tag;
+
 use crate::batch::Batch;
 use crate::batch_builder::BatchPlan;
 use crate::delivery::{Claim, Delivery, Sizes};
@@ -176,7 +178,9 @@ impl Threads {
             };
             let (delivery, reading) = (Arc::clone(&self.delivery), Arc::clone(&self.reading));
             let has_panicked = Arc::clone(&self.has_panicked);
+            let tag = Tag::current();
             let work = move || {
+                let _under = tag.enter();
                 let _guard = StopOnPanic(&delivery, &has_panicked);
                 work(reader, &delivery, &reading.plan);
             };

@@ -4,7 +4,9 @@ use std::cmp::Reverse;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use crate::births::{Births, Place, now};
 use crate::bytes::Bytes;
 use crate::refusal::{BudgetExceeded, Refusal};
 
@@ -54,8 +56,8 @@ struct Ledger {
 struct Account {
     name: Box<str>,
     live: AtomicU64,
-    reservations: AtomicU64,
     peak: AtomicU64,
+    births: Births,
 }
 
 /// One consumer's line in [`Budget::holders`].
@@ -70,6 +72,11 @@ pub struct Holder {
     pub reservations: u64,
     /// The most bytes that it ever had reserved at once.
     pub peak: Bytes,
+    /// How long its oldest guard is alive, by a clock that moves in steps of up to 10 ms; `None` if it has none.
+    ///
+    /// Of 64 guards that are alive at the same time the ages are kept. Where there are more, an older one may be among
+    /// those whose age is not, until a place is free for the next guard; those that stay on get one sooner or later.
+    pub oldest: Option<Duration>,
 }
 
 impl Budget {
@@ -126,8 +133,8 @@ impl Budget {
                 let account = Arc::new(Account {
                     name: name.into(),
                     live: AtomicU64::new(0),
-                    reservations: AtomicU64::new(0),
                     peak: AtomicU64::new(0),
+                    births: Births::new(),
                 });
                 accounts.push(Arc::clone(&account));
                 account
@@ -139,26 +146,35 @@ impl Budget {
     /// Guards that are alive now, those of zero bytes included.
     pub(crate) fn reservations(&self) -> u64 {
         let accounts = self.0.accounts.lock().unwrap_or_else(PoisonError::into_inner);
-        accounts.iter().map(|account| account.reservations.load(Ordering::Relaxed)).sum()
+        accounts.iter().map(|account| account.births.count()).sum()
     }
 
     /// Every consumer ever opened, largest live bytes first, then by name.
     ///
     /// The lines are read one after the other: while other threads reserve, they need not add up.
     pub fn holders(&self) -> Vec<Holder> {
-        let accounts = self.0.accounts.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut holders: Vec<Holder> = accounts
-            .iter()
-            .map(|account| Holder {
-                name: account.name.to_string(),
-                live: Bytes(account.live.load(Ordering::Acquire)),
-                reservations: account.reservations.load(Ordering::Relaxed),
-                peak: Bytes(account.peak.load(Ordering::Relaxed)),
-            })
-            .collect();
-        drop(accounts);
+        let mut holders = self.holders_as_opened();
         holders.sort_by(|a, b| (Reverse(a.live), &a.name).cmp(&(Reverse(b.live), &b.name)));
         holders
+    }
+
+    /// Every consumer ever opened, in that order: the place of one never changes.
+    pub(crate) fn holders_as_opened(&self) -> Vec<Holder> {
+        let accounts = self.0.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        let holder = |account: &Arc<Account>| Holder {
+            name: account.name.to_string(),
+            live: Bytes(account.live.load(Ordering::Acquire)),
+            reservations: account.births.count(),
+            peak: Bytes(account.peak.load(Ordering::Relaxed)),
+            oldest: account.births.oldest(),
+        };
+        accounts.iter().map(holder).collect()
+    }
+
+    /// Live bytes of every consumer ever opened, in that order.
+    pub(crate) fn live_as_opened(&self, mut each: impl FnMut(Bytes)) {
+        let accounts = self.0.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        accounts.iter().for_each(|account| each(Bytes(account.live.load(Ordering::Acquire))));
     }
 
     /// Raises the total by `bytes`, or says what it was when that would have been too much.
@@ -170,7 +186,7 @@ impl Budget {
         match raised {
             Ok(before) => {
                 // No overflow: the sum was at or under the limit.
-                self.0.peak.fetch_max(before + bytes.get(), Ordering::Relaxed);
+                raise_peak(&self.0.peak, before + bytes.get());
                 Ok(())
             }
             Err(total) => Err(Bytes(total)),
@@ -179,6 +195,13 @@ impl Budget {
 
     fn lower(&self, bytes: Bytes) {
         self.0.reserved.fetch_sub(bytes.get(), Ordering::AcqRel);
+    }
+}
+
+/// Most reservations set no record, and a look costs less than a write that changes nothing.
+fn raise_peak(peak: &AtomicU64, reached: u64) {
+    if peak.load(Ordering::Relaxed) < reached {
+        peak.fetch_max(reached, Ordering::Relaxed);
     }
 }
 
@@ -217,15 +240,15 @@ impl Consumer {
     /// [`BudgetExceeded`] if the reserved total would pass the limit; nothing is reserved then.
     pub fn try_reserve(&self, bytes: Bytes) -> Result<Reservation, BudgetExceeded> {
         self.charge(bytes)?;
-        self.account.reservations.fetch_add(1, Ordering::Relaxed);
-        Ok(Reservation { consumer: self.clone(), bytes })
+        let place = self.account.births.add(now());
+        Ok(Reservation { consumer: self.clone(), bytes, place })
     }
 
     fn charge(&self, bytes: Bytes) -> Result<(), BudgetExceeded> {
         self.budget.raise(bytes).map_err(|reserved| self.refusal(bytes, reserved))?;
         // No overflow: an account is at or under the total, which is at or under the limit.
         let live = self.account.live.fetch_add(bytes.get(), Ordering::AcqRel) + bytes.get();
-        self.account.peak.fetch_max(live, Ordering::Relaxed);
+        raise_peak(&self.account.peak, live);
         Ok(())
     }
 
@@ -261,6 +284,7 @@ impl fmt::Debug for Consumer {
 pub struct Reservation {
     consumer: Consumer,
     bytes: Bytes,
+    place: Place,
 }
 
 impl Reservation {
@@ -311,7 +335,8 @@ impl Reservation {
         }
     }
 
-    /// Moves `bytes` of it to a guard of their own, for the same consumer. The total does not change.
+    /// Moves `bytes` of it to a guard of their own, for the same consumer and of the same age. The total does not
+    /// change.
     ///
     /// # Panics
     ///
@@ -326,14 +351,15 @@ impl Reservation {
             self.consumer.name()
         );
         self.bytes = self.bytes.saturating_sub(bytes);
-        self.consumer.account.reservations.fetch_add(1, Ordering::Relaxed);
-        Reservation { consumer: self.consumer.clone(), bytes }
+        let births = &self.consumer.account.births;
+        let place = births.add(births.at(&self.place));
+        Reservation { consumer: self.consumer.clone(), bytes, place }
     }
 }
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        self.consumer.account.reservations.fetch_sub(1, Ordering::Relaxed);
+        self.consumer.account.births.remove(&self.place);
         self.consumer.release(self.bytes);
     }
 }
@@ -377,17 +403,23 @@ mod tests {
         let _c = budget.consumer("batch").try_reserve(Bytes(30)).unwrap();
         let idle = budget.consumer("idle");
         drop(idle.try_reserve(Bytes(5)).unwrap());
-        let holder = |name: &str, live, reservations, peak| Holder {
-            name: name.into(),
-            live: Bytes(live),
-            reservations,
-            peak: Bytes(peak),
-        };
+        let holders = budget.holders();
+        let figures = holders.iter().map(|h| (h.name.as_str(), h.live.get(), h.reservations, h.peak.get()));
         // Equal sizes stand in order of their names.
-        assert_eq!(
-            budget.holders(),
-            [holder("batch", 30, 1, 30), holder("pool", 30, 2, 30), holder("idle", 0, 0, 5)]
-        );
+        assert!(figures.eq([("batch", 30, 1, 30), ("pool", 30, 2, 30), ("idle", 0, 0, 5)]), "{holders:?}");
+        assert!(holders[..2].iter().all(|holder| holder.oldest.is_some()));
+        assert_eq!((holders[2].oldest, budget.reservations()), (None, 3));
+    }
+
+    #[test]
+    fn what_is_split_off_is_as_old() {
+        let budget = Budget::unbounded();
+        let mut held = budget.consumer("batch").try_reserve(Bytes(10)).unwrap();
+        std::thread::sleep(Duration::from_millis(50));
+        let part = held.split(Bytes(4));
+        drop(held);
+        assert!(budget.holders()[0].oldest.unwrap() >= Duration::from_millis(30));
+        drop(part);
     }
 
     #[test]

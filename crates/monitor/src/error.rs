@@ -115,6 +115,8 @@ pub enum ErrorKind {
         /// What the system said.
         source: Option<io::Error>,
     },
+    /// A cache was to hold no bytes, or no items.
+    ZeroCache,
     /// A [`Scripted`](crate::Scripted) probe has no reading to give.
     EmptyScript,
 }
@@ -213,6 +215,9 @@ impl fmt::Display for Error {
                  privilege, or look at a snapshot's pressure instead",
                 path.display()
             ),
+            ErrorKind::ZeroCache => {
+                f.write_str("a cache of 0 B or 0 items holds nothing; give it at least one of each")
+            }
             ErrorKind::EmptyScript => {
                 f.write_str("a scripted probe was given no readings; give it at least one")
             }

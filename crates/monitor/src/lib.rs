@@ -85,13 +85,19 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod allocator;
+mod births;
 mod budget;
 mod bytes;
+mod cache;
 mod error;
+mod global;
+mod holders;
 mod monitor;
 mod observer;
 mod phase;
 mod probe;
+mod reclaim;
 mod refusal;
 mod sampler;
 mod scope;
@@ -100,10 +106,17 @@ mod span;
 mod stall;
 mod threshold;
 mod timeline;
+mod trend;
 
+pub use allocator::{MOST_TAGS, Tag, TagGuard, TagUse, TaggedAllocator};
 pub use budget::{Budget, Consumer, Holder, Reservation};
 pub use bytes::{Bytes, ParseBytesError, ParseBytesErrorKind};
+pub use cache::{
+    CacheStatistics, HeapSize, MemoryCache, MemoryCacheBuilder, NotCached, NotCachedKind, WeakCache,
+};
 pub use error::{Error, ErrorKind};
+pub use global::{check_memory_threshold, global, log_memory, set_global};
+pub use holders::{HolderOrder, HolderSource, TopHolder};
 pub use monitor::{Monitor, MonitorBuilder};
 pub use observer::{
     ChannelObserver, MetricsServer, Observer, OpenMetricsFile, Progress, ProgressLines, ProgressReceiver,
@@ -115,6 +128,9 @@ pub use probe::SysinfoProbe;
 #[cfg(target_os = "linux")]
 pub use probe::{CgroupUsage, LinuxProbe};
 pub use probe::{Limits, PageFaults, Peaks, Pressure, Probe, Reading, Scripted, Stall, default_budget};
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+pub use reclaim::AllocatorTrim;
+pub use reclaim::{Giver, Reclaimed, Stage};
 pub use refusal::BudgetExceeded;
 pub use sampler::Sampler;
 pub use scope::Scope;
@@ -122,3 +138,4 @@ pub use snapshot::{AllocationCounts, ByteChange, LabelledSnapshot, MemoryDelta, 
 pub use stall::{StallTrigger, StallWatch};
 pub use threshold::{Crossing, Direction, Level, Threshold, Watch};
 pub use timeline::{ByteSpan, TimelinePoint};
+pub use trend::{Doubt, Floor, LEAST_FLOORS, Slope, Trend, TrendTest, Verdict};

@@ -6,17 +6,20 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant, SystemTime};
 
+use crate::allocator::TaggedAllocator;
 use crate::budget::Budget;
 use crate::bytes::Bytes;
 use crate::error::{Error, ErrorKind};
 use crate::observer::{Observer, Observers, Progress};
 use crate::phase::{Phase, PhaseTree};
 use crate::probe::{self, Limits, Peaks, Probe, Reading, default_budget};
+use crate::reclaim::Givers;
 use crate::sampler::Sampler;
 use crate::scope::{PhaseLog, Scope};
 use crate::snapshot::{AllocationCounts, LabelledSnapshot, MemoryDelta, Snapshot};
 use crate::threshold::{Crossing, Crossings, Threshold, Watch};
 use crate::timeline::{Timeline, TimelinePoint};
+use crate::trend::{Floors, TagCounts};
 
 /// Watches one process. A cheap handle: clones share everything.
 ///
@@ -46,6 +49,8 @@ struct Inner {
     baseline: Mutex<Option<Snapshot>>,
     labels: Mutex<Labels>,
     phases: PhaseLog,
+    floors: Floors,
+    givers: Givers,
     crossings: Arc<Crossings>,
     timeline: Mutex<Timeline>,
     observers: Mutex<Observers>,
@@ -74,6 +79,7 @@ impl Monitor {
             probe: None,
             budget: None,
             allocations: None,
+            tags: None,
             threshold: None,
             history: DEFAULT_HISTORY,
             resets_peaks: false,
@@ -118,6 +124,8 @@ impl Monitor {
             timeline: Mutex::new(Timeline::new(builder.timeline)),
             observers: Mutex::new(builder.observers),
             report_interval: builder.report_interval,
+            floors: Floors::new(builder.history, builder.tags),
+            givers: Givers::default(),
             known_peak: AtomicU64::new(0),
         }))
     }
@@ -414,6 +422,18 @@ impl Monitor {
         &self.0.phases
     }
 
+    pub(crate) fn noted_floors(&self) -> &Floors {
+        &self.0.floors
+    }
+
+    pub(crate) fn givers(&self) -> &Givers {
+        &self.0.givers
+    }
+
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.0.started.elapsed()
+    }
+
     pub(crate) fn probe(&self) -> &dyn Probe {
         &*self.0.probe
     }
@@ -487,6 +507,7 @@ pub struct MonitorBuilder {
     probe: Option<Box<dyn Probe>>,
     budget: Option<Budget>,
     allocations: Option<Box<dyn Fn() -> AllocationCounts + Send + Sync>>,
+    tags: Option<TagCounts>,
     threshold: Option<Bytes>,
     history: usize,
     resets_peaks: bool,
@@ -513,6 +534,31 @@ impl MonitorBuilder {
         counts: impl Fn() -> AllocationCounts + Send + Sync + 'static,
     ) -> MonitorBuilder {
         MonitorBuilder { allocations: Some(Box::new(counts)), ..self }
+    }
+
+    /// The allocator that counts by tags: snapshots show what it has in use, [`Monitor::end_of_batch`] notes that, and
+    /// [`Monitor::top_holders`] lists its tags. Takes the place of [`MonitorBuilder::with_allocations`].
+    ///
+    /// ```
+    /// use monitor::{HolderOrder, Monitor, Tag, TaggedAllocator};
+    ///
+    /// #[global_allocator]
+    /// static ALLOCATOR: TaggedAllocator = TaggedAllocator::new();
+    ///
+    /// let monitor = Monitor::builder().with_tagged_allocator(&ALLOCATOR).build()?;
+    /// let _rows = {
+    ///     let _under = Tag::new("rows").enter();
+    ///     vec![0u8; 1 << 20]
+    /// };
+    /// assert_eq!(monitor.top_holders(1, HolderOrder::Size)[0].name, "rows");
+    /// assert!(monitor.snapshot()?.allocations.is_some_and(|counts| counts.live_bytes.get() > 1 << 20));
+    /// # Ok::<(), monitor::Error>(())
+    /// ```
+    pub fn with_tagged_allocator<A: Sync>(self, allocator: &'static TaggedAllocator<A>) -> MonitorBuilder {
+        MonitorBuilder {
+            tags: Some(Box::new(|| allocator.tags())),
+            ..self.with_allocations(|| allocator.live())
+        }
     }
 
     /// The resident size that [`Monitor::is_above_threshold`] compares with. Without it, the least of the

@@ -11,8 +11,9 @@ use chunked_loader::{
     Batch, BatchLimit, Downcast, FixedRows, Kind, Loader, Observation, OnBadRecord, Scan, Sizing, TypeHint,
 };
 use incremental::{Column, ValueKind};
-use monitor::{Budget, Bytes, Monitor, Reservation};
+use monitor::{Budget, Bytes, Monitor, Reservation, Tag};
 
+use crate::allocator;
 use crate::args::{Input, OnBadRow, Run};
 use crate::failure::Failure;
 use crate::input;
@@ -27,6 +28,10 @@ use crate::written_files;
 /// What the process takes beside what is reserved: code that is not paged in yet, thread stacks, and what the
 /// allocator keeps for itself.
 const PROCESS_SLACK: Bytes = Bytes::mib(12);
+
+/// What is allocated is counted by these tags, where the allocator counts.
+const LOADER: &str = "loader";
+const STEPS: &str = "steps";
 
 /// Files that a command reads and writes beside its input.
 #[derive(Clone, Copy, Debug, Default)]
@@ -71,8 +76,8 @@ impl Job {
         let rejects_path = rejects_path(input, beside.output)?;
 
         let progress = Progress::new(settings.progress);
-        let monitor =
-            progress.observe(Monitor::builder().with_budget(Budget::new(settings.memory))).build()?;
+        let builder = allocator::counted(Monitor::builder()).with_budget(Budget::new(settings.memory));
+        let monitor = progress.observe(builder).build()?;
         let least = monitor.snapshot()?.rss.saturating_add(PROCESS_SLACK);
         let process = monitor
             .budget()
@@ -174,6 +179,7 @@ impl Job {
     /// Finds the exact types of the whole input.
     pub(crate) fn scan(&mut self) -> Result<Scan, Failure> {
         let phase = self.monitor.scope("scan");
+        let _under = Tag::new(LOADER).enter();
         let rejects = &mut self.rejects;
         let scan = self.loader.scan_with(&mut |reject| match rejects {
             Some(file) => file.write(reject),
@@ -244,10 +250,12 @@ impl Job {
         let loader = self.loader.clone().with_batches_kept(threads);
         let batches = loader.batches(scan, projection, self.sizing(0));
         let shared = Mutex::new((batches, BatchSizes::default()));
+        let (loading, taking) = (Tag::new(LOADER), Tag::new(STEPS));
         let (interrupt, is_over) = (&self.interrupt, AtomicBool::new(false));
         let work = |thread: usize| -> Result<(), Failure> {
             while !is_over.load(Ordering::Relaxed) {
                 let next = {
+                    let _under = loading.enter();
                     let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
                     interrupt.check()?;
                     let Some(batch) = shared.0.next() else { break };
@@ -256,6 +264,7 @@ impl Job {
                     phase.add_rows(batch.num_rows() as u64);
                     batch
                 };
+                let _under = taking.enter();
                 each(thread, &next)?;
             }
             Ok(())
@@ -292,16 +301,24 @@ impl Job {
         let phase = self.monitor.scope(name);
         phase.add_bytes(scan.bytes());
         self.passes += 1;
-        let batches = self.loader.batches(scan, projection, self.sizing(row_bytes_made));
+        let (loading, taking) = (Tag::new(LOADER), Tag::new(STEPS));
+        let mut batches = self.loader.batches(scan, projection, self.sizing(row_bytes_made));
         let making = self.monitor.budget().consumer("transform");
         let mut sizes = BatchSizes::default();
-        for batch in batches {
+        let mut next = || {
+            let _under = loading.enter();
+            batches.next()
+        };
+        while let Some(batch) = next() {
             self.interrupt.check()?;
             let batch = batch?;
             sizes.add(batch.num_rows() as u64);
-            let _made = making.try_reserve(Bytes::from(row_bytes_made.saturating_mul(batch.num_rows())))?;
+            let made = making.try_reserve(Bytes::from(row_bytes_made.saturating_mul(batch.num_rows())))?;
+            let under = taking.enter();
             each(&batch)?;
             phase.add_rows(batch.num_rows() as u64);
+            drop((under, made, batch));
+            self.monitor.end_of_batch();
         }
         Ok(sizes)
     }

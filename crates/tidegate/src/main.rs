@@ -1,5 +1,6 @@
 //! The `tidegate` command: raw flags, then checked arguments, then work.
 
+mod allocator;
 mod args;
 mod column_statistics;
 mod command;

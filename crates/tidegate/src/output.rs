@@ -8,7 +8,7 @@ use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Float32Type, Float64Type, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
-use monitor::Monitor;
+use monitor::{Monitor, Tag};
 use sink::{Compression, Sink, SinkBuilder, Written};
 
 use crate::args;
@@ -63,6 +63,9 @@ impl Target {
     }
 }
 
+/// What is allocated while a batch is written is counted by this tag, where the allocator counts.
+const SINK: &str = "sink";
+
 /// An output that is being written.
 pub(crate) struct Output {
     sink: Box<dyn Sink>,
@@ -72,6 +75,7 @@ pub(crate) struct Output {
 
 impl Output {
     pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<(), Failure> {
+        let _under = Tag::new(SINK).enter();
         for (nulls, column) in self.nulls.iter_mut().zip(batch.columns()) {
             *nulls += column.logical_null_count() as u64;
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use monitor::{Budget, Bytes};
+use monitor::{Budget, Bytes, Tag};
 
 use super::chain::Chain;
 use super::ranges::{RangeResult, Ranges, StopOnPanic};
@@ -221,7 +221,11 @@ impl Pass<'_> {
             for (thread, (walker, scanner, held)) in workers.iter_mut().enumerate() {
                 let chain = &chain;
                 let named = std::thread::Builder::new().name("tidegate-scan".to_owned());
-                let work = move || ranges.work(chain, walker, scanner, held);
+                let tag = Tag::current();
+                let work = move || {
+                    let _under = tag.enter();
+                    ranges.work(chain, walker, scanner, held)
+                };
                 match named.spawn_scoped(threads, work) {
                     Ok(_) => {}
                     // One thread is enough; the others are for speed.

@@ -4,7 +4,7 @@ use std::io::{self, Read};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::JoinHandle;
 
-use monitor::{Budget, BudgetExceeded, Bytes, Reservation};
+use monitor::{Budget, BudgetExceeded, Bytes, Reservation, Tag};
 
 /// The bytes of another reader, in the same order, with its error where it came.
 ///
@@ -56,9 +56,11 @@ impl Ahead {
             // The other end is alive: it is the next line's.
             let _ = empty.send(Vec::with_capacity(BUFFER));
         }
-        let thread = std::thread::Builder::new()
-            .name("read ahead".to_owned())
-            .spawn(move || read_ahead(&mut reader, &take_empty, &send_full))?;
+        let tag = Tag::current();
+        let thread = std::thread::Builder::new().name("read ahead".to_owned()).spawn(move || {
+            let _under = tag.enter();
+            read_ahead(&mut reader, &take_empty, &send_full);
+        })?;
         Ok(Ahead {
             full: Some(full),
             empty: Some(empty),

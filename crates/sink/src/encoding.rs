@@ -53,8 +53,9 @@ pub(crate) fn properties(
         Compression::Lz4 => basic::Compression::LZ4_RAW,
         Compression::None => basic::Compression::UNCOMPRESSED,
     };
-    let share = row_group_bytes.get() / 2 / (schema.fields().len().max(1) as u64);
+    let share = column_share(row_group_bytes, schema.fields().len());
     let page = share / 4;
+    let is_wide = is_wide(row_group_bytes, schema.fields().len());
     let is_indexed = share >= LEAST_INDEXED_SHARE;
     let mut properties = WriterProperties::builder()
         .set_created_by(CREATED_BY.to_owned())
@@ -71,7 +72,7 @@ pub(crate) fn properties(
         .set_max_row_group_bytes(None);
     for (field, sample) in schema.fields().iter().zip(sample) {
         let column = ColumnPath::new(vec![field.name().clone()]);
-        if let Some(encoding) = plain_encoding(field.data_type()).filter(|_| share >= LEAST_PACKED_SHARE) {
+        if let Some(encoding) = plain_encoding(field.data_type()).filter(|_| !is_wide) {
             properties = properties.set_column_encoding(column.clone(), encoding);
         }
         if matches!(field.data_type(), DataType::Dictionary(..)) {
@@ -85,6 +86,17 @@ pub(crate) fn properties(
         };
     }
     Ok(properties.build())
+}
+
+/// What a column may gather before a page is made, of row groups that take `row_group_bytes`.
+fn column_share(row_group_bytes: Bytes, columns: usize) -> u64 {
+    row_group_bytes.get() / 2 / (columns.max(1) as u64)
+}
+
+/// Whether a table has so many columns, for the size of its row groups, that each holds but a few pages. Side by side
+/// thousands of short columns gain little, and the allocator keeps pages of each for every thread.
+pub(crate) fn is_wide(row_group_bytes: Bytes, columns: usize) -> bool {
+    column_share(row_group_bytes, columns) < LEAST_PACKED_SHARE
 }
 
 /// How values are written that have no dictionary; `None` where the format knows one way only, or no better one.

@@ -12,6 +12,7 @@ use rayon::ThreadPool;
 use crate::column_encoder::ColumnEncoder;
 use crate::compression::Compression;
 use crate::encoder::Encoder;
+use crate::encoding::is_wide;
 use crate::error::{Error, ErrorKind};
 use crate::file_index::FileIndex;
 use crate::lanes::{Job, Lanes};
@@ -81,11 +82,15 @@ impl ParquetEncoder {
         let progress = output.progress();
         let refused = |error| exceeded(&progress, error);
         let count = schema.fields().len() as u64;
-        let beside = count * COLUMN_WRITER
-            + threads.as_ref().map_or(0, |threads| threads.current_num_threads() as u64 * ENCODING_THREAD);
-        let column_writers = budget.consumer("column writers").try_reserve(Bytes(beside)).map_err(refused)?;
+        let writers = budget.consumer("column writers");
+        let mut column_writers = writers.try_reserve(Bytes(count * COLUMN_WRITER)).map_err(refused)?;
         let index = FileIndex::new(budget).map_err(refused)?;
         let (limits, reservation) = reserve(budget, limits, count).map_err(refused)?;
+        let threads = threads.filter(|_| !is_wide(limits.bytes, schema.fields().len()));
+        if let Some(threads) = &threads {
+            let kept = Bytes(threads.current_num_threads() as u64 * ENCODING_THREAD);
+            column_writers.try_grow(kept).map_err(refused)?;
+        }
         let schema = stored_schema(schema);
         let columns = schema.fields().iter().map(|field| ColumnEncoder::new(field)).collect();
         Ok(Self {

@@ -19,6 +19,7 @@ use crate::failure::Failure;
 use crate::input;
 use crate::interrupt::Interrupt;
 use crate::metrics::Metrics;
+use crate::pages_back::PagesBack;
 use crate::progress::Progress;
 use crate::rejects_file::RejectsFile;
 use crate::settings::{self, MaxRejects, Settings};
@@ -303,6 +304,7 @@ impl Job {
         self.passes += 1;
         let (loading, taking) = (Tag::new(LOADER), Tag::new(STEPS));
         let mut batches = self.loader.batches(scan, projection, self.sizing(row_bytes_made));
+        let mut pages = PagesBack::new(&self.monitor);
         let making = self.monitor.budget().consumer("transform");
         let mut sizes = BatchSizes::default();
         let mut next = || {
@@ -319,6 +321,7 @@ impl Job {
             phase.add_rows(batch.num_rows() as u64);
             drop((under, made, batch));
             self.monitor.end_of_batch();
+            pages.check();
         }
         Ok(sizes)
     }

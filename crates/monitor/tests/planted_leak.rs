@@ -1,5 +1,7 @@
 //! A leak planted in a program, found and named. A process of its own: the allocator is the program's.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
 use std::hint::black_box;
 use std::sync::Mutex;
 

@@ -59,12 +59,17 @@ fn open_as(bytes: &[u8], encoding: Encoding) -> Result<Opened, Error> {
     std::fs::write(&path, bytes).unwrap();
     let file = &Source::open(&[path], folder.path()).unwrap().files[0];
     let pipe = &Source::spool("pipe", bytes, folder.path(), &mut || false).unwrap().files[0];
+    // A refusal knows how old each reservation is, which no two openings share; it does not say so.
+    let told = |error: &Error| match error.kind() {
+        ErrorKind::Budget(refusal) => refusal.to_string(),
+        kind => format!("{kind:?}"),
+    };
     let shown = |opened: &Result<Opened, Error>| match opened {
         Ok(o) => {
-            let end = o.end.as_ref().map_err(|e| format!("{:?}", e.kind()));
+            let end = o.end.as_ref().map_err(told);
             Ok((o.text.clone(), end.cloned(), o.mark, o.encoding, o.compression))
         }
-        Err(e) => Err(format!("{:?}", e.kind())),
+        Err(e) => Err(told(e)),
     };
     let first = read(file, encoding, false);
     for other in [read(file, encoding, true), read(pipe, encoding, false), read(pipe, encoding, true)] {

@@ -121,8 +121,12 @@ impl RecipeStep {
             let kind = if steps::NOT_BUILT.contains(&name.as_str()) {
                 ErrorKind::NotBuilt { what: name }
             } else {
-                let known =
-                    steps::STEPS.iter().map(|s| s.name).chain(steps::NOT_BUILT).map(str::to_owned).collect();
+                let known = steps::STEPS
+                    .iter()
+                    .map(|s| s.name)
+                    .chain(steps::NOT_BUILT.iter().copied())
+                    .map(str::to_owned)
+                    .collect();
                 ErrorKind::UnknownStep { name, known }
             };
             return Err(Error::new(kind).at_line(name_line));

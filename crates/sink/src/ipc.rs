@@ -10,7 +10,7 @@ use monitor::{Budget, Bytes, Reservation};
 use crate::compression::Compression;
 use crate::dictionary::FirstDictionaries;
 use crate::encoder::Encoder;
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::estimate::row_bytes;
 use crate::format::Format;
 use crate::output::{Output, Progress};
@@ -46,9 +46,12 @@ impl IpcEncoder {
         let progress = output.progress();
         let reservation = match compression {
             Compression::None => None,
-            _ => Some(budget.consumer("IPC message").try_reserve(Bytes::ZERO).map_err(|source| {
-                Error::from(ErrorKind::Budget { path: progress.path().to_owned(), source })
-            })?),
+            _ => Some(
+                budget
+                    .consumer("IPC message")
+                    .try_reserve(Bytes::ZERO)
+                    .map_err(|refusal| progress.exceeded(refusal))?,
+            ),
         };
         let fail = |error: ArrowError| progress.encode(error);
         let options = options(compression).map_err(fail)?;
@@ -81,9 +84,9 @@ fn options(compression: Compression) -> Result<IpcWriteOptions, ArrowError> {
 impl Encoder for IpcEncoder {
     fn write(&mut self, batch: &RecordBatch) -> Result<(), Error> {
         if let Some(reservation) = &mut self.reservation {
-            reservation.try_resize(Bytes(row_bytes(batch))).map_err(|source| {
-                Error::from(ErrorKind::Budget { path: self.progress.path().to_owned(), source })
-            })?;
+            reservation
+                .try_resize(Bytes(row_bytes(batch)))
+                .map_err(|refusal| self.progress.exceeded(refusal))?;
         }
         match &mut self.writer {
             Writer::File(writer, dictionaries) => {

@@ -23,7 +23,7 @@ use rayon::ThreadPool;
 use crate::column_encoder::ColumnEncoder;
 use crate::error::Error;
 use crate::output::Progress;
-use crate::parquet_file::ParquetFile;
+use crate::parquet_file::{ParquetFile, given_up};
 use crate::row_groups::Piece;
 
 /// What a lane has to do next.
@@ -146,7 +146,7 @@ impl Traffic {
         match (state.has_failed, state.failure.take()) {
             (false, _) => Ok(()),
             (true, Some(failure)) => Err(failure),
-            (true, None) => Err(progress.encode(ParquetError::General("the file was given up".into()))),
+            (true, None) => Err(progress.encode(given_up())),
         }
     }
 
@@ -279,11 +279,19 @@ impl Shared {
         };
         lane.held.store(encoder.memory_size(), Ordering::Relaxed);
         drop(encoder);
-        if let (Some(chunks), Some(file)) = (ended, lock(&self.file).as_mut()) {
-            file.append(chunks)?;
-            self.traffic.change(|state| state.row_groups -= 1);
-            self.traffic.changed.notify_all();
+        match ended {
+            Some(chunks) => self.append(chunks),
+            None => Ok(()),
         }
+    }
+
+    /// Writes a row group. The other lanes go on meanwhile: only this looks at the file.
+    fn append(&self, chunks: Vec<ArrowColumnChunk>) -> Result<(), Error> {
+        if let Some(file) = lock(&self.file).as_mut() {
+            file.append(chunks)?;
+        }
+        self.traffic.change(|state| state.row_groups -= 1);
+        self.traffic.changed.notify_all();
         Ok(())
     }
 }

@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use monitor::BudgetExceeded;
+
 use crate::atomic::AtomicFile;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 
 /// Bytes gathered before the system is asked to take them.
 const BUFFER_BYTES: usize = 128 << 10;
@@ -96,6 +98,11 @@ impl Progress {
 
     pub(crate) fn io(&self, source: io::Error) -> Error {
         Error::io(&self.path, self.written(), source)
+    }
+
+    /// The budget has refused what writing needs.
+    pub(crate) fn exceeded(&self, source: BudgetExceeded) -> Error {
+        ErrorKind::Budget { path: self.path().to_owned(), source }.into()
     }
 
     pub(crate) fn encode(&self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {

@@ -13,11 +13,11 @@ use crate::column_encoder::ColumnEncoder;
 use crate::compression::Compression;
 use crate::encoder::Encoder;
 use crate::encoding::is_wide;
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::file_index::FileIndex;
 use crate::lanes::{Job, Lanes};
 use crate::output::{Output, Progress};
-use crate::parquet_file::{EncoderFactory, ParquetFile};
+use crate::parquet_file::{EncoderFactory, ParquetFile, given_up};
 use crate::row_groups::{Cutter, Piece, RowGroupLimits, RowSizes};
 use crate::seconds::stored_schema;
 
@@ -80,7 +80,7 @@ impl ParquetEncoder {
         threads: Option<ThreadPool>,
     ) -> Result<Self, Error> {
         let progress = output.progress();
-        let refused = |error| exceeded(&progress, error);
+        let refused = |refusal| progress.exceeded(refusal);
         let count = schema.fields().len() as u64;
         let writers = budget.consumer("column writers");
         let mut column_writers = writers.try_reserve(Bytes(count * COLUMN_WRITER)).map_err(refused)?;
@@ -142,7 +142,7 @@ impl ParquetEncoder {
             Stage::Ahead { output, index } => self.begin_file(output, index, rest)?,
             stage => stage,
         };
-        let Stage::Begun(factory) = &mut self.stage else { return Err(self.progress.encode(gone())) };
+        let Stage::Begun(factory) = &mut self.stage else { return Err(self.progress.encode(given_up())) };
         let writers = factory.next_row_group().map_err(|error| self.progress.encode(error))?;
         for (column, writer) in writers.into_iter().enumerate() {
             self.lanes.push(column, Job::Begin(Box::new(writer)));
@@ -193,7 +193,6 @@ impl ParquetEncoder {
         let held = Bytes(self.lanes.held() as u64);
         let columns = self.schema.fields().len() as u64;
         let needed = row_group_needs(held, columns).max(first_needs(self.limits.bytes, columns));
-        self.reservation.shrink_to(needed);
         if self.reservation.try_resize(needed).is_err() {
             self.cutter = Cutter::new(self.limits);
             self.end_row_group()?;
@@ -263,17 +262,9 @@ impl Encoder for ParquetEncoder {
         self.lanes
             .traffic()
             .wait(|on_the_way, row_groups| on_the_way == 0 && row_groups == 0, &self.progress)?;
-        let file = self.lanes.take_file().ok_or_else(gone);
+        let file = self.lanes.take_file().ok_or_else(given_up);
         file.and_then(ParquetFile::finish).map_err(|error| self.progress.encode(error))
     }
-}
-
-fn gone() -> ParquetError {
-    ParquetError::General("the file was given up".into())
-}
-
-fn exceeded(progress: &Progress, source: BudgetExceeded) -> Error {
-    ErrorKind::Budget { path: progress.path().to_owned(), source }.into()
 }
 
 #[cfg(test)]
@@ -291,6 +282,7 @@ mod tests {
 
     use super::*;
     use crate::encoding::CREATED_BY;
+    use crate::error::ErrorKind;
 
     fn table(rows: usize) -> RecordBatch {
         let text = StringArray::from_iter_values((0..rows).map(|row| format!("text of row {row}")));

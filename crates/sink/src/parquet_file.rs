@@ -10,7 +10,7 @@ use parquet::file::writer::SerializedFileWriter;
 
 use crate::compression::Compression;
 use crate::encoding::properties;
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::file_index::FileIndex;
 use crate::output::{Output, Progress};
 
@@ -52,7 +52,7 @@ impl ParquetFile {
         self.write(chunks).map_err(|error| self.progress.encode(error))?;
         self.index
             .cover(self.writer.properties(), self.writer.flushed_row_groups())
-            .map_err(|source| ErrorKind::Budget { path: self.progress.path().to_owned(), source }.into())
+            .map_err(|refusal| self.progress.exceeded(refusal))
     }
 
     fn write(&mut self, chunks: Vec<ArrowColumnChunk>) -> Result<(), ParquetError> {
@@ -76,4 +76,9 @@ impl EncoderFactory {
         self.made += 1;
         self.factory.create_column_writers(row_group)
     }
+}
+
+/// What is left to say when the file is gone after an error that has been told.
+pub(crate) fn given_up() -> ParquetError {
+    ParquetError::General("the file was given up".into())
 }

@@ -28,7 +28,7 @@ pub(crate) struct StepKind {
 type Decode = fn(serde_json::Value, &[String]) -> Result<Box<dyn FittedStep>, Error>;
 
 /// Every step that is built.
-pub(crate) const STEPS: [StepKind; 7] = [
+pub(crate) const STEPS: &[StepKind] = &[
     StepKind {
         name: "standard_scaler",
         parse: standard_scaler::parse,
@@ -59,7 +59,7 @@ pub(crate) const STEPS: [StepKind; 7] = [
 ];
 
 /// Steps that recipes may name and that this version does not have.
-pub(crate) const NOT_BUILT: [&str; 18] = [
+pub(crate) const NOT_BUILT: &[&str] = &[
     "max_abs_scaler",
     "robust_scaler",
     "missing_indicator",

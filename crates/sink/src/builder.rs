@@ -75,9 +75,10 @@ impl SinkBuilder {
         Self { threads, ..self }
     }
 
-    /// The most bytes that the values of a row group take before they are encoded; Parquet only. In the file they
-    /// take less. Only a single row that is larger goes beyond. The default is a quarter of what the
-    /// budget has above 16 MiB, but from 1 MiB to 64 MiB, and 64 MiB without a budget; where less is left, it is lowered.
+    /// The most bytes that a row group takes in memory: its finished pages as they are in the file, those in progress
+    /// before they are compressed; Parquet only. Only a block of rows more, or a single row that is larger, goes beyond.
+    /// The default is a fifth of what the budget has above 16 MiB, but from 1 MiB to 64 MiB, and 64 MiB without a budget;
+    /// where less is left, it is lowered.
     pub fn with_row_group_bytes(self, bytes: Bytes) -> Self {
         Self { row_group_bytes: Some(bytes), ..self }
     }

@@ -7,50 +7,38 @@ use arrow::array::{AnyDictionaryArray, Array, ArrayRef, MutableArrayData, make_a
 use arrow::compute::{cast, concat};
 use arrow::datatypes::Field;
 use arrow::error::ArrowError;
-use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowColumnWriter, compute_leaves};
 use parquet::errors::ParquetError;
 
+use crate::column_chunk::{ChunkEncoder, ChunkOptions, EncodedChunk, Scratch};
+use crate::error::Error;
 use crate::row_groups::Piece;
 use crate::seconds::stored_column;
 
-/// What the encoder of packed differences takes at once, to be filled as far as a page is long.
-const DIFFERENCES: usize = 1 << 20;
-
 /// Encodes one column, from row group to row group.
+#[derive(Default)]
 pub(crate) struct ColumnEncoder {
-    name: String,
-    is_nullable: bool,
     /// The rows so far of a block that no batch has ended, copied: batches belong to somebody else, who counts on
     /// getting their memory back.
     begun: Option<ArrayRef>,
     begun_bytes: usize,
-    /// Bytes that the encoder counts but has not filled, so that they are no memory yet.
-    unfilled: usize,
     /// Of the row group in progress.
-    writer: Option<ArrowColumnWriter>,
+    chunk: Option<ChunkEncoder>,
 }
 
 impl ColumnEncoder {
-    pub(crate) fn new(field: &Field) -> Self {
-        Self {
-            name: field.name().clone(),
-            is_nullable: field.is_nullable(),
-            begun: None,
-            begun_bytes: 0,
-            unfilled: 0,
-            writer: None,
-        }
-    }
-
     /// Begins a row group.
+    ///
+    /// # Errors
+    ///
+    /// As [`ChunkEncoder::new`].
     ///
     /// # Panics
     ///
     /// If there is one already.
-    pub(crate) fn begin(&mut self, writer: ArrowColumnWriter) {
-        self.unfilled = if writer.memory_size() < DIFFERENCES { 0 } else { DIFFERENCES };
-        let before = self.writer.replace(writer);
+    pub(crate) fn begin(&mut self, options: &Arc<ChunkOptions>) -> Result<(), ParquetError> {
+        let before = self.chunk.replace(ChunkEncoder::new(options)?);
         assert!(before.is_none(), "the row group before was not ended");
+        Ok(())
     }
 
     /// The rows gathered so far, then those of `rest`, as they are stored in a column of type `field`.
@@ -67,42 +55,37 @@ impl ColumnEncoder {
     ///
     /// # Panics
     ///
-    /// If no row group was begun, or the column is shorter.
+    /// If no row group was begun when a block ends, or the column is shorter.
     pub(crate) fn push(
         &mut self,
         column: &ArrayRef,
         mut from: usize,
         pieces: &[Piece],
-    ) -> Result<(), ParquetError> {
+        scratch: &mut Scratch,
+    ) -> Result<(), Error> {
         for piece in pieces {
             let rows = column.slice(from, piece.rows);
             from += piece.rows;
             let rows = match self.begun.take() {
-                Some(begun) => joined(&begun, &rows)?,
+                Some(begun) => joined(&begun, &rows).map_err(|error| scratch.encode(error.into()))?,
                 None if piece.ends_block => rows,
-                None => copied(&rows)?,
+                None => copied(&rows).map_err(|error| scratch.encode(error.into()))?,
             };
             self.begun_bytes = 0;
-            match piece.ends_block {
-                true => self.encode(rows)?,
-                false => {
-                    self.begun_bytes = rows.to_data().get_slice_memory_size()?;
-                    self.begun = Some(rows);
-                }
+            if !piece.ends_block {
+                let bytes = rows.to_data().get_slice_memory_size();
+                self.begun_bytes = bytes.map_err(|error| scratch.encode(error.into()))?;
+                self.begun = Some(rows);
+            } else if !rows.is_empty() {
+                self.encode(rows, scratch)?;
             }
         }
         Ok(())
     }
 
-    fn encode(&mut self, block: ArrayRef) -> Result<(), ParquetError> {
-        if block.is_empty() {
-            return Ok(());
-        }
-        let block = stored_column(block)?;
-        // Blocks of one column may be dictionaries and plain: what they hold is one type of Parquet.
-        let field = Field::new(&self.name, block.data_type().clone(), self.is_nullable);
-        let writer = self.writer.as_mut().expect("a row group was begun");
-        compute_leaves(&field, &block)?.iter().try_for_each(|leaf| writer.write(leaf))
+    fn encode(&mut self, block: ArrayRef, scratch: &mut Scratch) -> Result<(), Error> {
+        let block = stored_column(block).map_err(|error| scratch.encode(error.into()))?;
+        self.chunk.as_mut().expect("a row group was begun").push(&block, scratch)
     }
 
     /// Ends the row group with the rows that were taken.
@@ -110,20 +93,22 @@ impl ColumnEncoder {
     /// # Panics
     ///
     /// If no row group was begun.
-    pub(crate) fn end(&mut self) -> Result<ArrowColumnChunk, ParquetError> {
+    pub(crate) fn end(&mut self, scratch: &mut Scratch) -> Result<EncodedChunk, Error> {
         if let Some(begun) = self.begun.take() {
             self.begun_bytes = 0;
-            self.encode(begun)?;
+            self.encode(begun, scratch)?;
         }
-        self.writer.take().expect("a row group was begun").close()
+        self.chunk.take().expect("a row group was begun").finish(scratch)
     }
 
-    /// Bytes of memory that the row group in progress takes, as far as the encoder tells, and of the block begun.
-    pub(crate) fn memory_size(&self) -> usize {
-        let encoded = self.writer.as_ref().map_or(0, |writer| {
-            writer.memory_size().saturating_sub(self.unfilled).max(writer.get_estimated_total_bytes())
-        });
-        encoded + self.begun_bytes
+    /// Bytes of memory that the row group in progress takes, and the block begun.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.chunk.as_ref().map_or(0, ChunkEncoder::heap_bytes) + self.begun_bytes
+    }
+
+    /// Bytes that the blocks of the row group in progress have come to: the same for the same rows.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.chunk.as_ref().map_or(0, ChunkEncoder::held_bytes)
     }
 }
 

@@ -15,12 +15,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use arrow::array::ArrayRef;
-use monitor::Reservation;
-use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowColumnWriter};
-use parquet::errors::ParquetError;
+use monitor::{Consumer, Reservation};
 use rayon::ThreadPool;
 
+use crate::column_chunk::{ChunkOptions, EncodedChunk, Scratch};
 use crate::column_encoder::ColumnEncoder;
+use crate::compression::Compression;
 use crate::error::Error;
 use crate::output::Progress;
 use crate::parquet_file::{ParquetFile, given_up};
@@ -29,7 +29,7 @@ use crate::row_groups::Piece;
 /// What a lane has to do next.
 pub(crate) enum Job {
     /// Begin a row group.
-    Begin(Box<ArrowColumnWriter>),
+    Begin(Arc<ChunkOptions>),
     /// Take rows of it.
     Rows { column: ArrayRef, from: usize, pieces: Arc<[Piece]>, on_the_way: Arc<OnTheWay> },
     /// End it.
@@ -48,6 +48,10 @@ struct Shared {
     /// None before the first block and when all is over.
     file: Mutex<Option<ParquetFile>>,
     traffic: Arc<Traffic>,
+    /// What threads work in, taken for a job and given back.
+    scratches: Mutex<Vec<Scratch>>,
+    compression: Compression,
+    scratch_memory: Consumer,
     progress: Progress,
 }
 
@@ -55,6 +59,8 @@ struct Lane {
     waiting: Mutex<Waiting>,
     encoder: Mutex<ColumnEncoder>,
     /// Bytes of memory that the encoder takes.
+    heap: AtomicUsize,
+    /// Bytes that its blocks have come to.
     held: AtomicUsize,
 }
 
@@ -109,13 +115,13 @@ impl Drop for Busy<'_> {
 
 /// A row group that waits for the chunks of its columns.
 pub(crate) struct RowGroup {
-    chunks: Mutex<Vec<Option<ArrowColumnChunk>>>,
+    chunks: Mutex<Vec<Option<EncodedChunk>>>,
     missing: AtomicUsize,
 }
 
 impl RowGroup {
     /// Takes a column's chunk; gives all back when it was the last.
-    fn put(&self, column: usize, chunk: ArrowColumnChunk) -> Option<Vec<ArrowColumnChunk>> {
+    fn put(&self, column: usize, chunk: EncodedChunk) -> Option<Vec<EncodedChunk>> {
         let mut chunks = lock(&self.chunks);
         chunks[column] = Some(chunk);
         let is_last = self.missing.fetch_sub(1, Ordering::Relaxed) == 1;
@@ -156,15 +162,30 @@ impl Traffic {
 }
 
 impl Lanes {
-    pub(crate) fn new(columns: Vec<ColumnEncoder>, threads: Option<ThreadPool>, progress: Progress) -> Self {
-        let lane = |encoder| Lane {
+    /// `scratch_memory` reserves what threads work in.
+    pub(crate) fn new(
+        columns: usize,
+        compression: Compression,
+        threads: Option<ThreadPool>,
+        scratch_memory: Consumer,
+        progress: Progress,
+    ) -> Self {
+        let lane = |_| Lane {
             waiting: Mutex::default(),
-            encoder: Mutex::new(encoder),
+            encoder: Mutex::default(),
+            heap: AtomicUsize::new(0),
             held: AtomicUsize::new(0),
         };
-        let traffic = Arc::new(Traffic { state: Mutex::default(), changed: Condvar::new() });
-        let lanes = columns.into_iter().map(lane).collect();
-        Self { shared: Arc::new(Shared { lanes, file: Mutex::new(None), traffic, progress }), threads }
+        let shared = Shared {
+            lanes: (0..columns).map(lane).collect(),
+            file: Mutex::new(None),
+            traffic: Arc::new(Traffic { state: Mutex::default(), changed: Condvar::new() }),
+            scratches: Mutex::default(),
+            compression,
+            scratch_memory,
+            progress,
+        };
+        Self { shared: Arc::new(shared), threads }
     }
 
     /// Where row groups go from now on.
@@ -177,8 +198,14 @@ impl Lanes {
         lock(&self.shared.file).take()
     }
 
-    /// Bytes that the columns' encoders take.
-    pub(crate) fn held(&self) -> usize {
+    /// Bytes of memory that the columns' encoders take.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.shared.lanes.iter().map(|lane| lane.heap.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Bytes that the blocks of the row group in progress have come to. When nothing is on the way, they are the same for
+    /// the same rows.
+    pub(crate) fn held_bytes(&self) -> usize {
         self.shared.lanes.iter().map(|lane| lane.held.load(Ordering::Relaxed)).sum()
     }
 
@@ -263,21 +290,25 @@ impl Shared {
 
     fn work(&self, column: usize, job: Job) -> Result<(), Error> {
         let lane = &self.lanes[column];
-        let fail = |error: ParquetError| self.progress.encode(error);
         let mut encoder = lock(&lane.encoder);
-        let ended = match job {
-            Job::Begin(writer) => {
-                encoder.begin(*writer);
-                None
-            }
+        let mut ended = None;
+        match job {
+            Job::Begin(options) => encoder.begin(&options).map_err(|error| self.progress.encode(error))?,
             Job::Rows { column, from, pieces, on_the_way } => {
-                encoder.push(&column, from, &pieces).map_err(fail)?;
+                self.with_scratch(|scratch| encoder.push(&column, from, &pieces, scratch))?;
+                // Who waits for the rows may look at what they have come to.
+                lane.held.store(encoder.held_bytes(), Ordering::Relaxed);
+                lane.heap.store(encoder.heap_bytes(), Ordering::Relaxed);
                 drop((column, on_the_way));
-                None
+                return Ok(());
             }
-            Job::End(row_group) => row_group.put(column, encoder.end().map_err(fail)?),
-        };
-        lane.held.store(encoder.memory_size(), Ordering::Relaxed);
+            Job::End(row_group) => {
+                let chunk = self.with_scratch(|scratch| encoder.end(scratch))?;
+                ended = row_group.put(column, chunk);
+            }
+        }
+        lane.held.store(encoder.held_bytes(), Ordering::Relaxed);
+        lane.heap.store(encoder.heap_bytes(), Ordering::Relaxed);
         drop(encoder);
         match ended {
             Some(chunks) => self.append(chunks),
@@ -285,8 +316,20 @@ impl Shared {
         }
     }
 
+    /// Does `work` in the memory of a thread. After an error it is not given back: a page may be half made.
+    fn with_scratch<T>(&self, work: impl FnOnce(&mut Scratch) -> Result<T, Error>) -> Result<T, Error> {
+        let kept = lock(&self.scratches).pop();
+        let mut scratch = match kept {
+            Some(scratch) => scratch,
+            None => Scratch::new(self.compression, &self.scratch_memory, &self.progress)?,
+        };
+        let done = work(&mut scratch)?;
+        lock(&self.scratches).push(scratch);
+        Ok(done)
+    }
+
     /// Writes a row group. The other lanes go on meanwhile: only this looks at the file.
-    fn append(&self, chunks: Vec<ArrowColumnChunk>) -> Result<(), Error> {
+    fn append(&self, chunks: Vec<EncodedChunk>) -> Result<(), Error> {
         if let Some(file) = lock(&self.file).as_mut() {
             file.append(chunks)?;
         }

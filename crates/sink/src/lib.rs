@@ -50,6 +50,7 @@
 
 mod atomic;
 mod builder;
+mod column_chunk;
 mod column_encoder;
 mod compression;
 mod dictionary;

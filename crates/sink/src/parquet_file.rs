@@ -1,15 +1,17 @@
 //! A Parquet file that is being written: row groups whose columns were encoded elsewhere, one after the other.
 
+use std::sync::Arc;
+
 use arrow::array::ArrayRef;
 use arrow::datatypes::SchemaRef;
 use monitor::Bytes;
 use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowColumnWriter, ArrowRowGroupWriterFactory};
 use parquet::errors::ParquetError;
 use parquet::file::writer::SerializedFileWriter;
 
+use crate::column_chunk::{ChunkOptions, EncodedChunk};
 use crate::compression::Compression;
-use crate::encoding::properties;
+use crate::encoding::{chunk_options, properties};
 use crate::error::Error;
 use crate::file_index::FileIndex;
 use crate::output::{Output, Progress};
@@ -20,14 +22,8 @@ pub(crate) struct ParquetFile {
     progress: Progress,
 }
 
-/// Makes the encoders of row groups. They may be at work while earlier row groups are written.
-pub(crate) struct EncoderFactory {
-    factory: ArrowRowGroupWriterFactory,
-    made: usize,
-}
-
 impl ParquetFile {
-    /// Begins a file of `schema` with what suits `sample`, its first rows.
+    /// Begins a file of `schema`, and says how its columns are written, as suits `sample`, its first rows.
     pub(crate) fn begin(
         output: Output,
         schema: &SchemaRef,
@@ -35,12 +31,13 @@ impl ParquetFile {
         row_group_bytes: Bytes,
         sample: &[ArrayRef],
         index: FileIndex,
-    ) -> Result<(Self, EncoderFactory), ParquetError> {
+    ) -> Result<(Self, Vec<Arc<ChunkOptions>>), ParquetError> {
         let progress = output.progress();
-        let properties = properties(schema, compression, row_group_bytes, sample)?;
-        let writer = ArrowWriter::try_new(output, schema.clone(), Some(properties))?;
-        let (writer, factory) = writer.into_serialized_writer()?;
-        Ok((Self { writer, index, progress }, EncoderFactory { factory, made: 0 }))
+        let writer = ArrowWriter::try_new(output, schema.clone(), Some(properties()))?;
+        let (writer, _) = writer.into_serialized_writer()?;
+        let columns = writer.schema_descr().columns();
+        let options = chunk_options(schema, columns, compression, row_group_bytes, sample);
+        Ok((Self { writer, index, progress }, options))
     }
 
     /// Writes a row group of one chunk a column, in the order of the schema.
@@ -48,17 +45,17 @@ impl ParquetFile {
     /// # Errors
     ///
     /// The output's, and the budget's refusal of what the file's index keeps of the row group.
-    pub(crate) fn append(&mut self, chunks: Vec<ArrowColumnChunk>) -> Result<(), Error> {
-        self.write(chunks).map_err(|error| self.progress.encode(error))?;
-        self.index
-            .cover(self.writer.properties(), self.writer.flushed_row_groups())
-            .map_err(|refusal| self.progress.exceeded(refusal))
+    pub(crate) fn append(&mut self, chunks: Vec<EncodedChunk>) -> Result<(), Error> {
+        let pages = chunks.iter().filter_map(|chunk| chunk.close.offset_index.as_ref());
+        let pages = pages.map(|index| index.page_locations.len()).sum();
+        self.index.cover(chunks.len(), pages).map_err(|refusal| self.progress.exceeded(refusal))?;
+        self.write(chunks).map_err(|error| self.progress.encode(error))
     }
 
-    fn write(&mut self, chunks: Vec<ArrowColumnChunk>) -> Result<(), ParquetError> {
+    fn write(&mut self, chunks: Vec<EncodedChunk>) -> Result<(), ParquetError> {
         let mut row_group = self.writer.next_row_group()?;
-        for chunk in chunks {
-            chunk.append_to_row_group(&mut row_group)?;
+        for EncodedChunk { pages, close } in chunks {
+            row_group.append_column(&pages.into_reader(), close)?;
         }
         row_group.close().map(drop)
     }
@@ -66,15 +63,6 @@ impl ParquetFile {
     /// Writes the file's end.
     pub(crate) fn finish(self) -> Result<Output, ParquetError> {
         self.writer.into_inner()
-    }
-}
-
-impl EncoderFactory {
-    /// The encoders of the next row group, one a column.
-    pub(crate) fn next_row_group(&mut self) -> Result<Vec<ArrowColumnWriter>, ParquetError> {
-        let row_group = self.made;
-        self.made += 1;
-        self.factory.create_column_writers(row_group)
     }
 }
 

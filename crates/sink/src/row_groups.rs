@@ -1,7 +1,7 @@
 //! Where row groups end, and the blocks of rows that a column is encoded in.
 //!
-//! Both follow from the rows alone, counted from the table's first one. So a file has the same bytes however its rows
-//! came in batches, and whichever threads encoded them.
+//! Both follow from the rows alone, counted from the table's first one, and from what they come to when they are encoded.
+//! So a file has the same bytes however its rows came in batches, and whichever threads encoded them.
 
 use arrow::array::cast::AsArray;
 use arrow::array::{Array, RecordBatch};
@@ -12,7 +12,7 @@ use monitor::{Budget, Bytes};
 const PROCESS: Bytes = Bytes::mib(16);
 /// A row group takes this share of the rest: it is one of several things that are held at a time, and the longer it is,
 /// the less the file's index grows.
-const BUDGET_SHARE: u64 = 4;
+const BUDGET_SHARE: u64 = 5;
 const LEAST_DEFAULT: Bytes = Bytes::mib(1);
 const MOST_DEFAULT: Bytes = Bytes::mib(64);
 
@@ -28,7 +28,7 @@ const BLOCK_ROWS: usize = 2048;
 pub(crate) struct RowGroupLimits {
     /// At least 1.
     pub(crate) rows: usize,
-    /// Bytes of its values, before they are encoded.
+    /// Bytes of its values as they are encoded.
     pub(crate) bytes: Bytes,
 }
 
@@ -59,7 +59,7 @@ pub(crate) struct Piece {
     pub(crate) rows: usize,
     /// Whether its last row is the block's. If not, the batch has ended before.
     pub(crate) ends_block: bool,
-    /// Whether its last row is the row group's too.
+    /// Whether its last row is the row group's too, unless that is [gone on with](Cutter::go_on).
     pub(crate) ends_row_group: bool,
 }
 
@@ -87,6 +87,12 @@ impl Extent {
 impl Cutter {
     pub(crate) fn new(limits: RowGroupLimits) -> Self {
         Self { limits, block: Extent::default(), row_group: Extent::default() }
+    }
+
+    /// Goes on with the row group that the last piece has ended, which has so many rows, and has come to so many bytes by
+    /// being encoded. What is not encoded yet is taken to need the bytes that it has now.
+    pub(crate) fn go_on(&mut self, rows: usize, bytes: u64) {
+        self.row_group = Extent { rows, bytes };
     }
 
     /// The piece that begins at row `from` of a batch.
@@ -315,7 +321,7 @@ mod tests {
     #[test]
     fn the_default_follows_the_budget() {
         let of = |limit| RowGroupLimits::default_bytes(&Budget::new(limit));
-        assert_eq!(of(Bytes::mib(80)), Bytes::mib(16));
+        assert_eq!(of(Bytes::mib(96)), Bytes::mib(16));
         assert_eq!(of(Bytes::mib(2)), Bytes::mib(1));
         assert_eq!(of(Bytes::gib(4)), Bytes::mib(64));
         assert_eq!(RowGroupLimits::default_bytes(&Budget::unbounded()), Bytes::mib(64));

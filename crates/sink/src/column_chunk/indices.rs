@@ -1,0 +1,22 @@
+//! The indices of a page into its dictionary.
+
+use super::bits::width_of;
+use super::runs;
+
+/// Bytes that the page takes before it is compressed, roughly: how many bits an index has is known at its end.
+pub(super) fn bytes(indices: &[u32]) -> usize {
+    indices.len() * 2
+}
+
+/// Bytes on the heap.
+pub(super) fn heap_bytes(indices: &Vec<u32>) -> usize {
+    indices.capacity() * size_of::<u32>()
+}
+
+/// Appends the indices into a dictionary that has `values` of them so far, and takes them away.
+pub(super) fn write(indices: &mut Vec<u32>, values: usize, out: &mut Vec<u8>) {
+    let width = width_of(values.saturating_sub(1) as u64);
+    out.push(width as u8);
+    runs::write(indices, width, out);
+    indices.clear();
+}

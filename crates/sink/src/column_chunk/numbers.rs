@@ -1,0 +1,349 @@
+//! Numbers and times: integers as packed differences, floats as they are, both by a dictionary where that pays.
+
+use std::fmt::Debug;
+
+use arrow::array::{Array, ArrayRef};
+use arrow::buffer::NullBuffer;
+use arrow::datatypes::{ArrowNativeType, DataType, ToByteSlice};
+use parquet::basic::{BoundaryOrder, Encoding};
+use parquet::errors::ParquetError;
+use parquet::file::statistics::{Statistics, ValueStatistics};
+
+use super::bounds::Bounds;
+use super::dictionary_numbers::DictionaryNumbers;
+use super::differences::{Differences, Whole};
+use super::indices;
+use super::values::{PageValues, Values};
+
+/// A number as the format stores it.
+pub(super) trait Number: ArrowNativeType + Debug {
+    /// How numbers are written that have no dictionary.
+    type Page: NumberPage<Self>;
+    /// Which of two compare as less, `is_unsigned` if their bits are those of an unsigned number.
+    fn less(self, other: Self, is_unsigned: bool) -> bool;
+    /// The least and greatest of what can be compared.
+    fn range(values: &[Self], is_unsigned: bool) -> Option<(Self, Self)>;
+    /// The values of `block` that are not null.
+    fn present(block: &dyn Array) -> Vec<Self>;
+    /// The value's bits, for a table.
+    fn bits(self) -> u64;
+    fn statistics(least: Option<Self>, greatest: Option<Self>, nulls: u64) -> Statistics;
+}
+
+/// The numbers of a page in one encoding.
+pub(super) trait NumberPage<T>: Default + Send {
+    const ENCODING: Encoding;
+    fn push(&mut self, values: &[T]);
+    fn len(&self) -> usize;
+    fn heap_bytes(&self) -> usize;
+    fn finish(&mut self, out: &mut Vec<u8>);
+}
+
+impl<T: Whole + Send> NumberPage<T> for Differences<T> {
+    const ENCODING: Encoding = Encoding::DELTA_BINARY_PACKED;
+
+    fn push(&mut self, values: &[T]) {
+        Differences::push(self, values);
+    }
+
+    fn len(&self) -> usize {
+        Differences::len(self)
+    }
+
+    fn heap_bytes(&self) -> usize {
+        Differences::heap_bytes(self)
+    }
+
+    fn finish(&mut self, out: &mut Vec<u8>) {
+        Differences::finish(self, out);
+    }
+}
+
+/// Numbers as they are, behind one another. Here and in dictionaries they are taken from memory as they lie there: the
+/// format's order of bytes is that of every machine this runs on, which a test asserts.
+#[derive(Default)]
+pub(super) struct PlainPage(Vec<u8>);
+
+impl<T: Number> NumberPage<T> for PlainPage
+where
+    [T]: ToByteSlice,
+{
+    const ENCODING: Encoding = Encoding::PLAIN;
+
+    fn push(&mut self, values: &[T]) {
+        self.0.extend_from_slice(values.to_byte_slice());
+    }
+
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn heap_bytes(&self) -> usize {
+        self.0.capacity()
+    }
+
+    fn finish(&mut self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.0);
+        self.0.clear();
+    }
+}
+
+/// The values of a buffer of `N` that are not null, each turned into a number of the format.
+fn collect<N: ArrowNativeType, T>(block: &dyn Array, stored: impl Fn(N) -> T) -> Vec<T> {
+    let data = block.to_data();
+    let values = &data.buffer::<N>(0)[..block.len()];
+    match block.nulls().filter(|nulls| nulls.null_count() > 0) {
+        None => values.iter().map(|value| stored(*value)).collect(),
+        Some(nulls) => collect_present(values, nulls, stored),
+    }
+}
+
+/// As [`collect`], where some are null.
+fn collect_present<N: Copy, T>(values: &[N], nulls: &NullBuffer, stored: impl Fn(N) -> T) -> Vec<T> {
+    let mut present = Vec::with_capacity(values.len() - nulls.null_count());
+    for (from, to) in nulls.valid_slices() {
+        present.extend(values[from..to].iter().map(|value| stored(*value)));
+    }
+    present
+}
+
+macro_rules! whole_number {
+    ($number:ty, $unsigned:ty, $statistics:ident, $present:item) => {
+        impl Number for $number {
+            type Page = Differences<$number>;
+
+            fn less(self, other: Self, is_unsigned: bool) -> bool {
+                match is_unsigned {
+                    true => (self as $unsigned) < other as $unsigned,
+                    false => self < other,
+                }
+            }
+
+            fn range(values: &[Self], is_unsigned: bool) -> Option<(Self, Self)> {
+                // With the highest bit turned, unsigned numbers are in the order of signed ones.
+                let turned = if is_unsigned { <$number>::MIN } else { 0 };
+                let first = values.first()? ^ turned;
+                let (least, greatest) = values.iter().fold((first, first), |(least, greatest), value| {
+                    (least.min(value ^ turned), greatest.max(value ^ turned))
+                });
+                Some((least ^ turned, greatest ^ turned))
+            }
+
+            $present
+
+            fn bits(self) -> u64 {
+                self as $unsigned as u64
+            }
+
+            fn statistics(least: Option<Self>, greatest: Option<Self>, nulls: u64) -> Statistics {
+                Statistics::$statistics(ValueStatistics::new(least, greatest, None, Some(nulls), false))
+            }
+        }
+    };
+}
+
+whole_number!(
+    i32,
+    u32,
+    Int32,
+    fn present(block: &dyn Array) -> Vec<i32> {
+        match block.data_type() {
+            DataType::Null => Vec::new(),
+            DataType::Int8 => collect(block, |value: i8| value.into()),
+            DataType::Int16 => collect(block, |value: i16| value.into()),
+            DataType::UInt8 => collect(block, |value: u8| value.into()),
+            DataType::UInt16 => collect(block, |value: u16| value.into()),
+            DataType::UInt32 => collect(block, |value: u32| value as i32),
+            _ => collect(block, |value: i32| value),
+        }
+    }
+);
+
+whole_number!(
+    i64,
+    u64,
+    Int64,
+    fn present(block: &dyn Array) -> Vec<i64> {
+        match block.data_type() {
+            DataType::UInt64 => collect(block, |value: u64| value as i64),
+            _ => collect(block, |value: i64| value),
+        }
+    }
+);
+
+macro_rules! float {
+    ($number:ty, $statistics:ident) => {
+        impl Number for $number {
+            type Page = PlainPage;
+
+            fn less(self, other: Self, _: bool) -> bool {
+                self < other
+            }
+
+            fn range(values: &[Self], _: bool) -> Option<(Self, Self)> {
+                let (least, greatest) = values
+                    .iter()
+                    .fold((<$number>::INFINITY, <$number>::NEG_INFINITY), |(least, greatest), value| {
+                        (least.min(*value), greatest.max(*value))
+                    });
+                // Without a number among them, infinities of the wrong side are left.
+                (least <= greatest).then(|| {
+                    // Zeros of both signs are equal: each bound is the one that bounds both.
+                    let least = if least == 0.0 { -0.0 } else { least };
+                    let greatest = if greatest == 0.0 { 0.0 } else { greatest };
+                    (least, greatest)
+                })
+            }
+
+            fn present(block: &dyn Array) -> Vec<Self> {
+                collect(block, |value: $number| value)
+            }
+
+            fn bits(self) -> u64 {
+                self.to_bits().into()
+            }
+
+            fn statistics(least: Option<Self>, greatest: Option<Self>, nulls: u64) -> Statistics {
+                Statistics::$statistics(ValueStatistics::new(least, greatest, None, Some(nulls), false))
+            }
+        }
+    };
+}
+
+float!(f32, Float);
+float!(f64, Double);
+
+pub(super) struct Numbers<T: Number> {
+    is_unsigned: bool,
+    page: T::Page,
+    /// None once it has grown too large.
+    dictionary: Option<DictionaryNumbers<T>>,
+    /// What has become of it then: pages refer to it.
+    outgrown: Option<DictionaryNumbers<T>>,
+    indices: Vec<u32>,
+    bounds: Bounds<T>,
+}
+
+impl<T: Number> Numbers<T>
+where
+    [T]: ToByteSlice,
+{
+    pub(super) fn new(is_unsigned: bool, dictionary_bytes: Option<usize>) -> Self {
+        Self {
+            is_unsigned,
+            page: T::Page::default(),
+            dictionary: dictionary_bytes.map(DictionaryNumbers::new),
+            outgrown: None,
+            indices: Vec::new(),
+            bounds: Bounds::default(),
+        }
+    }
+
+    fn less(&self) -> impl Fn(&T, &T) -> bool + use<T> {
+        let is_unsigned = self.is_unsigned;
+        move |a, b| a.less(*b, is_unsigned)
+    }
+
+    fn dictionaries(&self) -> impl Iterator<Item = &DictionaryNumbers<T>> {
+        self.dictionary.iter().chain(&self.outgrown)
+    }
+}
+
+impl<T: Number> Values for Numbers<T>
+where
+    [T]: ToByteSlice,
+{
+    fn push(&mut self, block: &ArrayRef) -> Result<(), ParquetError> {
+        let values = T::present(block);
+        if let Some(range) = T::range(&values, self.is_unsigned) {
+            let less = self.less();
+            self.bounds.widen(range, less);
+        }
+        match &mut self.dictionary {
+            Some(dictionary) => dictionary.look_up(&values, &mut self.indices),
+            None => self.page.push(&values),
+        }
+        Ok(())
+    }
+
+    fn page_bytes(&self) -> usize {
+        self.page.len() + indices::bytes(&self.indices)
+    }
+
+    fn ends_page(&self) -> bool {
+        self.dictionary.as_ref().is_some_and(DictionaryNumbers::is_full)
+    }
+
+    fn finish_page(&mut self, out: &mut Vec<u8>) -> PageValues {
+        let encoding = match &self.dictionary {
+            Some(dictionary) => {
+                indices::write(&mut self.indices, dictionary.len(), out);
+                if dictionary.is_full() {
+                    self.outgrown = self.dictionary.take();
+                    self.indices = Vec::new();
+                }
+                Encoding::RLE_DICTIONARY
+            }
+            None => {
+                self.page.finish(out);
+                T::Page::ENCODING
+            }
+        };
+        let less = self.less();
+        let bounds = self.bounds.end_page(less);
+        let bytes = |value: T| [value].to_byte_slice().to_vec();
+        PageValues { encoding, bounds: bounds.map(|(least, greatest)| (bytes(least), bytes(greatest))) }
+    }
+
+    fn dictionary(&mut self) -> Option<(Vec<u8>, usize)> {
+        let dictionary = self.dictionaries().next()?;
+        Some((dictionary.values().to_byte_slice().to_vec(), dictionary.len()))
+    }
+
+    fn statistics(&self, nulls: u64) -> Statistics {
+        let (least, greatest) = self.bounds.chunk().copied().unzip();
+        T::statistics(least, greatest, nulls)
+    }
+
+    fn order(&self) -> BoundaryOrder {
+        self.bounds.order()
+    }
+
+    fn held_bytes(&self) -> usize {
+        self.page_bytes() + self.dictionaries().map(DictionaryNumbers::bytes).sum::<usize>()
+    }
+
+    fn heap_bytes(&self) -> usize {
+        let dictionaries: usize = self.dictionaries().map(DictionaryNumbers::heap_bytes).sum();
+        self.page.heap_bytes() + indices::heap_bytes(&self.indices) + dictionaries
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_lie_in_memory_as_in_the_format() {
+        assert_eq!([1i32].to_byte_slice(), 1i32.to_le_bytes());
+        assert_eq!([1.5f64].to_byte_slice(), 1.5f64.to_le_bytes());
+    }
+
+    #[test]
+    fn unsigned_numbers_have_an_order_of_their_own() {
+        let values = [5, u32::MAX as i32, 0, i32::MIN];
+        assert_eq!(i32::range(&values, true), Some((0, u32::MAX as i32)));
+        assert_eq!(i32::range(&values, false), Some((i32::MIN, 5)));
+        assert!(i64::less(1, -1, true) && i64::less(-1, 1, false));
+        assert_eq!(i64::range(&[], true), None);
+    }
+
+    #[test]
+    fn what_does_not_compare_bounds_nothing() {
+        assert_eq!(f64::range(&[f64::NAN, f64::NAN], false), None);
+        assert_eq!(f64::range(&[f64::NAN, 2.0, 1.0], false), Some((1.0, 2.0)));
+        assert_eq!(f32::range(&[f32::INFINITY], false), Some((f32::INFINITY, f32::INFINITY)));
+        let (least, greatest) = f64::range(&[0.0, -0.0], false).unwrap();
+        assert!(least.is_sign_negative() && greatest.is_sign_positive());
+    }
+}

@@ -1,0 +1,110 @@
+//! The memory that a page is made in. One serves a thread, page after page.
+
+use monitor::{Bytes, Consumer, Reservation};
+use parquet::errors::ParquetError;
+
+use super::codec::Codec;
+use crate::compression::Compression;
+use crate::error::Error;
+use crate::output::Progress;
+
+/// What is kept between pages; pages of long texts take more for a while.
+const KEPT: usize = 1 << 20;
+
+pub(crate) struct Scratch {
+    room: Option<Room>,
+    reservation: Reservation,
+    progress: Progress,
+}
+
+/// Where the parts of a page are put together.
+pub(super) struct Room {
+    pub(super) levels: Vec<u8>,
+    /// Before they are compressed.
+    pub(super) values: Vec<u8>,
+    compressed: Vec<u8>,
+    /// Of `compressed`, what is filled.
+    length: usize,
+    codec: Codec,
+    progress: Progress,
+}
+
+impl Scratch {
+    /// # Errors
+    ///
+    /// A compressor that cannot be had, and the budget's refusal.
+    pub(crate) fn new(
+        compression: Compression,
+        consumer: &Consumer,
+        progress: &Progress,
+    ) -> Result<Self, Error> {
+        let codec = Codec::new(compression).map_err(|error| progress.encode(error))?;
+        let reservation = consumer.try_reserve(Bytes::ZERO).map_err(|refusal| progress.exceeded(refusal))?;
+        let room = Room {
+            levels: Vec::new(),
+            values: Vec::new(),
+            compressed: Vec::new(),
+            length: 0,
+            codec,
+            progress: progress.clone(),
+        };
+        Ok(Self { room: Some(room), reservation, progress: progress.clone() })
+    }
+
+    /// An error of encoding, as the sink tells it.
+    pub(crate) fn encode(&self, error: ParquetError) -> Error {
+        self.progress.encode(error)
+    }
+
+    /// Empty room for a page whose values take `bytes`, and a few for each of its rows.
+    ///
+    /// # Errors
+    ///
+    /// The budget's refusal.
+    ///
+    /// # Panics
+    ///
+    /// If the last page was not ended.
+    pub(super) fn begin_page(&mut self, bytes: usize, rows: usize) -> Result<Room, Error> {
+        let mut room = self.room.take().expect("the page before was ended");
+        // The indices of a page are given at half of what they can take.
+        let values = bytes + rows * 2 + (1 << 10);
+        let compressed = room.codec.most(values).unwrap_or(0);
+        let needed =
+            room.values.capacity().max(values) + room.compressed.capacity().max(compressed) + rows / 4;
+        self.reservation
+            .try_resize(Bytes(needed as u64))
+            .map_err(|refusal| self.progress.exceeded(refusal))?;
+        room.levels.clear();
+        room.values.clear();
+        room.values.reserve(values);
+        Ok(room)
+    }
+
+    /// Keeps the room for the next page.
+    pub(super) fn end_page(&mut self, mut room: Room) {
+        if room.values.capacity() + room.compressed.capacity() > 2 * KEPT {
+            (room.values, room.compressed) = (Vec::new(), Vec::new());
+            self.reservation.shrink_to(Bytes::ZERO);
+        }
+        self.room = Some(room);
+    }
+}
+
+impl Room {
+    /// Compresses the values and gives their new length, unless nothing is compressed.
+    pub(super) fn compress(&mut self) -> Result<Option<usize>, Error> {
+        let Some(most) = self.codec.most(self.values.len()) else { return Ok(None) };
+        if self.compressed.len() < most {
+            self.compressed.resize(most, 0);
+        }
+        let compressed = self.codec.compress(&self.values, &mut self.compressed);
+        self.length = compressed.map_err(|error| self.progress.encode(error))?;
+        Ok(Some(self.length))
+    }
+
+    /// What [`compress`](Self::compress) made of the values.
+    pub(super) fn compressed(&self) -> &[u8] {
+        &self.compressed[..self.length]
+    }
+}

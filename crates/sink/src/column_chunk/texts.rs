@@ -1,0 +1,206 @@
+//! Texts and bytes: their lengths as packed differences, then all of them behind one another
+//! (DELTA_LENGTH_BYTE_ARRAY).
+
+use arrow::array::cast::AsArray;
+use arrow::array::{Array, ArrayRef, GenericByteArray};
+use arrow::datatypes::{ArrowNativeType, ByteArrayType, DataType};
+use parquet::basic::{BoundaryOrder, Encoding};
+use parquet::data_type::ByteArray;
+use parquet::errors::ParquetError;
+use parquet::file::statistics::{Statistics, ValueStatistics};
+
+use super::bounds::{Bounds, lower, upper};
+use super::differences::Differences;
+use super::values::{PageValues, Values};
+
+#[derive(Default)]
+pub(super) struct Texts {
+    /// Whether they are UTF-8, for the beginnings of them that an index holds.
+    is_text: bool,
+    lengths: Differences<i32>,
+    bytes: Vec<u8>,
+    bounds: Bounds<Vec<u8>>,
+}
+
+pub(super) fn less(a: &Vec<u8>, b: &Vec<u8>) -> bool {
+    a < b
+}
+
+impl Texts {
+    pub(super) fn new(is_text: bool) -> Self {
+        Self { is_text, ..Self::default() }
+    }
+
+    /// What the last page that had values ranges over.
+    pub(super) fn last_page(&self) -> Option<&(Vec<u8>, Vec<u8>)> {
+        self.bounds.last_page()
+    }
+
+    fn push_all<T: ByteArrayType>(&mut self, block: &GenericByteArray<T>) -> Result<(), ParquetError> {
+        let mut lengths = Vec::with_capacity(block.len() - block.null_count());
+        match block.nulls().filter(|nulls| nulls.null_count() > 0) {
+            None => self.push_range(block, 0, block.len(), &mut lengths)?,
+            Some(nulls) => {
+                for (from, to) in nulls.valid_slices() {
+                    self.push_range(block, from, to, &mut lengths)?;
+                }
+            }
+        }
+        self.lengths.push(&lengths);
+        if let Some((least, greatest)) = range(block) {
+            // Most blocks widen nothing, and need no copy.
+            let is_within =
+                |(low, high): &(Vec<u8>, Vec<u8>)| low.as_slice() <= least && greatest <= high.as_slice();
+            if !self.bounds.page().is_some_and(is_within) {
+                self.bounds.widen((least.to_vec(), greatest.to_vec()), less);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes rows none of which is null.
+    fn push_range<T: ByteArrayType>(
+        &mut self,
+        block: &GenericByteArray<T>,
+        from: usize,
+        to: usize,
+        lengths: &mut Vec<i32>,
+    ) -> Result<(), ParquetError> {
+        let offsets = &block.value_offsets()[from..=to];
+        let place = |offset: T::Offset| offset.as_usize();
+        let (first, last) = (place(offsets[0]), place(offsets[offsets.len() - 1]));
+        if i32::try_from(last - first).is_err() {
+            return Err(ParquetError::General("a page holds at most 2 GiB of text".into()));
+        }
+        lengths.extend(offsets.windows(2).map(|pair| (place(pair[1]) - place(pair[0])) as i32));
+        self.bytes.extend_from_slice(&block.value_data()[first..last]);
+        Ok(())
+    }
+}
+
+/// The least and the greatest value that is not null.
+fn range<T: ByteArrayType>(block: &GenericByteArray<T>) -> Option<(&[u8], &[u8])> {
+    let offsets = block.value_offsets();
+    let data = block.value_data();
+    let value = |row: usize| &data[offsets[row].as_usize()..offsets[row + 1].as_usize()];
+    let mut range: Option<(Prefixed<'_>, Prefixed<'_>)> = None;
+    let mut take = |from: usize, to: usize| {
+        for row in from..to {
+            let value = Prefixed::of(value(row));
+            match &mut range {
+                None => range = Some((value, value)),
+                Some((least, greatest)) => {
+                    if value < *least {
+                        *least = value;
+                    } else if *greatest < value {
+                        *greatest = value;
+                    }
+                }
+            }
+        }
+    };
+    match block.nulls().filter(|nulls| nulls.null_count() > 0) {
+        None => take(0, block.len()),
+        Some(nulls) => nulls.valid_slices().for_each(|(from, to)| take(from, to)),
+    }
+    range.map(|(least, greatest)| (least.bytes, greatest.bytes))
+}
+
+/// Bytes with their first eight as a number, which decides most comparisons.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Prefixed<'a> {
+    prefix: u64,
+    bytes: &'a [u8],
+}
+
+impl<'a> Prefixed<'a> {
+    fn of(bytes: &'a [u8]) -> Self {
+        let prefix = match bytes.first_chunk::<8>() {
+            Some(first) => u64::from_be_bytes(*first),
+            None => {
+                bytes.iter().fold(0, |prefix, byte| prefix << 8 | u64::from(*byte))
+                    << (8 * (8 - bytes.len()) % 64)
+            }
+        };
+        Prefixed { prefix, bytes }
+    }
+}
+
+impl Values for Texts {
+    fn push(&mut self, block: &ArrayRef) -> Result<(), ParquetError> {
+        match block.data_type() {
+            DataType::Utf8 => self.push_all(block.as_string::<i32>()),
+            DataType::LargeUtf8 => self.push_all(block.as_string::<i64>()),
+            DataType::Binary => self.push_all(block.as_binary::<i32>()),
+            _ => self.push_all(block.as_binary::<i64>()),
+        }
+    }
+
+    fn page_bytes(&self) -> usize {
+        self.lengths.len() + self.bytes.len()
+    }
+
+    fn finish_page(&mut self, out: &mut Vec<u8>) -> PageValues {
+        self.lengths.finish(out);
+        out.extend_from_slice(&self.bytes);
+        self.bytes.clear();
+        let bounds = self.bounds.end_page(less);
+        let indexed = |(least, greatest): (Vec<u8>, Vec<u8>)| {
+            (lower(&least, self.is_text).to_vec(), upper(&greatest, self.is_text))
+        };
+        PageValues { encoding: Encoding::DELTA_LENGTH_BYTE_ARRAY, bounds: bounds.map(indexed) }
+    }
+
+    fn statistics(&self, nulls: u64) -> Statistics {
+        statistics(&self.bounds, self.is_text, nulls)
+    }
+
+    fn order(&self) -> BoundaryOrder {
+        self.bounds.order()
+    }
+
+    fn held_bytes(&self) -> usize {
+        self.page_bytes()
+    }
+
+    fn heap_bytes(&self) -> usize {
+        self.lengths.heap_bytes() + self.bytes.capacity()
+    }
+}
+
+/// What a chunk of texts ranges over, long ones cut and marked as such.
+pub(super) fn statistics(bounds: &Bounds<Vec<u8>>, is_text: bool, nulls: u64) -> Statistics {
+    let (least, greatest) = bounds.chunk().map(|(least, greatest)| (least, greatest)).unzip();
+    let low = least.map(|least| lower(least, is_text).to_vec());
+    let high = greatest.map(|greatest| upper(greatest, is_text));
+    let is_exact = |cut: &Option<Vec<u8>>, whole: Option<&Vec<u8>>| cut.as_ref() == whole;
+    let (low_is_exact, high_is_exact) = (is_exact(&low, least), is_exact(&high, greatest));
+    let bytes = |bytes: Option<Vec<u8>>| bytes.map(ByteArray::from);
+    Statistics::ByteArray(
+        ValueStatistics::new(bytes(low), bytes(high), None, Some(nulls), false)
+            .with_min_is_exact(low_is_exact)
+            .with_max_is_exact(high_is_exact),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_prefix_decides_as_the_bytes_do(a: Vec<u8>, b: Vec<u8>, shared in prop::collection::vec(0u8..3, 0..12)) {
+            let (a, b) = ([shared.clone(), a].concat(), [shared, b].concat());
+            prop_assert_eq!(Prefixed::of(&a).cmp(&Prefixed::of(&b)), a.cmp(&b));
+        }
+    }
+
+    #[test]
+    fn short_bytes_are_less_than_those_they_begin() {
+        for (a, b) in [(&b""[..], &b"\0"[..]), (b"a", b"a\0"), (b"abcdefgh", b"abcdefgh\0")] {
+            assert!(Prefixed::of(a) < Prefixed::of(b));
+        }
+    }
+}

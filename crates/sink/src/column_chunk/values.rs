@@ -1,0 +1,89 @@
+//! What the kinds of columns have in common: values that are not null, gathered to pages.
+
+use arrow::array::ArrayRef;
+use arrow::datatypes::DataType;
+use parquet::basic::{BoundaryOrder, Encoding};
+use parquet::errors::ParquetError;
+use parquet::file::statistics::Statistics;
+
+use super::bools::Bools;
+use super::dictionary_texts::DictionaryTexts;
+use super::numbers::Numbers;
+use super::texts::Texts;
+
+/// The values of a column chunk. Its bytes depend on the values alone, not on how they came in blocks, but for where
+/// pages end.
+pub(super) trait Values: Send {
+    /// Takes the rows of a block that are not null.
+    ///
+    /// # Errors
+    ///
+    /// A value that is longer than the format can count.
+    fn push(&mut self, block: &ArrayRef) -> Result<(), ParquetError>;
+
+    /// Bytes that the page takes so far, before it is compressed, but for a few.
+    fn page_bytes(&self) -> usize;
+
+    /// Whether the page must end here, since the next block is written in another way.
+    fn ends_page(&self) -> bool {
+        false
+    }
+
+    /// Appends the page's values to `out`, and begins the next one.
+    fn finish_page(&mut self, out: &mut Vec<u8>) -> PageValues;
+
+    /// The values that indices stand for, and how many, if pages hold indices. A page of nulls does too, and needs the
+    /// dictionary, empty as it is.
+    fn dictionary(&mut self) -> Option<(Vec<u8>, usize)> {
+        None
+    }
+
+    /// The statistics of all finished pages.
+    fn statistics(&self, nulls: u64) -> Statistics;
+
+    /// The order of all finished pages.
+    fn order(&self) -> BoundaryOrder;
+
+    /// Bytes of memory that are filled, the page's included. The same for the same rows.
+    fn held_bytes(&self) -> usize;
+
+    /// Bytes on the heap.
+    fn heap_bytes(&self) -> usize;
+}
+
+/// What there is to say of a page's values.
+pub(super) struct PageValues {
+    pub(super) encoding: Encoding,
+    /// The least and the greatest one as an index holds them; none if no two of them compare.
+    pub(super) bounds: Option<(Vec<u8>, Vec<u8>)>,
+}
+
+/// The values of a column of `data_type`; `None` if the format, or this writer, has no such column. Numbers get a
+/// dictionary as long as it takes no more than `dictionary_bytes`, texts if the type is one.
+pub(super) fn of(data_type: &DataType, dictionary_bytes: Option<usize>) -> Option<Box<dyn Values>> {
+    use DataType::{
+        Binary, Boolean, Date32, Dictionary, Float32, Float64, Int8, Int16, Int32, Int64, LargeBinary,
+        LargeUtf8, Null, Time32, Time64, Timestamp, UInt8, UInt16, UInt32, UInt64, Utf8,
+    };
+    Some(match data_type {
+        Boolean => Box::new(Bools::default()),
+        Null | Int8 | Int16 | Int32 | UInt8 | UInt16 | Date32 | Time32(_) => {
+            Box::new(Numbers::<i32>::new(false, dictionary_bytes))
+        }
+        UInt32 => Box::new(Numbers::<i32>::new(true, dictionary_bytes)),
+        Int64 | Time64(_) | Timestamp(..) => Box::new(Numbers::<i64>::new(false, dictionary_bytes)),
+        UInt64 => Box::new(Numbers::<i64>::new(true, dictionary_bytes)),
+        Float32 => Box::new(Numbers::<f32>::new(false, dictionary_bytes)),
+        Float64 => Box::new(Numbers::<f64>::new(false, dictionary_bytes)),
+        Utf8 | LargeUtf8 => Box::new(Texts::new(true)),
+        Binary | LargeBinary => Box::new(Texts::new(false)),
+        Dictionary(_, values) => match values.as_ref() {
+            text @ (Utf8 | LargeUtf8 | Binary | LargeBinary) => Box::new(DictionaryTexts::new(
+                matches!(text, Utf8 | LargeUtf8),
+                dictionary_bytes.unwrap_or(0),
+            )),
+            _ => return None,
+        },
+        _ => return None,
+    })
+}

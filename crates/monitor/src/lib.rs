@@ -93,6 +93,7 @@ mod cache;
 mod error;
 mod global;
 mod holders;
+mod locks;
 mod monitor;
 mod observer;
 mod phase;

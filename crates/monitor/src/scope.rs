@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::bytes::Bytes;
-use crate::monitor::{Monitor, locked};
+use crate::locks::locked;
+use crate::monitor::Monitor;
 use crate::observer::Progress;
 use crate::phase::{Phase, PhasePeak};
 use crate::probe::Peaks;

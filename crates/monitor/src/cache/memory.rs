@@ -19,7 +19,7 @@ use super::HeapSize;
 use crate::budget::{Consumer, Reservation};
 use crate::bytes::Bytes;
 use crate::error::{Error, ErrorKind};
-use crate::monitor::locked;
+use crate::locks::locked;
 use crate::reclaim::Giver;
 use crate::refusal::BudgetExceeded;
 

@@ -6,7 +6,7 @@ use std::fmt;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, Weak};
 
-use crate::monitor::locked;
+use crate::locks::locked;
 
 /// Finds values by their keys for as long as somebody else keeps them.
 ///

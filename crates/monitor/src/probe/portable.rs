@@ -8,7 +8,7 @@ use sysinfo::{MemoryRefreshKind, Pid, ProcessRefreshKind, ProcessesToUpdate, Sys
 use super::{Limits, Probe, Reading};
 use crate::bytes::Bytes;
 use crate::error::Error;
-use crate::monitor::locked;
+use crate::locks::locked;
 
 /// Reads what macOS, Windows and the BSDs say about this process and its host.
 ///

@@ -7,7 +7,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex, Weak};
 
 use crate::bytes::Bytes;
-use crate::monitor::{Monitor, locked};
+use crate::locks::locked;
+use crate::monitor::Monitor;
 
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 pub use trim::AllocatorTrim;

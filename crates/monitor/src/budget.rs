@@ -104,6 +104,13 @@ impl Budget {
     }
 
     /// Whether there is a limit at all.
+    ///
+    /// ```
+    /// use monitor::{Budget, Bytes};
+    ///
+    /// assert!(Budget::new(Bytes::gib(1)).is_bounded());
+    /// assert!(!Budget::unbounded().is_bounded());
+    /// ```
     pub fn is_bounded(&self) -> bool {
         self.0.limit < Bytes::MAX
     }

@@ -11,6 +11,18 @@ use crate::refusal::{BudgetExceeded, Refusal};
 use super::{Account, Budget, raise_peak};
 
 /// Somebody who may reserve from a [`Budget`]. Cheap to clone; clones share one account.
+///
+/// ```
+/// use monitor::{Budget, Bytes};
+///
+/// let budget = Budget::new(Bytes::mib(64));
+/// let batches = budget.consumer("batch");
+/// let held = batches.clone().try_reserve(Bytes::mib(40))?;
+/// assert_eq!(batches.name(), "batch");
+/// assert_eq!(batches.budget().available(), Bytes::mib(24));
+/// assert_eq!(batches.try_reserve(Bytes::mib(30)).unwrap_err().holders()[0].live, held.bytes());
+/// # Ok::<(), monitor::BudgetExceeded>(())
+/// ```
 #[derive(Clone)]
 pub struct Consumer {
     pub(super) budget: Budget,
@@ -75,6 +87,24 @@ impl fmt::Debug for Consumer {
 /// Bytes set aside for one consumer, given back when this guard is dropped.
 ///
 /// May be sent to another thread and dropped there.
+///
+/// ```
+/// use monitor::{Budget, Bytes};
+///
+/// let budget = Budget::new(Bytes(100));
+/// let mut held = budget.consumer("batch").try_reserve(Bytes(60))?;
+/// held.try_grow(Bytes(20))?;
+/// held.try_resize(Bytes(90))?;
+/// // Refused growth changes nothing.
+/// assert!(held.try_grow(Bytes(20)).is_err() && held.bytes() == Bytes(90));
+/// held.shrink_to(Bytes(50));
+/// let part = held.split(Bytes(20));
+/// assert_eq!((held.bytes(), part.bytes(), budget.reserved()), (Bytes(30), Bytes(20), Bytes(50)));
+/// assert_eq!(part.consumer().name(), "batch");
+/// drop(held);
+/// assert_eq!(budget.reserved(), part.bytes());
+/// # Ok::<(), monitor::BudgetExceeded>(())
+/// ```
 #[must_use = "a reservation that is not kept is given back at once"]
 pub struct Reservation {
     consumer: Consumer,

@@ -93,10 +93,34 @@ impl Monitor {
 /// Describes a [`Monitor`].
 ///
 /// ```
-/// use monitor::{ErrorKind, Monitor};
+/// use std::time::Duration;
+/// use monitor::{AllocationCounts, Budget, Bytes, ErrorKind, Monitor, Reading, Scripted, progress_channel};
+///
+/// let (observer, told) = progress_channel(8);
+/// let monitor = Monitor::builder()
+///     .with_budget(Budget::new(Bytes::mib(64)))
+///     .with_threshold(Bytes::mib(48))
+///     .with_probe(Scripted::new([Reading { rss: Bytes::mib(50), ..Reading::default() }]))
+///     .with_allocations(|| AllocationCounts { live_bytes: Bytes::mib(40), live_allocations: 7 })
+///     .with_observer(observer)
+///     .with_report_interval(Duration::ZERO)
+///     .with_history(2)
+///     .with_timeline(16)
+///     .build()?;
+/// assert_eq!(monitor.budget().limit(), Bytes::mib(64));
+/// assert!(monitor.is_above_threshold()?);
+/// assert_eq!(monitor.snapshot()?.allocations.map(|counts| counts.live_allocations), Some(7));
+/// ["a", "b", "c"].into_iter().try_for_each(|name| monitor.label(name).map(drop))?;
+/// assert_eq!(monitor.labelled().len(), 2);
+/// let _scan = monitor.scope("scan");
+/// (1..=3).for_each(|bytes| monitor.report(bytes, Some(3)));
+/// assert_eq!(std::iter::from_fn(|| told.try_recv()).count(), 3);
+/// drop(monitor.sample_every(Duration::from_millis(10))?);
+/// assert!(monitor.timeline().len() <= 16);
 ///
 /// let error = Monitor::builder().with_history(0).build().unwrap_err();
 /// assert!(matches!(error.kind(), ErrorKind::ZeroHistory));
+/// # Ok::<(), monitor::Error>(())
 /// ```
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct MonitorBuilder {

@@ -27,6 +27,15 @@ pub struct SysinfoProbe {
 impl SysinfoProbe {
     /// Finds this process.
     ///
+    /// ```
+    /// use monitor::{Bytes, Probe, SysinfoProbe};
+    ///
+    /// let probe = SysinfoProbe::open()?;
+    /// let seen = probe.read()?;
+    /// assert!(seen.rss > Bytes::ZERO && seen.rss <= seen.peak_rss);
+    /// # Ok::<(), monitor::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) on a system that `sysinfo` does not know, and

@@ -337,6 +337,7 @@ impl Loader {
         let budget = self.monitor.budget();
         let in_flight = made + self.batches_kept - 1;
         let spares = Arc::new(Spares::new(in_flight));
+        self.monitor.register_giver("spare batches", &spares);
         let sizes = Sizes::new(sizing, budget, &spares, in_flight, &plan, self.rows.clone());
         let reading = Reading {
             plan,

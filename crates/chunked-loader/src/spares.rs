@@ -2,15 +2,16 @@
 //!
 //! Memory fresh from the system costs a page fault for every 4 KiB, a tenth of a load's time. A batch that its consumer
 //! drops therefore leaves its columns here, with what they hold of the budget, and the next one is built in them. At
-//! most as many wait as batches may be alive at a time, and all go when the budget refuses something.
+//! most as many wait as batches may be alive at a time, and all go when the budget refuses something, or when the monitor
+//! reclaims memory.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, PrimitiveArray};
 use arrow::buffer::Buffer;
 use arrow::datatypes::ArrowNativeType;
 use arrow::record_batch::RecordBatch;
-use monitor::{Bytes, Consumer, Reservation};
+use monitor::{Bytes, Consumer, Giver, Reservation};
 
 use crate::error::Error;
 
@@ -48,7 +49,7 @@ impl Spares {
 
     /// Bytes that are reserved here, and free for the next batches.
     pub(crate) fn reserved(&self) -> Bytes {
-        self.lock().iter().fold(Bytes::ZERO, |sum, (_, reservation)| sum.saturating_add(reservation.bytes()))
+        reserved_by(&self.lock())
     }
 
     /// Room for a batch that takes `bytes`: that of an earlier one if there is any, else from the budget.
@@ -75,6 +76,23 @@ impl Spares {
     }
 }
 
+impl Giver for Spares {
+    fn give_back(&self) -> Bytes {
+        let waiting = match self.waiting.try_lock() {
+            Ok(mut waiting) => std::mem::take(&mut *waiting),
+            Err(TryLockError::Poisoned(poisoned)) => std::mem::take(&mut *poisoned.into_inner()),
+            // Somebody takes from them or adds to them: they are in use.
+            Err(TryLockError::WouldBlock) => return Bytes::ZERO,
+        };
+        // Dropped without the lock: to free memory takes its time.
+        reserved_by(&waiting)
+    }
+}
+
+fn reserved_by(waiting: &[(RecordBatch, Reservation)]) -> Bytes {
+    waiting.iter().map(|(_, reservation)| reservation.bytes()).sum()
+}
+
 /// The vector behind a buffer, emptied, if nobody else uses it and its capacity suits `len` elements: neither too small
 /// for them, nor more than twice as large, since all of it stays reserved.
 pub(crate) fn vec_of<T: ArrowNativeType>(buffer: Buffer, len: usize) -> Option<Vec<T>> {
@@ -96,7 +114,7 @@ mod tests {
 
     use arrow::array::Int32Array;
     use arrow::datatypes::Int32Type;
-    use monitor::Budget;
+    use monitor::{Budget, Monitor};
 
     use super::*;
 
@@ -132,6 +150,28 @@ mod tests {
         let room = spares.room(&consumer, Bytes(900)).unwrap();
         assert_eq!(room.reservation.bytes(), Bytes(900));
         assert!(spares.room(&consumer, Bytes(200)).is_err());
+    }
+
+    #[test]
+    fn what_waits_is_given_back_when_memory_is_reclaimed() {
+        let monitor = Monitor::builder().with_budget(Budget::new(Bytes(1000))).build().unwrap();
+        let consumer = monitor.budget().consumer("batch");
+        let spares = Arc::new(Spares::new(2));
+        monitor.register_giver("spare batches", &spares);
+        // No owner: the loader alone keeps them.
+        assert_eq!(Arc::strong_count(&spares), 1);
+        spares.put(columns(vec![1]), consumer.try_reserve(Bytes(400)).unwrap());
+        spares.put(columns(vec![1]), consumer.try_reserve(Bytes(300)).unwrap());
+        let in_use = spares.lock();
+        assert_eq!((monitor.reclaim().total(), monitor.budget().reserved()), (Bytes::ZERO, Bytes(700)));
+        drop(in_use);
+        assert_eq!(monitor.reclaim().by_giver, [("spare batches".to_owned(), Bytes(700))]);
+        assert_eq!((monitor.budget().reserved(), spares.reserved()), (Bytes::ZERO, Bytes::ZERO));
+        // They are of use as before.
+        spares.put(columns(vec![1]), consumer.try_reserve(Bytes(400)).unwrap());
+        assert!(spares.room(&consumer, Bytes(300)).unwrap().columns.is_some());
+        drop(spares);
+        assert!(monitor.reclaim().by_giver.is_empty());
     }
 
     #[test]

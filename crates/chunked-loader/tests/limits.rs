@@ -111,6 +111,30 @@ fn a_batch_that_is_dropped_leaves_its_room_to_the_next() {
 }
 
 #[test]
+fn what_a_dropped_batch_leaves_can_be_reclaimed() {
+    for threads in [1, 2] {
+        let (loader, budget) = numbers(Bytes::mib(4));
+        let monitor = Monitor::builder().with_budget(budget.clone()).build().unwrap();
+        let loader = loader.with_threads(threads).with_monitor(monitor.clone());
+        let scan = loader.scan().unwrap();
+        let mut batches = loader.batches(&scan, &[0], Box::new(FixedRows(10_000)));
+        let (mut rows, mut reclaimed) = (0, Bytes::ZERO);
+        for batch in batches.by_ref() {
+            rows += batch.unwrap().num_rows();
+            let given = monitor.reclaim();
+            assert!(given.by_giver.iter().all(|(name, _)| name == "spare batches"), "{given}");
+            reclaimed = reclaimed.saturating_add(given.total());
+        }
+        assert_eq!(rows, ROWS);
+        // Each batch was built anew, but for those that other threads took before it was asked.
+        assert!(reclaimed > Bytes::kib(40), "{reclaimed} of {threads} threads");
+        drop(batches);
+        assert!(monitor.reclaim().by_giver.is_empty());
+        assert_eq!(budget.reserved(), Bytes::ZERO);
+    }
+}
+
+#[test]
 fn exact_rows_are_never_cut_but_refused() {
     let (loader, _) = numbers(Bytes::kib(256));
     let scan = loader.scan().unwrap();

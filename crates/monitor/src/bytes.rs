@@ -51,18 +51,39 @@ impl Bytes {
     }
 
     /// The sum, or [`Bytes::MAX`] if it is too large to count.
+    ///
+    /// ```
+    /// use monitor::Bytes;
+    ///
+    /// assert_eq!(Bytes(3).saturating_add(Bytes(4)), Bytes(7));
+    /// assert_eq!(Bytes::MAX.saturating_add(Bytes(1)), Bytes::MAX);
+    /// ```
     #[must_use]
     pub const fn saturating_add(self, other: Bytes) -> Bytes {
         Bytes(self.0.saturating_add(other.0))
     }
 
     /// The difference, or zero if `other` is larger.
+    ///
+    /// ```
+    /// use monitor::Bytes;
+    ///
+    /// assert_eq!(Bytes(7).saturating_sub(Bytes(4)), Bytes(3));
+    /// assert_eq!(Bytes(4).saturating_sub(Bytes(7)), Bytes::ZERO);
+    /// ```
     #[must_use]
     pub const fn saturating_sub(self, other: Bytes) -> Bytes {
         Bytes(self.0.saturating_sub(other.0))
     }
 
     /// The sum, unless it is too large to count.
+    ///
+    /// ```
+    /// use monitor::Bytes;
+    ///
+    /// assert_eq!(Bytes(3).checked_add(Bytes(4)), Some(Bytes(7)));
+    /// assert_eq!(Bytes::MAX.checked_add(Bytes(1)), None);
+    /// ```
     #[must_use]
     pub const fn checked_add(self, other: Bytes) -> Option<Bytes> {
         match self.0.checked_add(other.0) {
@@ -215,6 +236,16 @@ pub enum ParseBytesErrorKind {
 
 impl ParseBytesError {
     /// What is wrong.
+    ///
+    /// ```
+    /// use monitor::{Bytes, ParseBytesErrorKind};
+    ///
+    /// let kind = |text: &str| text.parse::<Bytes>().unwrap_err().kind();
+    /// assert_eq!(kind("large"), ParseBytesErrorKind::Number);
+    /// assert_eq!(kind("5 acres"), ParseBytesErrorKind::Unit);
+    /// assert_eq!(kind("0.5"), ParseBytesErrorKind::PartOfByte);
+    /// assert_eq!(kind("16EiB"), ParseBytesErrorKind::TooLarge);
+    /// ```
     pub fn kind(&self) -> ParseBytesErrorKind {
         self.kind
     }

@@ -128,6 +128,17 @@ impl Error {
     }
 
     /// For a [`Probe`](crate::Probe) of one's own: `path` could not be read.
+    ///
+    /// ```
+    /// use std::io;
+    /// use monitor::{Error, ErrorKind};
+    ///
+    /// let denied = || io::Error::from(io::ErrorKind::PermissionDenied);
+    /// assert!(matches!(Error::read("/proc/7/status", denied()).kind(), ErrorKind::Read { .. }));
+    /// assert!(matches!(Error::write("/proc/7/clear_refs", denied()).kind(), ErrorKind::Write { .. }));
+    /// assert!(matches!(Error::malformed("/proc/7/statm", "a number", "x").kind(), ErrorKind::Malformed { .. }));
+    /// assert!(matches!(Error::unsupported().kind(), ErrorKind::Unsupported { .. }));
+    /// ```
     pub fn read(path: impl Into<PathBuf>, source: io::Error) -> Error {
         ErrorKind::Read { path: path.into(), source }.into()
     }

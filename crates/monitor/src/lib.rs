@@ -3,12 +3,13 @@
 //! ```text
 //!   /proc, cgroups ──► Probe ──► Reading ─┐                 ┌──► thresholds, phases, timeline
 //!                                         ├──► Monitor ──► Snapshot ──► Observer: JSON lines, channel,
-//!   try_reserve ◄──► Consumer ──► Budget ─┘      ▲                      OpenMetrics file and server
-//!        │                                       └── Sampler, by the clock
+//!   try_reserve ◄──► Consumer ──► Budget ─┘     ▲ │ │                   OpenMetrics file and server
+//!        │              Sampler, by the clock ────┘ │ └──► end_of_batch: floors ──► Trend, top_holders
+//!        │                                          └────► reclaim ──► Givers: caches, pools, the allocator
 //!        └──► Reservation: kept beside the memory it stands for, gives the bytes back when dropped
 //! ```
 //!
-//! Two questions, two halves:
+//! Three questions, three parts:
 //!
 //! * *How much may I take?* A [`Budget`] is a limit that the reserved total never exceeds. Each part of a
 //!   program that holds memory is a named [`Consumer`]; it reserves before it allocates and handles
@@ -16,16 +17,18 @@
 //! * *What has it come to?* A [`Monitor`] reads what the kernel counts, through a [`Probe`]: a [`Snapshot`]
 //!   of now, the difference from a baseline, the peak so far, and what each [`Phase`] of the work took. Peaks
 //!   are the kernel's own high-water mark, so that nothing falls between two samples.
+//! * *Who keeps it, and who gives it back?* Floors after each batch make a [`Trend`] with a [`Verdict`], in all and
+//!   of each [holder](Monitor::top_holders); [`Monitor::reclaim`] asks every [`Giver`], such as a [`MemoryCache`].
 //!
-//! The two are not the same figure. Reserved bytes are exact and immediate, but cover only what is reserved;
+//! The first two are not the same figure. Reserved bytes are exact and immediate, but cover only what is reserved;
 //! resident bytes cover everything, but lag and include what the allocator has not given back. Steer by the
 //! first, guard with the second.
 //!
 //! A snapshot takes a few microseconds. What is dear, the figures of the host and the container, is read every
 //! tenth of a second at most, and a snapshot says how old it is. Clean page cache never counts as used.
 //!
-//! Nothing here prints or is global, and only a [`Sampler`], a [`StallWatch`] and a [`MetricsServer`] have a
-//! thread: what needs a budget or a monitor is handed one.
+//! Nothing here prints, and only a [`Sampler`], a [`StallWatch`] and a [`MetricsServer`] have a thread. What needs a
+//! budget or a monitor is handed one; [`global`] is for applications that cannot hand one on.
 //!
 //! # From the Python manager
 //!
@@ -42,16 +45,29 @@
 //! | … log usage | a snapshot shown: `format!("{label}: {snapshot}")` |
 //! | … labelled snapshots | [`Monitor::label`], [`Monitor::labelled`] |
 //! | … peak, of its samples | [`Monitor::peak`], the kernel's own |
+//! | `get_memory_trend` | [`Monitor::trend`], over floors that [`Monitor::end_of_batch`] notes: a [`Trend`] with a [`Slope`] and its interval |
+//! | `leak_detected` | [`Trend::verdict`]: [`Verdict::Leak`], or [`Verdict::Undetermined`] with a [`Doubt`] |
+//! | `find_memory_leaks` | [`Monitor::top_holders`] by [`HolderOrder::Slope`], each with a verdict of its own |
+//! | `aggressive_gc` | [`Monitor::reclaim`]: [`Reclaimed`] says who gave how much |
+//! | `clear_caches` | [`Monitor::reclaim_from`] those of [`Stage::Holder`] that were [registered](Monitor::register_giver) |
 //! | `memory_profiler("name")` | [`Monitor::scope`], [`Scope::scope`] within it, [`Monitor::phase_tree`] at the end |
-//! | custom limit that raises | [`Budget`] and [`Reservation`], which refuse with figures |
+//! | `memory_efficient` | [`Monitor::reclaiming_above`] |
+//! | `MemoryCache` | [`MemoryCache`], limited by bytes and items |
+//! | `WeakValueCache` | [`WeakCache`] |
+//! | the global monitor | [`global`], [`set_global`] |
+//! | `log_memory` | [`log_memory`], which returns what is to be logged |
+//! | `check_memory_threshold` | [`check_memory_threshold`] |
+//! | custom limit that raises | [`Budget`] and [`Reservation`], which refuse with figures: [`BudgetExceeded`] |
 //! | progress state for task queues | [`Observer`]: [`progress_channel`], [`ProgressLines`], or one of your own |
 //!
 //! What it did not have: [samples by the clock](Monitor::sample_every) and their [timeline](Monitor::timeline), metrics
 //! as [JSON lines](SnapshotLines), as [OpenMetrics text](OpenMetricsFile) and [over HTTP](Monitor::serve_metrics),
-//! [limits](Limits) of containers, [stalls](Pressure) and [triggers](Monitor::on_stall) on them, and
-//! [`Scripted`] figures for tests.
+//! [limits](Limits) of containers, [stalls](Pressure) and [triggers](Monitor::on_stall) on them, a
+//! [tagged allocator](TaggedAllocator), and [`Scripted`] figures for tests.
 //!
 //! # Features
+//!
+//! `arrow`: [`HeapSize`] of Arrow's arrays and batches, so that a [`MemoryCache`] can hold them.
 //!
 //! `tracing`: each phase is a span named `phase`, of target `monitor`, and carries its figures when it closes.
 //!
@@ -93,6 +109,7 @@ mod cache;
 mod error;
 mod global;
 mod holders;
+mod locks;
 mod monitor;
 mod observer;
 mod phase;

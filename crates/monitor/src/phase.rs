@@ -57,6 +57,8 @@ pub struct Phase {
 /// let second = monitor.scope("write").finish().own_peak;
 /// assert_eq!(second, PhasePeak::Between { at_least: Bytes(60), at_most: Bytes(90) });
 /// assert_eq!(second.to_string(), "60 B to 90 B");
+/// assert_eq!((second.at_least(), second.at_most()), (Some(Bytes(60)), Some(Bytes(90))));
+/// assert_eq!((PhasePeak::Unknown.at_least(), PhasePeak::Unknown.at_most()), (None, None));
 /// # Ok::<(), monitor::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

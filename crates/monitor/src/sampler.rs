@@ -7,7 +7,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorKind};
-use crate::monitor::{Monitor, locked};
+use crate::locks::locked;
+use crate::monitor::Monitor;
 use crate::observer::{Observer, Observers};
 
 /// Samples while it is kept: a sample at once, one each interval, and a last one when it is finished or dropped.

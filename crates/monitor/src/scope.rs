@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::bytes::Bytes;
-use crate::monitor::{Monitor, locked};
+use crate::locks::locked;
+use crate::monitor::Monitor;
 use crate::observer::Progress;
 use crate::phase::{Phase, PhasePeak};
 use crate::probe::Peaks;
@@ -20,10 +21,13 @@ use crate::span::PhaseSpan;
 ///
 /// let monitor = Monitor::unbounded();
 /// let load = monitor.scope("load");
+/// assert_eq!(load.name(), "load");
+/// load.add_rows(12);
 /// for part in ["index", "parse"] {
 ///     load.scope(part).add_bytes(100);
 /// }
 /// let load = load.finish();
+/// assert_eq!(load.rows, 12);
 /// let parts: Vec<_> = monitor.phases().into_iter().filter(|part| part.parent == Some(load.id)).collect();
 /// assert_eq!(parts.len(), 2);
 /// ```

@@ -16,6 +16,9 @@ use crate::monitor::Monitor;
 /// // 150 ms of any second in which at least one task waited for memory.
 /// let trigger = StallTrigger::some(Duration::from_millis(150), Duration::from_secs(1));
 /// assert_eq!(trigger.to_string(), "some 150000 1000000");
+/// // 50 ms of any two seconds in which nobody got on.
+/// let trigger = StallTrigger::full(Duration::from_millis(50), Duration::from_secs(2));
+/// assert_eq!(trigger.to_string(), "full 50000 2000000");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StallTrigger {

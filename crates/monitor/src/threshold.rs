@@ -6,7 +6,7 @@ use std::sync::{Arc, RwLock, Weak};
 
 use crate::bytes::Bytes;
 use crate::error::{Error, ErrorKind};
-use crate::monitor::{reading, writing};
+use crate::locks::{reading, writing};
 use crate::snapshot::Snapshot;
 
 /// A resident size, as bytes or as a share of what the process may become.

@@ -78,6 +78,8 @@ enum Shape {
     Level,
     /// `1 − exp(−t/τ)`, τ up to a quarter of the run.
     Saturates,
+    /// The same with τ from a quarter to 0.45 of the run: at its end it still rises, at up to a ninth of its first pace.
+    LongWarmUp,
     /// Up to six steps, the last before two thirds of the run.
     Stairs,
     /// One step, anywhere.
@@ -109,6 +111,7 @@ impl Shape {
                 let t = t as f64;
                 match self {
                     Shape::Level => 0.0,
+                    Shape::LongWarmUp => height * (1.0 - (-t / (0.25 * run + 0.2 * step)).exp()),
                     Shape::Saturates => height * (1.0 - (-t / constant).exp()),
                     Shape::Stairs => steps.iter().filter(|(at, _)| *at <= t).map(|(_, by)| by).sum(),
                     Shape::OneStep => {
@@ -241,6 +244,17 @@ fn healthy_series_are_not_called_leaks() {
         all.extend(of_shape);
     }
     println!("all healthy series: {:.2} % called leaks", all.iter().sum::<f64>() / all.len() as f64);
+}
+
+/// What keeps the pace from being asked for less strictly. A leak in lumps differs by chance in its pace from half to half
+/// and is missed for that in one run of a hundred; but were 0.42 of the pace enough instead of 0.5, every quiet warm-up
+/// with a τ of half the run would be called a leak.
+#[test]
+fn warm_ups_of_nearly_half_the_run_are_not_called_leaks() {
+    for noise in REAL {
+        let named = leaks_named(Shape::LongWarmUp, noise);
+        assert!(named <= 2.0, "{noise:?}: {named} % called leaks");
+    }
 }
 
 #[test]

@@ -19,7 +19,7 @@ use super::HeapSize;
 use crate::budget::{Consumer, Reservation};
 use crate::bytes::Bytes;
 use crate::error::{Error, ErrorKind};
-use crate::monitor::locked;
+use crate::locks::locked;
 use crate::reclaim::Giver;
 use crate::refusal::BudgetExceeded;
 
@@ -280,6 +280,19 @@ impl<K: Eq + Hash, V> MemoryCache<K, V> {
     }
 
     /// Lets go of everything; says how many bytes that were.
+    ///
+    /// ```
+    /// use monitor::{Budget, Bytes, MemoryCache};
+    ///
+    /// let budget = Budget::unbounded();
+    /// let cache: MemoryCache<u64, u64> = MemoryCache::builder(&budget.consumer("cache")).build()?;
+    /// cache.insert(1, 1)?;
+    /// let held = budget.reserved();
+    /// assert!(held > Bytes::ZERO);
+    /// assert_eq!((cache.clear(), cache.clear()), (held, Bytes::ZERO));
+    /// assert_eq!(budget.reserved(), Bytes::ZERO);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn clear(&self) -> Bytes {
         locked(&self.state).clear()
     }
@@ -339,6 +352,16 @@ impl<K: Eq + Hash + HeapSize, V: HeapSize> MemoryCacheBuilder<K, V> {
     }
 
     /// The most entries that are held. Without it, as many as the bytes allow.
+    ///
+    /// ```
+    /// use monitor::{Budget, MemoryCache};
+    ///
+    /// let consumer = Budget::unbounded().consumer("cache");
+    /// let cache: MemoryCache<u64, u64> = MemoryCache::builder(&consumer).with_max_items(2).build()?;
+    /// (0..3).try_for_each(|n| cache.insert(n, n))?;
+    /// assert_eq!([0, 1, 2].map(|n| cache.get(&n)), [None, Some(1), Some(2)]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn with_max_items(self, items: usize) -> MemoryCacheBuilder<K, V> {
         MemoryCacheBuilder { max_items: items, ..self }
     }
@@ -396,6 +419,19 @@ pub enum NotCachedKind {
 
 impl<V> NotCached<V> {
     /// Why.
+    ///
+    /// ```
+    /// use monitor::{Budget, Bytes, MemoryCache, NotCachedKind};
+    ///
+    /// let consumer = Budget::new(Bytes::kib(1)).consumer("cache");
+    /// let cache: MemoryCache<u64, Vec<u8>> =
+    ///     MemoryCache::builder(&consumer).with_max_bytes(Bytes::kib(4)).build()?;
+    /// let kind = |bytes: usize| cache.insert(1, vec![7; bytes]).unwrap_err().kind().clone();
+    /// assert!(matches!(kind(5000), NotCachedKind::TooLarge { limit, .. } if limit == Bytes::kib(4)));
+    /// // The cache could hold it, the budget cannot.
+    /// assert!(matches!(kind(2000), NotCachedKind::Budget(refusal) if refusal.limit() == Bytes::kib(1)));
+    /// # Ok::<(), monitor::Error>(())
+    /// ```
     pub fn kind(&self) -> &NotCachedKind {
         &self.kind
     }

@@ -6,7 +6,7 @@ use std::fmt;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, Weak};
 
-use crate::monitor::locked;
+use crate::locks::locked;
 
 /// Finds values by their keys for as long as somebody else keeps them.
 ///
@@ -120,6 +120,14 @@ impl<K: Eq + Hash, V> WeakCache<K, V> {
     }
 
     /// Whether no value is alive.
+    ///
+    /// ```
+    /// let cache = monitor::WeakCache::new();
+    /// let kept = cache.get_or_insert_with(1, || "one");
+    /// assert!(!cache.is_empty());
+    /// drop(kept);
+    /// assert!(cache.is_empty());
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -101,6 +101,18 @@ impl ProgressReceiver {
     }
 
     /// The next one, waiting up to `timeout` for it; `None` if none came, or none will.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use monitor::{Observer, Progress, progress_channel};
+    ///
+    /// let (mut observer, progress) = progress_channel(1);
+    /// let work = std::thread::spawn(move || observer.observe(&Progress::default()));
+    /// assert_eq!(progress.recv_timeout(Duration::from_secs(60)), Some(Progress::default()));
+    /// assert!(work.join().unwrap().is_ok());
+    /// // The other end is gone, so there is nothing to wait for.
+    /// assert_eq!(progress.recv_timeout(Duration::from_secs(60)), None);
+    /// ```
     pub fn recv_timeout(&self, timeout: Duration) -> Option<Progress> {
         self.0.recv_timeout(timeout).ok()
     }

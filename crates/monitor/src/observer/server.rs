@@ -9,7 +9,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorKind};
-use crate::monitor::{Monitor, locked};
+use crate::locks::locked;
+use crate::monitor::Monitor;
 
 /// Answers `GET /metrics` with [`Monitor::openmetrics`] until it is dropped.
 ///

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use crate::error::Error;
-use crate::monitor::locked;
+use crate::locks::locked;
 
 /// The figure and when it was read.
 #[derive(Debug)]

@@ -44,6 +44,32 @@ use crate::error::Error;
 /// Not promised: that two figures of one reading belong to the same instant, nor that `rss` is exact. Linux
 /// counts resident pages per CPU and adds them up late; the live bytes of a [`Budget`](crate::Budget) are the
 /// figure to steer by, and `rss` is the outer guard.
+///
+/// A probe of one's own says what it can, and leaves the rest to what is provided:
+///
+/// ```
+/// use std::path::Path;
+/// use monitor::{Bytes, Error, ErrorKind, Limits, Probe, Reading};
+///
+/// struct Simulated;
+///
+/// impl Probe for Simulated {
+///     fn read(&self) -> Result<Reading, Error> {
+///         Ok(Reading { rss: Bytes::mib(48), peak_rss: Bytes::mib(52), ..Reading::default() })
+///     }
+///     fn limits(&self) -> Result<Limits, Error> {
+///         Ok(Limits { total: Bytes::gib(1), ..Limits::default() })
+///     }
+/// }
+///
+/// assert_eq!(Simulated.limits()?.total, Bytes::gib(1));
+/// assert_eq!((Simulated.rss()?, Simulated.peak_rss()?), (Bytes::mib(48), Bytes::mib(52)));
+/// assert_eq!((Simulated.peaks()?.container_peak, Simulated.pressure_file()), (None, None::<&Path>));
+/// for refused in [Simulated.reset_peak_rss(), Simulated.reset_container_peak()] {
+///     assert!(matches!(refused.unwrap_err().kind(), ErrorKind::Unsupported { .. }));
+/// }
+/// # Ok::<(), monitor::Error>(())
+/// ```
 pub trait Probe: Send + Sync {
     /// All figures at once.
     ///

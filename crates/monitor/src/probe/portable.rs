@@ -8,7 +8,7 @@ use sysinfo::{MemoryRefreshKind, Pid, ProcessRefreshKind, ProcessesToUpdate, Sys
 use super::{Limits, Probe, Reading};
 use crate::bytes::Bytes;
 use crate::error::Error;
-use crate::monitor::locked;
+use crate::locks::locked;
 
 /// Reads what macOS, Windows and the BSDs say about this process and its host.
 ///
@@ -26,6 +26,15 @@ pub struct SysinfoProbe {
 
 impl SysinfoProbe {
     /// Finds this process.
+    ///
+    /// ```
+    /// use monitor::{Bytes, Probe, SysinfoProbe};
+    ///
+    /// let probe = SysinfoProbe::open()?;
+    /// let seen = probe.read()?;
+    /// assert!(seen.rss > Bytes::ZERO && seen.rss <= seen.peak_rss);
+    /// # Ok::<(), monitor::Error>(())
+    /// ```
     ///
     /// # Errors
     ///

@@ -33,6 +33,18 @@ impl Scripted {
 
     /// Says that these are the limits. Without them there is no control group, and the host is that of the
     /// first reading.
+    ///
+    /// ```
+    /// use monitor::{Bytes, Limits, Monitor, Reading, Scripted};
+    ///
+    /// let limits = Limits { cgroup: Some(Bytes::mib(512)), total: Bytes::gib(16), ..Limits::default() };
+    /// let probe = Scripted::new([Reading::default()]).with_limits(limits);
+    /// let monitor = Monitor::builder().with_probe(probe).build()?;
+    /// assert_eq!(monitor.limits()?.cgroup, Some(Bytes::mib(512)));
+    /// // Three quarters of the container.
+    /// assert_eq!(monitor.budget().limit(), Bytes::mib(384));
+    /// # Ok::<(), monitor::Error>(())
+    /// ```
     #[must_use]
     pub fn with_limits(self, limits: Limits) -> Scripted {
         Scripted { limits: Some(limits), ..self }

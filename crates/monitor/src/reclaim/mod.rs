@@ -7,7 +7,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex, Weak};
 
 use crate::bytes::Bytes;
-use crate::monitor::{Monitor, locked};
+use crate::locks::locked;
+use crate::monitor::Monitor;
 
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 pub use trim::AllocatorTrim;
@@ -24,7 +25,7 @@ pub use trim::AllocatorTrim;
 ///
 /// ```
 /// use std::sync::{Arc, Mutex};
-/// use monitor::{Bytes, Giver, Monitor};
+/// use monitor::{Bytes, Giver, Monitor, Stage};
 ///
 /// struct Pool(Mutex<Vec<Vec<u8>>>);
 ///
@@ -38,6 +39,7 @@ pub use trim::AllocatorTrim;
 /// let monitor = Monitor::unbounded();
 /// let pool = Arc::new(Pool(Mutex::new(vec![Vec::with_capacity(4096)])));
 /// monitor.register_giver("pool", &pool);
+/// assert_eq!(pool.stage(), Stage::Holder);
 /// assert_eq!(monitor.reclaim().total(), Bytes::kib(4));
 /// assert_eq!(monitor.reclaim().total(), Bytes::ZERO);
 /// ```
@@ -70,6 +72,11 @@ pub struct Reclaimed {
 }
 
 impl Reclaimed {
+    /// Asks them, one after the other.
+    fn of(asked: Vec<(String, Arc<dyn Giver>)>) -> Reclaimed {
+        Reclaimed { by_giver: asked.into_iter().map(|(name, giver)| (name, giver.give_back())).collect() }
+    }
+
     /// Bytes of all givers together. What a pool let go and the allocator gave to the system counts for both.
     ///
     /// ```
@@ -126,8 +133,31 @@ impl Monitor {
     /// Takes as long as they take; the trim of an allocator takes milliseconds. If a giver's last other owner goes
     /// meanwhile, it is dropped here, on this thread.
     pub fn reclaim(&self) -> Reclaimed {
-        let asked = self.givers().alive();
-        Reclaimed { by_giver: asked.into_iter().map(|(name, giver)| (name, giver.give_back())).collect() }
+        Reclaimed::of(self.givers().alive())
+    }
+
+    /// Asks those of one stage only.
+    ///
+    /// [`Stage::Allocator`] takes nothing from anybody: it is for a process that is larger than what it holds explains.
+    /// What holders have to spare, they make again at a price, so they are better left alone until memory is short.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use monitor::{Bytes, MemoryCache, Monitor, Stage};
+    ///
+    /// let monitor = Monitor::unbounded();
+    /// let consumer = monitor.budget().consumer("pages");
+    /// let cache: Arc<MemoryCache<u32, Vec<u8>>> = Arc::new(MemoryCache::builder(&consumer).build()?);
+    /// monitor.register_giver("pages", &cache);
+    /// cache.insert(1, vec![0; 1000])?;
+    /// assert_eq!(monitor.reclaim_from(Stage::Allocator).total(), Bytes::ZERO);
+    /// assert!(monitor.reclaim_from(Stage::Holder).total() > Bytes(1000));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn reclaim_from(&self, stage: Stage) -> Reclaimed {
+        let mut asked = self.givers().alive();
+        asked.retain(|(_, giver)| giver.stage() == stage);
+        Reclaimed::of(asked)
     }
 
     /// Calls `f`, and asks for a [reclaim](Monitor::reclaim) if the process is larger by more than `growth` after it
@@ -205,6 +235,8 @@ mod tests {
         assert_eq!(names, ["pool", "cache", "trim"]);
         assert_eq!(reclaimed.total(), Bytes(7));
         assert_eq!(reclaimed.to_string(), "7 B given back (pool 2 B, cache 4 B, trim 1 B)");
+        let of = |stage| monitor.reclaim_from(stage).total();
+        assert_eq!((of(Stage::Holder), of(Stage::Allocator)), (Bytes(6), Bytes(1)));
         drop((trim, pool, cache));
         assert_eq!(monitor.reclaim().to_string(), "0 B given back");
         assert_eq!(locked(&monitor.givers().0).len(), 0);

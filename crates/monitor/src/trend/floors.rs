@@ -9,7 +9,8 @@ use super::Trend;
 use crate::allocator::TagUse;
 use crate::budget::Budget;
 use crate::bytes::Bytes;
-use crate::monitor::{Monitor, locked};
+use crate::locks::locked;
+use crate::monitor::Monitor;
 
 /// What was alive after a batch was done with.
 ///

@@ -43,7 +43,10 @@ const Z: f64 = 2.326_347_874_040_841;
 ///
 /// Not promised: a cache that is still filling cannot be told from a leak by its size alone, nor can a warm-up that
 /// takes longer than the series. Both are over when the series has moved past them, and
-/// [`Monitor::top_holders`](crate::Monitor::top_holders) names who it is.
+/// [`Monitor::top_holders`](crate::Monitor::top_holders) names who it is. A leak that comes in lumps, in one batch of
+/// four, is missed in one series of 240 of a hundred, since its pace differs by chance from half to half: it is
+/// [`Verdict::Growing`] until there are more batches. Where the floor varies by a fifth of itself, up to four series of
+/// a hundred that rose and stopped are called leaks.
 ///
 /// ```
 /// use monitor::{Bytes, Trend, Verdict};

@@ -71,7 +71,7 @@ pub(crate) fn chunk_options(
         descriptor: descriptor.clone(),
         data_type: field.data_type().clone(),
         compression,
-        page_bytes: (share / 4).clamp(LEAST_PAGE, MOST_PAGE) as usize,
+        page_bytes: page_bytes(share) as usize,
         page_rows: if is_indexed { INDEXED_ROWS } else { MOST_ROWS },
         is_indexed,
         dictionary_bytes: dictionary_bytes(share, field.data_type(), sample),
@@ -85,6 +85,16 @@ fn dictionary_bytes(share: u64, data_type: &DataType, sample: &ArrayRef) -> Opti
         _ => share >= LEAST_DICTIONARY_SHARE && repetition::pays(sample.as_ref()),
     };
     is_worth_it.then(|| (share / DICTIONARY_OVERHEAD).clamp(LEAST_DICTIONARY, MOST_DICTIONARY) as usize)
+}
+
+fn page_bytes(share: u64) -> u64 {
+    (share / 4).clamp(LEAST_PAGE, MOST_PAGE)
+}
+
+/// What pages take before they are compressed, but for those of long texts: they end with a block, of `block_bytes` at
+/// the most.
+pub(crate) fn usual_page_bytes(row_group_bytes: Bytes, columns: usize, block_bytes: u64) -> usize {
+    (page_bytes(column_share(row_group_bytes, columns)) + block_bytes.min(MOST_PAGE)) as usize
 }
 
 /// What a column may gather before a page is made, of row groups that take `row_group_bytes`.

@@ -15,12 +15,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use arrow::array::ArrayRef;
-use monitor::{Consumer, Reservation};
+use monitor::Reservation;
 use rayon::ThreadPool;
 
 use crate::column_chunk::{ChunkOptions, EncodedChunk, Scratch};
 use crate::column_encoder::ColumnEncoder;
-use crate::compression::Compression;
 use crate::error::Error;
 use crate::output::Progress;
 use crate::parquet_file::{ParquetFile, given_up};
@@ -50,8 +49,6 @@ struct Shared {
     traffic: Arc<Traffic>,
     /// What threads work in, taken for a job and given back.
     scratches: Mutex<Vec<Scratch>>,
-    compression: Compression,
-    scratch_memory: Consumer,
     progress: Progress,
 }
 
@@ -162,12 +159,11 @@ impl Traffic {
 }
 
 impl Lanes {
-    /// `scratch_memory` reserves what threads work in.
+    /// `scratches`: one for each thread, or for whoever brings the jobs.
     pub(crate) fn new(
         columns: usize,
-        compression: Compression,
         threads: Option<ThreadPool>,
-        scratch_memory: Consumer,
+        scratches: Vec<Scratch>,
         progress: Progress,
     ) -> Self {
         let lane = |_| Lane {
@@ -180,9 +176,7 @@ impl Lanes {
             lanes: (0..columns).map(lane).collect(),
             file: Mutex::new(None),
             traffic: Arc::new(Traffic { state: Mutex::default(), changed: Condvar::new() }),
-            scratches: Mutex::default(),
-            compression,
-            scratch_memory,
+            scratches: Mutex::new(scratches),
             progress,
         };
         Self { shared: Arc::new(shared), threads }
@@ -318,11 +312,8 @@ impl Shared {
 
     /// Does `work` in the memory of a thread. After an error it is not given back: a page may be half made.
     fn with_scratch<T>(&self, work: impl FnOnce(&mut Scratch) -> Result<T, Error>) -> Result<T, Error> {
-        let kept = lock(&self.scratches).pop();
-        let mut scratch = match kept {
-            Some(scratch) => scratch,
-            None => Scratch::new(self.compression, &self.scratch_memory, &self.progress)?,
-        };
+        // One is missing only after an error, when nothing is of use any more.
+        let mut scratch = lock(&self.scratches).pop().ok_or_else(|| self.progress.encode(given_up()))?;
         let done = work(&mut scratch)?;
         lock(&self.scratches).push(scratch);
         Ok(done)

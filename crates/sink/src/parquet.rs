@@ -9,10 +9,10 @@ use monitor::{Budget, BudgetExceeded, Bytes, Consumer, Reservation};
 use parquet::errors::ParquetError;
 use rayon::ThreadPool;
 
-use crate::column_chunk::{ChunkOptions, is_supported};
+use crate::column_chunk::{ChunkOptions, Scratch, is_supported};
 use crate::compression::Compression;
 use crate::encoder::Encoder;
-use crate::encoding::is_wide;
+use crate::encoding::{is_wide, usual_page_bytes};
 use crate::error::Error;
 use crate::file_index::FileIndex;
 use crate::lanes::{Job, Lanes};
@@ -65,6 +65,8 @@ struct RowGroup {
     rows: usize,
     /// Bytes of its values, before they are encoded.
     bytes: u64,
+    /// Rows that it had when it was last [gone on with](ParquetEncoder::goes_on).
+    rows_gone_on_with: usize,
     /// Whether its columns have encoders, which they need from the first whole block on.
     has_encoders: bool,
 }
@@ -95,8 +97,12 @@ impl ParquetEncoder {
             let kept = Bytes(threads.current_num_threads() as u64 * ENCODING_THREAD);
             columns.try_grow(kept).map_err(refused)?;
         }
-        let scratch_memory = budget.consumer("page");
-        let lanes = Lanes::new(schema.fields().len(), compression, threads, scratch_memory, progress.clone());
+        let workers = threads.as_ref().map_or(1, ThreadPool::current_num_threads);
+        let usual = usual_page_bytes(limits.bytes, schema.fields().len(), limits.block_bytes());
+        let page = budget.consumer("page");
+        let scratch = |_| Scratch::new(compression, usual, &page, &progress);
+        let scratches = (0..workers).map(scratch).collect::<Result<_, _>>()?;
+        let lanes = Lanes::new(schema.fields().len(), threads, scratches, progress.clone());
         Ok(Self {
             lanes,
             stage: Stage::Ahead { output, index },
@@ -194,7 +200,9 @@ impl ParquetEncoder {
     /// Whether the row group, whose values take what it may take, has room for more now that they are encoded. If so, it
     /// goes on. Asked a few times a row group: each time the lanes have to come to their ends.
     fn goes_on(&mut self) -> Result<bool, Error> {
-        if self.row_group.rows >= self.limits.rows {
+        // Where not even one row went in since, the next one is longer than the room that is left.
+        if self.row_group.rows >= self.limits.rows || self.row_group.rows == self.row_group.rows_gone_on_with
+        {
             return Ok(false);
         }
         self.lanes.traffic().wait(|on_the_way, _| on_the_way == 0, &self.progress)?;
@@ -202,6 +210,7 @@ impl ParquetEncoder {
         let has_room = self.limits.bytes.get().saturating_sub(held) > self.limits.block_bytes();
         if has_room {
             self.cutter.go_on(self.row_group.rows, held);
+            self.row_group.rows_gone_on_with = self.row_group.rows;
         }
         Ok(has_room)
     }
@@ -408,6 +417,22 @@ mod tests {
                 let encoded = group.compressed_size() as u64;
                 assert!((bytes.get() / 2..=bytes.get()).contains(&encoded), "{encoded} at {bytes}");
             }
+        }
+    }
+
+    #[test]
+    fn a_row_longer_than_the_room_left_begins_a_row_group() {
+        let noise = |row: u64| format!("{:016x}", row.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let texts: Vec<String> =
+            (0..40).map(|row| (0..500).map(|n| noise(row * 500 + n)).collect()).collect();
+        let texts: ArrayRef = Arc::new(StringArray::from(texts));
+        let batch = RecordBatch::try_from_iter([("text", texts)]).unwrap();
+        // Every room that can be left in front of a row of 8 000 bytes.
+        for kib in 8..40 {
+            let limits = RowGroupLimits { rows: usize::MAX, bytes: Bytes::kib(kib) };
+            let (_, metadata) = write(std::slice::from_ref(&batch), limits, &Budget::unbounded());
+            assert_eq!(metadata.file_metadata().num_rows(), 40);
+            assert!(metadata.num_row_groups() > 1);
         }
     }
 

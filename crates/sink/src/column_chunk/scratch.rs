@@ -8,11 +8,10 @@ use crate::compression::Compression;
 use crate::error::Error;
 use crate::output::Progress;
 
-/// What is kept between pages; pages of long texts take more for a while.
-const KEPT: usize = 1 << 20;
-
 pub(crate) struct Scratch {
     room: Option<Room>,
+    /// What usual pages need, and kept between pages; those of long texts take more for a while.
+    usual: Bytes,
     reservation: Reservation,
     progress: Progress,
 }
@@ -30,16 +29,20 @@ pub(super) struct Room {
 }
 
 impl Scratch {
+    /// Room for pages whose values take `usual_bytes`.
+    ///
     /// # Errors
     ///
     /// A compressor that cannot be had, and the budget's refusal.
     pub(crate) fn new(
         compression: Compression,
+        usual_bytes: usize,
         consumer: &Consumer,
         progress: &Progress,
     ) -> Result<Self, Error> {
         let codec = Codec::new(compression).map_err(|error| progress.encode(error))?;
-        let reservation = consumer.try_reserve(Bytes::ZERO).map_err(|refusal| progress.exceeded(refusal))?;
+        let usual = Bytes((usual_bytes + codec.most(usual_bytes).unwrap_or(0)) as u64);
+        let reservation = consumer.try_reserve(usual).map_err(|refusal| progress.exceeded(refusal))?;
         let room = Room {
             levels: Vec::new(),
             values: Vec::new(),
@@ -48,7 +51,7 @@ impl Scratch {
             codec,
             progress: progress.clone(),
         };
-        Ok(Self { room: Some(room), reservation, progress: progress.clone() })
+        Ok(Self { room: Some(room), usual, reservation, progress: progress.clone() })
     }
 
     /// An error of encoding, as the sink tells it.
@@ -83,9 +86,9 @@ impl Scratch {
 
     /// Keeps the room for the next page.
     pub(super) fn end_page(&mut self, mut room: Room) {
-        if room.values.capacity() + room.compressed.capacity() > 2 * KEPT {
+        if (room.values.capacity() + room.compressed.capacity()) as u64 > self.usual.get() {
             (room.values, room.compressed) = (Vec::new(), Vec::new());
-            self.reservation.shrink_to(Bytes::ZERO);
+            self.reservation.shrink_to(self.usual);
         }
         self.room = Some(room);
     }

@@ -6,6 +6,7 @@ mod archive;
 mod cuts;
 mod encoders;
 mod imputer;
+mod numbers;
 mod parameters;
 mod pipelines;
 mod scalers;

@@ -85,7 +85,93 @@ const PARAMETERS: &[(&str, &str, Values, Values, &str)] = &[
     ("ordinal_encoder", "unknown_value", &["\"none\""], &["1.5", "\"a\"", "true"], CODE),
     ("ordinal_encoder", "max_categories", MOST, NO_MOST, WHOLE),
     ("ordinal_encoder", "min_frequency", LEAST, NO_LEAST, ROWS_OR_SHARE),
+    ("max_abs_scaler", "copy", FLAGS, NO_FLAGS, FLAG),
+    ("max_abs_scaler", "clip", FLAGS, NO_FLAGS, FLAG),
+    ("robust_scaler", "copy", FLAGS, NO_FLAGS, FLAG),
+    ("robust_scaler", "with_centering", FLAGS, NO_FLAGS, FLAG),
+    ("robust_scaler", "with_scaling", FLAGS, NO_FLAGS, FLAG),
+    ("robust_scaler", "unit_variance", FLAGS, NO_FLAGS, FLAG),
+    ("robust_scaler", "approximate", FLAGS, NO_FLAGS, FLAG),
+    (
+        "robust_scaler",
+        "quantile_range",
+        &["[25, 75]", "[0, 100]", "[10.5, 10.5]"],
+        &["50", "[25]", "[75, 25]", "[-1, 50]", "[50, 100.1]", "[nan, 50]", "[1, 2, 3]"],
+        "two numbers from 0 to 100, the smaller first, such as [25, 75]",
+    ),
+    ("clip", "lower", NUMBERS, NO_NUMBERS, "a finite number"),
+    ("clip", "upper", NUMBERS, NO_NUMBERS, "a finite number"),
+    (
+        "cast",
+        "dtype",
+        &[
+            "\"int8\"",
+            "\"uint64\"",
+            "\"float32\"",
+            "\"bool\"",
+            "\"date\"",
+            "\"timestamp\"",
+            "\"string\"",
+            "\"dictionary\"",
+        ],
+        &["\"int\"", "\"float16\"", "\"none\"", "8"],
+        "int8 to int64, uint8 to uint64, float32, float64, bool, date, timestamp, string or dictionary",
+    ),
+    (
+        "variance_threshold",
+        "threshold",
+        &["0", "0.0", "2", "1e300"],
+        &["-1", "-0.5", "nan", "inf", "\"none\""],
+        "a number from 0",
+    ),
+    (
+        "k_bins_discretizer",
+        "n_bins",
+        &["2", "65536", "[3]"],
+        &["1", "65537", "5.0", "[1]", "\"auto\""],
+        "a whole number from 2 to 65536, or a list with one for each column",
+    ),
+    (
+        "k_bins_discretizer",
+        "encode",
+        &["\"onehot\"", "\"onehot-dense\"", "\"ordinal\""],
+        &["\"dense\"", "1"],
+        "one of \"onehot\", \"onehot-dense\", \"ordinal\"",
+    ),
+    (
+        "k_bins_discretizer",
+        "quantile_method",
+        &[
+            "\"inverted_cdf\"",
+            "\"averaged_inverted_cdf\"",
+            "\"closest_observation\"",
+            "\"linear\"",
+            "\"hazen\"",
+            "\"weibull\"",
+            "\"interpolated_inverted_cdf\"",
+            "\"median_unbiased\"",
+            "\"normal_unbiased\"",
+        ],
+        &["\"nearest\"", "7"],
+        "one of \"averaged_inverted_cdf\", \"inverted_cdf\", \"closest_observation\", \"interpolated_inverted_cdf\", \"hazen\", \"weibull\", \"linear\", \"median_unbiased\", \"normal_unbiased\"",
+    ),
+    (
+        "k_bins_discretizer",
+        "dtype",
+        &["\"float32\"", "\"float64\"", "\"none\""],
+        &["\"int8\"", "64"],
+        "float32 or float64",
+    ),
+    ("k_bins_discretizer", "subsample", MOST, NO_MOST, WHOLE),
+    ("k_bins_discretizer", "random_state", SEEDS, NO_SEEDS, SEED),
+    ("k_bins_discretizer", "approximate", FLAGS, NO_FLAGS, FLAG),
 ];
+
+const NUMBERS: &[&str] = &["-3", "0.5", "1e300"];
+const NO_NUMBERS: &[&str] = &["inf", "nan", "\"0\"", "[1]"];
+const SEEDS: &[&str] = &["0", "42", "\"none\""];
+const NO_SEEDS: &[&str] = &["-1", "1.5", "\"a\""];
+const SEED: &str = "a whole number from 0";
 
 const FLAGS: &[&str] = &["true", "false"];
 const NO_FLAGS: &[&str] = &["1", "\"true\"", "[true]"];

@@ -1,0 +1,207 @@
+//! Steps that compute with each column alone: scaling, clipping, casting, binning. Expected values were computed
+//! with scikit-learn 1.9.1, numpy 2.4.6 and pandas 3.1.1.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Date32Array, Float32Array, Int8Array, UInt64Array};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, TimeUnit};
+
+use crate::support::{bools, dictionary, fit, fit_error, floats, ints, made, made_of, nulls, table, texts};
+
+fn step(name: &str, parameters: &str) -> String {
+    format!("use = \"{name}\"\ncolumns = [\"c\"]\n{parameters}")
+}
+
+/// What a step makes of a column `c` after a fit on it.
+fn of(name: &str, parameters: &str, column: ArrayRef) -> Vec<String> {
+    made(&[&step(name, parameters)], &table([("c", column)]))
+}
+
+/// Why it does not, less the step.
+fn refusal(name: &str, parameters: &str, column: ArrayRef) -> String {
+    let batch = table([("c", column)]);
+    let made = made_of(&[&step(name, parameters)], &batch, &batch).unwrap_err();
+    made.split_once("): ").unwrap().1.to_owned()
+}
+
+#[test]
+fn scales_are_those_of_the_classes() {
+    let column = || floats([Some(1.0), None, Some(-4.0), Some(2.0)]);
+    assert_eq!(of("max_abs_scaler", "", column()), ["c Float64: 0.25 null -1.0 0.5"]);
+    assert_eq!(of("max_abs_scaler", "", nulls(2)), ["c Float64: null null"]);
+    assert_eq!(of("max_abs_scaler", "", floats([1e-16, -2e-16])), ["c Float64: 1e-16 -2e-16"]);
+    assert_eq!(of("max_abs_scaler", "", bools([true, false])), ["c Float64: 1.0 0.0"]);
+    let column = || floats([1.0, 2.0, 4.0, 8.0, 16.0]);
+    assert_eq!(
+        of("robust_scaler", "", column()),
+        ["c Float64: -0.5 -0.3333333333333333 0.0 0.6666666666666666 2.0"]
+    );
+    assert_eq!(of("robust_scaler", "with_scaling = false", column()), ["c Float64: -3.0 -2.0 0.0 4.0 12.0"]);
+    assert_eq!(
+        of("robust_scaler", "quantile_range = [0, 100]", column())[0],
+        "c Float64: -0.2 -0.13333333333333333 0.0 0.26666666666666666 0.8"
+    );
+    // The overflow of the range is not that of the result.
+    assert_eq!(
+        of("robust_scaler", "quantile_range = [0, 100]", floats([-1e308, 0.0, 1e308])),
+        ["c Float64: -0.5 0.0 0.5"]
+    );
+    let neither = "with_centering = false\nwith_scaling = false";
+    assert_eq!(of("robust_scaler", neither, column()), ["c Float64: 1.0 2.0 4.0 8.0 16.0"]);
+    assert_eq!(fit(&[&step("robust_scaler", neither)], &table([("c", column())])).unwrap().1, 0, "passes");
+    let error = fit_error(
+        &[&step("robust_scaler", "quantile_range = [0, 50]\nunit_variance = true")],
+        &table([("c", column())]),
+    );
+    assert_eq!(
+        error,
+        "line 2: `quantile_range` is [0, 50], expected two different numbers between 0 and 100 under `unit_variance`"
+    );
+}
+
+#[test]
+fn logarithms_of_what_has_none_are_refused() {
+    assert_eq!(of("log1p", "", floats([0.0, 1e-300, f64::INFINITY])), ["c Float64: 0.0 1e-300 inf"]);
+    assert_eq!(of("log1p", "", ints([Some(0), None])), ["c Float64: 0.0 null"]);
+    let expected = "column \"c\": record 2: found -1, expected a number above -1; mend or drop the value before this step";
+    assert_eq!(refusal("log1p", "", floats([0.5, -1.0])), expected);
+    assert_eq!(fit(&[&step("log1p", "")], &table([("c", ints([1]))])).unwrap().1, 0, "passes");
+}
+
+#[test]
+fn clipped_columns_keep_their_type_where_it_holds_the_bounds() {
+    let bytes = || Arc::new(Int8Array::from(vec![Some(-100), None, Some(7), Some(100)])) as ArrayRef;
+    assert_eq!(of("clip", "lower = 0", bytes()), ["c Int8: 0 null 7 100"]);
+    assert_eq!(of("clip", "lower = -1000\nupper = 8.0", bytes()), ["c Int8: -100 null 7 8"]);
+    assert_eq!(of("clip", "lower = 1000", bytes()), ["c Int16: 1000 null 1000 1000"]);
+    assert_eq!(of("clip", "upper = 1.25", bytes()), ["c Float64: -100.0 null 1.25 1.25"]);
+    let large = || Arc::new(UInt64Array::from(vec![3, u64::MAX])) as ArrayRef;
+    assert_eq!(of("clip", "lower = 5", large()), ["c UInt64: 5 18446744073709551615"]);
+    assert_eq!(of("clip", "lower = -5\nupper = 7", large()), ["c UInt64: 3 7"]);
+    assert_eq!(of("clip", "upper = -5", large()), ["c Int8: -5 -5"]);
+    let single = || Arc::new(Float32Array::from(vec![0.1, 9.5])) as ArrayRef;
+    assert_eq!(of("clip", "lower = 0.5", single()), ["c Float32: 0.5 9.5"]);
+    assert_eq!(of("clip", "lower = 0.3", single()), ["c Float64: 0.3 9.5"]);
+    assert_eq!(of("clip", "upper = 1", floats([f64::NAN, f64::INFINITY])), ["c Float64: NaN 1.0"]);
+    assert_eq!(of("clip", "upper = 1", nulls(1)), ["c Null: null"]);
+    let error = |parameters: &str| fit_error(&[&step("clip", parameters)], &table([("c", texts(["1"]))]));
+    assert_eq!(error(""), "line 2: `lower` is not given, expected a number here, or in `upper`, or both");
+    assert_eq!(
+        error("lower = 2\nupper = 1"),
+        "line 2: `lower` is 2, expected a number that is not above `upper`"
+    );
+    assert!(error("upper = 1").contains("holds text values, expected numbers"));
+}
+
+#[test]
+fn casts_keep_every_value_or_refuse_it() {
+    let to = |dtype: &str, column: ArrayRef| of("cast", &format!("dtype = \"{dtype}\""), column);
+    let not_to = |dtype: &str, column: ArrayRef| refusal("cast", &format!("dtype = \"{dtype}\""), column);
+    let words = || texts([Some("007"), None, Some("-3")]);
+    assert_eq!(to("int8", words()), ["c Int8: 7 null -3"]);
+    assert_eq!(to("float64", words()), ["c Float64: 7.0 null -3.0"]);
+    assert_eq!(to("int64", dictionary(["5", "6"])), ["c Int64: 5 6"]);
+    assert_eq!(
+        to("uint64", floats([Some(1e18), None, Some(f64::NAN)])),
+        ["c UInt64: 1000000000000000000 null null"]
+    );
+    assert_eq!(to("uint8", bools([true, false])), ["c UInt8: 1 0"]);
+    assert_eq!(to("float64", ints([9_007_199_254_740_993])), ["c Float64: 9007199254740992.0"]);
+    assert_eq!(to("bool", floats([Some(0.0), Some(1.0), None])), ["c Boolean: false true null"]);
+    assert_eq!(to("bool", texts(["TRUE", "false"])), ["c Boolean: true false"]);
+    assert_eq!(to("string", bools([true])), ["c Utf8: True"]);
+    assert_eq!(to("string", floats([2.0, 1e-5])), ["c Utf8: 2.0 1e-05"]);
+    assert_eq!(to("dictionary", texts(["a", "a"])), ["c Dictionary(Int32, Utf8): a a"]);
+    assert_eq!(to("date", texts([Some("2024-02-29"), None])), ["c Date32: 2024-02-29 null"]);
+    let times = cast(
+        &texts(["2024-02-29T23:59:59", "1969-12-31T23:00:00"]),
+        &DataType::Timestamp(TimeUnit::Second, None),
+    );
+    assert_eq!(to("date", times.unwrap()), ["c Date32: 2024-02-29 1969-12-31"]);
+    let days = || Arc::new(Date32Array::from(vec![1])) as ArrayRef;
+    assert_eq!(to("timestamp", days()), ["c Timestamp(s): 1970-01-02T00:00:00"]);
+    assert_eq!(
+        to("timestamp", texts(["2024-02-29 01:02:03.5"])),
+        ["c Timestamp(µs): 2024-02-29T01:02:03.500"]
+    );
+    assert_eq!(to("int32", nulls(2)), ["c Int32: null null"]);
+
+    let expected = "column \"c\": record 2: found 300, expected a whole number from -128 to 127, as int8 holds them; mend or drop the value before this step";
+    assert_eq!(not_to("int8", ints([Some(1), Some(300)])), expected);
+    assert!(
+        not_to("int32", floats([1.0, 2.5]))
+            .contains("record 2: found 2.5, expected a whole number of 32 bits")
+    );
+    assert!(not_to("uint64", ints([-1])).contains("found -1, expected a whole number from 0 of 64 bits"));
+    assert!(
+        not_to("int64", texts(["12", "x"]))
+            .contains("record 2: found \"x\", expected a whole number of 64 bits")
+    );
+    assert!(not_to("float32", floats([1e39])).contains("expected a number within the range of float32"));
+    assert!(not_to("bool", ints([2])).contains("found 2, expected 0, 1, true or false"));
+    assert!(not_to("date", texts(["2023-02-29"])).contains("expected a date such as 2020-01-31"));
+    assert!(not_to("timestamp", texts(["2023-02-28T00:00:00Z"])).contains("without a zone"));
+    assert!(not_to("int8", days()).contains("holds date values, expected numbers, bools or text"));
+    assert!(not_to("date", ints([1])).contains("holds integer values, expected text, dates or timestamps"));
+    let error = fit_error(&["use = \"cast\"\ncolumns = [\"c\"]"], &table([("c", ints([1]))]));
+    assert!(error.starts_with("line 2: `dtype` is not given, expected int8 to int64, uint8"), "{error}");
+}
+
+#[test]
+fn columns_that_do_not_vary_are_dropped() {
+    let batch = table([
+        ("same", floats([0.1, 0.1, 0.1])),
+        ("tiny", floats([1e300, 1e300_f64.next_up(), 1e300])),
+        ("void", nulls(3)),
+        ("is", bools([true, false, true])),
+        ("one", floats([None, Some(3.0), None])),
+    ]);
+    let all = |threshold: &str| format!("use = \"variance_threshold\"\ncolumns = [\"@all\"]\n{threshold}");
+    let names =
+        |made: Vec<String>| made.iter().map(|c| c.split(' ').next().unwrap().to_owned()).collect::<Vec<_>>();
+    assert_eq!(names(made(&[&all("")], &batch)), ["tiny", "is"]);
+    assert_eq!(names(made(&[&all("threshold = 0.25")], &batch)), ["tiny"]);
+    let error = fit_error(&[&all("threshold = 0.25")], &batch.project(&[0, 3]).unwrap());
+    assert_eq!(
+        error,
+        "step 1 (variance_threshold): no column has a variance above `threshold = 0.25`; lower it, or leave the step out"
+    );
+}
+
+#[test]
+fn bins_are_those_of_the_class() {
+    let column = || floats([1.0, 2.0, 4.0, 8.0, 16.0]);
+    assert_eq!(of("k_bins_discretizer", "encode = \"ordinal\"", column()), ["c Int8: 0 1 2 3 4"]);
+    assert_eq!(
+        of("k_bins_discretizer", "n_bins = [2]", column()),
+        ["c_0.0 UInt8: 1 1 0 0 0", "c_1.0 UInt8: 0 0 1 1 1"]
+    );
+    assert_eq!(
+        of(
+            "k_bins_discretizer",
+            "n_bins = 3\nstrategy = \"uniform\"\nencode = \"ordinal\"\ndtype = \"float32\"",
+            column()
+        ),
+        ["c Float32: 0.0 0.0 0.0 1.0 2.0"]
+    );
+    assert_eq!(of("k_bins_discretizer", "", floats([7.0, 7.0])), ["c_0.0 UInt8: 1 1"]);
+    assert_eq!(of("k_bins_discretizer", "strategy = \"uniform\"", floats([7.0, 7.0])), ["c_0.0 UInt8: 1 1"]);
+    let wide = table([("c", floats([-1e308, 1e308]))]);
+    assert_eq!(
+        made(&[&step("k_bins_discretizer", "strategy = \"uniform\"\nencode = \"ordinal\"")], &wide),
+        ["c Int8: 0 4"]
+    );
+    let later = table([("c", floats([-1e9, 8.0, 1e9]))]);
+    let ordinal = step("k_bins_discretizer", "encode = \"ordinal\"");
+    assert_eq!(made_of(&[&ordinal], &table([("c", column())]), &later).unwrap(), ["c Int8: 0 3 4"]);
+    let missing = "column \"c\": record 2: found null, expected a number, since this step takes no missing values (`simple_imputer` fills them); mend or drop the value before this step";
+    assert_eq!(refusal("k_bins_discretizer", "", floats([Some(1.0), None])), missing);
+    assert_eq!(refusal("k_bins_discretizer", "", floats([1.0, f64::NAN])), missing);
+    assert_eq!(
+        refusal("k_bins_discretizer", "n_bins = [2, 3]", column()),
+        "`n_bins` is a list of 2, expected one number for each of the 1 columns"
+    );
+    let empty = refusal("k_bins_discretizer", "", column().slice(0, 0));
+    assert_eq!(empty, "column \"c\": has no value to make bins of; fit on data that has rows");
+}

@@ -13,6 +13,7 @@ mod min_max_scaler;
 mod number_type;
 mod one_hot_encoder;
 mod ordinal_encoder;
+mod quantile_transformer;
 mod quantiles;
 mod robust_scaler;
 mod simple_imputer;
@@ -88,6 +89,11 @@ pub(crate) const STEPS: &[StepKind] = &[
         parse: k_bins_discretizer::parse,
         decode: FittedColumns::<k_bins_discretizer::Binned>::decode,
     },
+    StepKind {
+        name: "quantile_transformer",
+        parse: quantile_transformer::parse,
+        decode: FittedColumns::<quantile_transformer::Ranked>::decode,
+    },
 ];
 
 /// Steps that recipes may name and that this version does not have.
@@ -96,7 +102,6 @@ pub(crate) const NOT_BUILT: &[&str] = &[
     "target_encoder",
     "count_encoder",
     "feature_hasher",
-    "quantile_transformer",
     "power_transformer",
     "polynomial_features",
     "date_parts",

@@ -77,6 +77,8 @@ fn step() -> impl Strategy<Value = String> {
         "use = \"cast\"\ndtype = \"int16\"",
         "use = \"cast\"\ndtype = \"float32\"",
         "use = \"variance_threshold\"\nthreshold = 0.2",
+        "use = \"quantile_transformer\"\nn_quantiles = 9",
+        "use = \"quantile_transformer\"\noutput_distribution = \"normal\"\napproximate = true",
         "use = \"k_bins_discretizer\"",
         "use = \"k_bins_discretizer\"\nencode = \"ordinal\"\nquantile_method = \"hazen\"",
         "use = \"k_bins_discretizer\"\nstrategy = \"uniform\"",

@@ -3,11 +3,13 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Date32Array, Float32Array, Int8Array, UInt64Array};
+use arrow::array::{ArrayRef, AsArray, Date32Array, Float32Array, Float64Array, Int8Array, UInt64Array};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, TimeUnit};
+use arrow::datatypes::{DataType, Float64Type, TimeUnit};
 
-use crate::support::{bools, dictionary, fit, fit_error, floats, ints, made, made_of, nulls, table, texts};
+use crate::support::{
+    apply, bools, dictionary, fit, fit_error, floats, ints, made, made_of, nulls, table, texts,
+};
 
 fn step(name: &str, parameters: &str) -> String {
     format!("use = \"{name}\"\ncolumns = [\"c\"]\n{parameters}")
@@ -204,4 +206,51 @@ fn bins_are_those_of_the_class() {
     );
     let empty = refusal("k_bins_discretizer", "", column().slice(0, 0));
     assert_eq!(empty, "column \"c\": has no value to make bins of; fit on data that has rows");
+}
+
+#[test]
+fn shares_are_those_of_the_class() {
+    let column = || floats([Some(1.0), Some(2.0), None, Some(2.0), Some(16.0)]);
+    assert_eq!(of("quantile_transformer", "", column()), ["c Float64: 0.0 0.5 null 0.5 1.0"]);
+    let batch = table([("c", column())]);
+    let later = table([("c", floats([0.0, 9.0, f64::NAN, 1e300]))]);
+    let uniform = step("quantile_transformer", "n_quantiles = 5");
+    assert_eq!(made_of(&[&uniform], &batch, &later).unwrap(), ["c Float64: 0.0 0.8333333333333334 NaN 1.0"]);
+    let one = step("quantile_transformer", "n_quantiles = 1");
+    assert_eq!(made_of(&[&one], &batch, &later).unwrap(), ["c Float64: 0.0 0.0 NaN 0.0"]);
+    assert_eq!(of("quantile_transformer", "", floats([4.0, 4.0])), ["c Float64: 0.0 0.0"]);
+    assert_eq!(of("quantile_transformer", "", floats([-1e308, 0.0, 1e308])), ["c Float64: 0.0 0.5 1.0"]);
+    assert_eq!(of("quantile_transformer", "", nulls(2)), ["c Float64: null null"]);
+    let normal = of("quantile_transformer", "output_distribution = \"normal\"", floats([1.0, 2.0, 3.0]));
+    assert!(
+        normal[0].starts_with("c Float64: -5.19933758260557") && normal[0].contains(" 0.0 5.19933758270342"),
+        "{normal:?}"
+    );
+}
+
+/// Values of which most differ in their last bits only.
+fn many() -> ArrayRef {
+    Arc::new(Float64Array::from_iter_values(
+        (0..200_000u32).map(|i| f64::from(i * 7919 % 200_000) / 3.0 + 1e5),
+    ))
+}
+
+#[test]
+fn quantiles_of_many_values_take_common_passes_or_one() {
+    let batch = table([("c", many())]);
+    let passes = |parameters: &str| {
+        let (pipeline, passes) = fit(&[&step("quantile_transformer", parameters)], &batch).unwrap();
+        (apply(&pipeline, &batch, true).unwrap().column(0).as_primitive::<Float64Type>().clone(), passes)
+    };
+    let (exact, several) = passes("");
+    assert!((2..=4).contains(&several), "{several} passes");
+    let (cut, one) = passes("approximate = true");
+    assert_eq!(one, 1);
+    let apart = exact.values().iter().zip(cut.values()).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+    assert!(apart < 2e-3 && apart > 0.0, "{apart}");
+    let row = |x: f64| 200_000.0 * x;
+    for (i, share) in exact.values().iter().enumerate().step_by(997) {
+        let rank = f64::from(i as u32 * 7919 % 200_000);
+        assert!((row(*share) - rank * 200_000.0 / 199_999.0).abs() < 1e-3, "{share} for the rank {rank}");
+    }
 }

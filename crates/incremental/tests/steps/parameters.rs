@@ -165,6 +165,25 @@ const PARAMETERS: &[(&str, &str, Values, Values, &str)] = &[
     ("k_bins_discretizer", "subsample", MOST, NO_MOST, WHOLE),
     ("k_bins_discretizer", "random_state", SEEDS, NO_SEEDS, SEED),
     ("k_bins_discretizer", "approximate", FLAGS, NO_FLAGS, FLAG),
+    (
+        "quantile_transformer",
+        "n_quantiles",
+        &["1", "65536"],
+        &["0", "65537", "10.0", "\"none\""],
+        "a whole number from 1 to 65536",
+    ),
+    (
+        "quantile_transformer",
+        "output_distribution",
+        &["\"uniform\"", "\"normal\""],
+        &["\"gaussian\"", "1"],
+        "one of \"uniform\", \"normal\"",
+    ),
+    ("quantile_transformer", "ignore_implicit_zeros", FLAGS, NO_FLAGS, FLAG),
+    ("quantile_transformer", "subsample", MOST, NO_MOST, WHOLE),
+    ("quantile_transformer", "random_state", SEEDS, NO_SEEDS, SEED),
+    ("quantile_transformer", "copy", FLAGS, NO_FLAGS, FLAG),
+    ("quantile_transformer", "approximate", FLAGS, NO_FLAGS, FLAG),
 ];
 
 const NUMBERS: &[&str] = &["-3", "0.5", "1e300"];

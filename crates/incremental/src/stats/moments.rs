@@ -149,6 +149,17 @@ impl Moments {
         Some(if self.infinities() == (0, 0) { round(exact) } else { f64::NAN })
     }
 
+    /// Σx of the finite values.
+    pub(super) fn exact_sum(&self) -> &ExactSum {
+        &self.sum
+    }
+
+    /// n·Σx² − (Σx)² of the finite values, as a mantissa and a power of two; `None` as for
+    /// [`variance`](Self::variance).
+    pub(super) fn centred_squares(&self) -> Option<(BigUint, i64)> {
+        self.exact_variance().map(|exact| (exact.numerator, exact.exponent))
+    }
+
     /// The variance of the finite values.
     fn exact_variance(&self) -> Option<ExactVariance> {
         let squares = self.squares.as_ref().filter(|_| self.count > 0)?;

@@ -13,6 +13,9 @@ mod min_max_scaler;
 mod number_type;
 mod one_hot_encoder;
 mod ordinal_encoder;
+mod power_curve;
+mod power_search;
+mod power_transformer;
 mod quantile_transformer;
 mod quantiles;
 mod robust_scaler;
@@ -94,6 +97,11 @@ pub(crate) const STEPS: &[StepKind] = &[
         parse: quantile_transformer::parse,
         decode: FittedColumns::<quantile_transformer::Ranked>::decode,
     },
+    StepKind {
+        name: "power_transformer",
+        parse: power_transformer::parse,
+        decode: FittedColumns::<power_transformer::Powered>::decode,
+    },
 ];
 
 /// Steps that recipes may name and that this version does not have.
@@ -102,7 +110,6 @@ pub(crate) const NOT_BUILT: &[&str] = &[
     "target_encoder",
     "count_encoder",
     "feature_hasher",
-    "power_transformer",
     "polynomial_features",
     "date_parts",
     "hashing_vectorizer",

@@ -254,3 +254,51 @@ fn quantiles_of_many_values_take_common_passes_or_one() {
         assert!((row(*share) - rank * 200_000.0 / 199_999.0).abs() < 1e-3, "{share} for the rank {rank}");
     }
 }
+
+#[test]
+fn powers_are_those_of_the_class() {
+    let power = |parameters: &str, column: ArrayRef| of("power_transformer", parameters, column);
+    assert_eq!(power("", floats([Some(2.5), None, Some(2.5)])), ["c Float64: 0.0 null 0.0"]);
+    assert_eq!(power("standardize = false", floats([2.5, 2.5])), ["c Float64: 2.5 2.5"]);
+    assert_eq!(power("", nulls(2)), ["c Float64: null null"]);
+    let box_cox = |column: ArrayRef| refusal("power_transformer", "method = \"box-cox\"", column);
+    let expected = "column \"c\": record 2: found 0, expected a positive number, as Box-Cox takes them (`method = \"yeo-johnson\"` takes all); mend or drop the value before this step";
+    assert_eq!(box_cox(floats([1.0, 0.0])), expected);
+    assert!(box_cox(floats([3.0, 3.0])).contains("has one value only"));
+    assert!(box_cox(nulls(1)).contains("has no value to find a power for"));
+}
+
+/// Columns that are hard for a search, and λ as 60-digit arithmetic has it.
+const HARD_POWERS: [(&str, &[f64], f64); 10] = [
+    ("", &[0.0, 1.0, 3.0, 10.0, 50.0], -0.21793787047993154),
+    ("", &[-50.0, -10.0, -3.0, -1.0, 0.0], 2.2179378704799317),
+    ("", &[-3.0, -1.0, 0.5, 2.0, 20.0], 0.3811628821895132),
+    ("", &[1000000.0, 1000001.0, 1000002.0, 1000004.0, 1000009.0], -201114.7951000268),
+    ("", &[-1000009.0, -1000004.0, -1000002.0, -1000001.0, -1000000.0], 201116.7951000268),
+    ("method = \"box-cox\"", &[1e-300, 1e-200, 1e-100, 1.0, 1e+150], -0.0003618706725148305),
+    (
+        "method = \"box-cox\"",
+        &[1000000000000000.0, 1000000000000000.1, 1000000000000000.2, 1000000000000000.5, 1000000000000001.0],
+        -1535912615221780.5,
+    ),
+    ("", &[1e-08, 2e-08, 4e-08, -3e-08, 9e-08], -3482737.535654926),
+    ("method = \"box-cox\"", &[2003.0, 1950.0, 1997.0, 2000.0, 2009.0], 103.9791576923802),
+    ("", &[1e+300, 2e+300, 5e+300, 1e+301], -4.293176626223902e-37),
+];
+
+#[test]
+fn powers_of_hard_columns_are_exact() {
+    for (parameters, values, lambda) in HARD_POWERS {
+        let column: ArrayRef = Arc::new(Float64Array::from(values.to_vec()));
+        let (pipeline, passes) =
+            fit(&[&step("power_transformer", parameters)], &table([("c", column)])).unwrap();
+        let text = String::from_utf8(pipeline.to_bytes().unwrap()).unwrap();
+        let found: f64 =
+            text.split("\"lambda\": ").nth(1).unwrap().split(',').next().unwrap().parse().unwrap();
+        assert!(
+            (found - lambda).abs() <= 1e-9 * f64::max(1.0, lambda.abs()),
+            "{values:?}: {found} not {lambda}"
+        );
+        assert!(passes <= 6, "{values:?}: {passes} passes");
+    }
+}

@@ -184,6 +184,15 @@ const PARAMETERS: &[(&str, &str, Values, Values, &str)] = &[
     ("quantile_transformer", "random_state", SEEDS, NO_SEEDS, SEED),
     ("quantile_transformer", "copy", FLAGS, NO_FLAGS, FLAG),
     ("quantile_transformer", "approximate", FLAGS, NO_FLAGS, FLAG),
+    (
+        "power_transformer",
+        "method",
+        &["\"yeo-johnson\"", "\"box-cox\""],
+        &["\"yeo_johnson\"", "\"log\"", "1"],
+        "one of \"yeo-johnson\", \"box-cox\"",
+    ),
+    ("power_transformer", "standardize", FLAGS, NO_FLAGS, FLAG),
+    ("power_transformer", "copy", FLAGS, NO_FLAGS, FLAG),
 ];
 
 const NUMBERS: &[&str] = &["-3", "0.5", "1e300"];

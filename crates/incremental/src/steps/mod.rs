@@ -6,6 +6,7 @@ mod choose_columns;
 mod clip;
 mod fill;
 mod grouping;
+mod jacobi;
 mod k_bins_discretizer;
 mod log1p;
 mod max_abs_scaler;
@@ -13,6 +14,8 @@ mod min_max_scaler;
 mod number_type;
 mod one_hot_encoder;
 mod ordinal_encoder;
+mod pca;
+mod polynomial_features;
 mod power_curve;
 mod power_search;
 mod power_transformer;
@@ -102,6 +105,12 @@ pub(crate) const STEPS: &[StepKind] = &[
         parse: power_transformer::parse,
         decode: FittedColumns::<power_transformer::Powered>::decode,
     },
+    StepKind {
+        name: "polynomial_features",
+        parse: polynomial_features::parse,
+        decode: polynomial_features::decode,
+    },
+    StepKind { name: "pca", parse: pca::parse, decode: pca::decode },
 ];
 
 /// Steps that recipes may name and that this version does not have.
@@ -110,11 +119,9 @@ pub(crate) const NOT_BUILT: &[&str] = &[
     "target_encoder",
     "count_encoder",
     "feature_hasher",
-    "polynomial_features",
     "date_parts",
     "hashing_vectorizer",
     "tfidf_vectorizer",
-    "pca",
 ];
 
 /// The step of that name.

@@ -11,3 +11,4 @@ mod parameters;
 mod pipelines;
 mod scalers;
 mod support;
+mod together;

@@ -7,7 +7,7 @@
 //! |---|---|---|
 //! | `n_bins` | 5 | bins, 2 or more; or for each column of `columns` how many |
 //! | `encode` | onehot | a column of 0 and 1 for each bin, also written onehot-dense; ordinal: the bin's number |
-//! | `strategy` | quantile | bins of equal counts; uniform: bins of equal width |
+//! | `strategy` | quantile | bins of equal counts; uniform: bins of equal width; kmeans: bins around the means of clusters |
 //! | `quantile_method` | averaged_inverted_cdf | one of the nine of `numpy.percentile` |
 //! | `dtype` | none | float32 or float64; else uint8 or the narrowest integer where storage is narrow, else float64 |
 //! | `subsample`, `random_state` | 200000, none | nothing: every row counts |
@@ -19,6 +19,7 @@
 //! |---|---|---|
 //! | quantile | one to three as a rule, see [`OrderStatistics`](crate::stats::OrderStatistics) | mostly under 300 KiB, at most 1.1 MiB and 200 bytes a bin |
 //! | uniform | one | an [`Extrema`], 24 bytes |
+//! | kmeans | one, and one for each step of the [iteration](super::k_means_bins): as a rule 5 to 30, at most 301 | 1.6 KiB, and 0.6 KiB a bin |
 
 use std::sync::Arc;
 
@@ -27,6 +28,7 @@ use arrow::compute::cast;
 use arrow::datatypes::DataType;
 use serde::{Deserialize, Serialize};
 
+use super::k_means_bins::{self, KMeans};
 use super::number_type::{narrowest_integer, numeric_type};
 use super::quantiles::{self, Found, Quantiles};
 use crate::column::{Column, ValueKind};
@@ -44,6 +46,7 @@ const MOST_BINS: u64 = 1 << 16;
 enum Strategy {
     Quantile,
     Uniform,
+    KMeans,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,8 +87,9 @@ pub(super) fn parse(params: &mut Params) -> Result<Box<dyn Step>, Error> {
         "encode",
         &[("onehot", Encode::OneHot), ("onehot-dense", Encode::OneHot), ("ordinal", Encode::Ordinal)],
     )?;
-    let strategy =
-        params.choice("strategy", &[("quantile", Strategy::Quantile), ("uniform", Strategy::Uniform)])?;
+    let strategies =
+        [("quantile", Strategy::Quantile), ("uniform", Strategy::Uniform), ("kmeans", Strategy::KMeans)];
+    let strategy = params.choice("strategy", &strategies)?;
     let method = params.choice(
         "quantile_method",
         &[
@@ -131,6 +135,7 @@ impl ColumnStep for KBinsDiscretizer {
         let learning = match self.strategy {
             Strategy::Quantile => Learning::Quantiles(Quantiles::new(bins as usize + 1, self.approximate)),
             Strategy::Uniform => Learning::Ends(Extrema::new()),
+            Strategy::KMeans => Learning::KMeans(KMeans::new(bins as usize)),
         };
         Ok(Fitting { step: Arc::clone(self), bins, learning })
     }
@@ -147,6 +152,7 @@ impl ColumnStep for KBinsDiscretizer {
 enum Learning {
     Quantiles(Quantiles),
     Ends(Extrema),
+    KMeans(KMeans),
 }
 
 struct Fitting {
@@ -169,6 +175,7 @@ impl ColumnState for Fitting {
         match &mut self.learning {
             Learning::Quantiles(quantiles) => quantiles.update(&floats),
             Learning::Ends(extrema) => extrema.update(floats.values()),
+            Learning::KMeans(means) => means.update(floats.values()),
         }
         Ok(())
     }
@@ -177,6 +184,7 @@ impl ColumnState for Fitting {
         self.with(match &self.learning {
             Learning::Quantiles(quantiles) => Learning::Quantiles(quantiles.identity()),
             Learning::Ends(_) => Learning::Ends(Extrema::new()),
+            Learning::KMeans(means) => Learning::KMeans(means.identity()),
         })
     }
 
@@ -184,6 +192,7 @@ impl ColumnState for Fitting {
         match (&mut self.learning, &other.learning) {
             (Learning::Quantiles(a), Learning::Quantiles(b)) => a.merge(b),
             (Learning::Ends(a), Learning::Ends(b)) => a.merge(b),
+            (Learning::KMeans(a), Learning::KMeans(b)) => a.merge(b),
             _ => {}
         }
     }
@@ -192,18 +201,25 @@ impl ColumnState for Fitting {
         match &self.learning {
             Learning::Quantiles(quantiles) => quantiles.heap_bytes(),
             Learning::Ends(extrema) => extrema.heap_bytes(),
+            Learning::KMeans(means) => means.heap_bytes(),
         }
     }
 
     fn finish(self) -> Result<Progress<Self>, Error> {
-        let levels: Vec<Level> = (0..=self.bins).map(|bin| Level::ratio(bin, self.bins)).collect();
+        let again = |learning: Learning| {
+            Ok(Progress::Again(Fitting { step: Arc::clone(&self.step), bins: self.bins, learning }))
+        };
         let edges = match self.learning {
-            Learning::Quantiles(quantiles) => match quantiles.finish(&levels, self.step.method)? {
-                Found::Done(edges) => without_narrow_bins(&edges),
-                Found::Again(next) => {
-                    let learning = Learning::Quantiles(next);
-                    return Ok(Progress::Again(Fitting { step: self.step, bins: self.bins, learning }));
+            Learning::Quantiles(quantiles) => {
+                let levels: Vec<Level> = (0..=self.bins).map(|bin| Level::ratio(bin, self.bins)).collect();
+                match quantiles.finish(&levels, self.step.method)? {
+                    Found::Done(edges) => without_narrow_bins(&edges),
+                    Found::Again(next) => return again(Learning::Quantiles(next)),
                 }
+            }
+            Learning::KMeans(means) => match means.finish() {
+                k_means_bins::Found::Edges(edges) => without_narrow_bins(&edges),
+                k_means_bins::Found::Again(next) => return again(Learning::KMeans(next)),
             },
             Learning::Ends(extrema) => {
                 let ends = extrema.min().zip(extrema.max());

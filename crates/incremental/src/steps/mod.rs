@@ -8,6 +8,7 @@ mod fill;
 mod grouping;
 mod jacobi;
 mod k_bins_discretizer;
+mod k_means_bins;
 mod log1p;
 mod max_abs_scaler;
 mod min_max_scaler;

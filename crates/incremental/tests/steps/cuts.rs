@@ -87,6 +87,7 @@ fn step() -> impl Strategy<Value = String> {
         "use = \"pca\"",
         "use = \"pca\"\nn_components = 1\nwhiten = true",
         "use = \"pca\"\nn_components = 0.8",
+        "use = \"k_bins_discretizer\"\nstrategy = \"kmeans\"",
         "use = \"k_bins_discretizer\"",
         "use = \"k_bins_discretizer\"\nencode = \"ordinal\"\nquantile_method = \"hazen\"",
         "use = \"k_bins_discretizer\"\nstrategy = \"uniform\"",

@@ -302,3 +302,46 @@ fn powers_of_hard_columns_are_exact() {
         assert!(passes <= 6, "{values:?}: {passes} passes");
     }
 }
+
+/// The inner edges of scikit-learn's `KBinsDiscretizer(n_bins, strategy="kmeans")`. Among the columns are skewed
+/// ones, of which bins start out empty, and one with fewer values than bins.
+const K_MEANS: [(usize, &[f64], &[f64]); 5] = [
+    (3, &[1.0, 2.0, 2.5, 8.0, 9.0, 9.5, 30.0, 31.0, 34.0], &[17.916666666666664, 32.25]),
+    (
+        5,
+        &[
+            14.199, 0.036, 1.722, 0.478, 0.555, 0.756, 0.072, 0.74, 0.325, 75.181, 1.341, 0.632, 0.694, 0.42,
+            0.254, 0.602, 1.871, 0.733, 3.473, 0.771, 1.032, 7.46, 2.031, 0.519, 0.788, 2.019, 12.374, 0.704,
+            0.729, 3.68, 0.316, 0.684, 3.15, 2.126, 1.126, 2.39, 0.025, 3.772, 0.287, 0.114,
+        ],
+        &[1.1696666666666673, 3.0676250000000005, 8.79675, 44.23375],
+    ),
+    (4, &[0.0, 0.0, 0.0, 1.0, 1.0, 1.0], &[0.5]),
+    (
+        6,
+        &[
+            0.39, 0.41, -0.5, 1.88, 0.17, 0.22, 1.0, 0.27, -0.09, 1.4, -26.71, -1.27, 2.22, 0.61, 4.33,
+            -0.54, -1.34, -0.34, -64.94, 0.22, 2.23, 0.66, -0.55, 1.0, -0.94, 1.86, 0.39, 0.72, -0.0, 3.51,
+        ],
+        &[-45.825, -13.746428571428572, -0.17821428571428566, 1.172214285714286, 2.919],
+    ),
+    (2, &[-5.0, -4.5, 10.0, 11.0, 12.0], &[3.1250000000000004]),
+];
+
+#[test]
+fn bins_around_means_are_those_of_the_class() {
+    for (bins, values, expected) in K_MEANS {
+        let column: ArrayRef = Arc::new(Float64Array::from(values.to_vec()));
+        let parameters = format!("strategy = \"kmeans\"\nencode = \"ordinal\"\nn_bins = {bins}");
+        let (pipeline, passes) =
+            fit(&[&step("k_bins_discretizer", &parameters)], &table([("c", column)])).unwrap();
+        assert!(passes <= 30, "{passes}");
+        let text = String::from_utf8(pipeline.to_bytes().unwrap()).unwrap();
+        let edges = text.split("\"edges\": [").nth(1).unwrap().split(']').next().unwrap();
+        let found: Vec<f64> = edges.split(',').map(|edge| edge.trim().parse().unwrap()).collect();
+        assert_eq!(found.len(), expected.len(), "{found:?} {expected:?}");
+        for (found, expected) in found.iter().zip(expected) {
+            assert!((found - expected).abs() <= 1e-12 * expected.abs(), "{found:?} {expected:?}");
+        }
+    }
+}

@@ -140,6 +140,13 @@ const PARAMETERS: &[(&str, &str, Values, Values, &str)] = &[
     ),
     (
         "k_bins_discretizer",
+        "strategy",
+        &["\"quantile\"", "\"uniform\"", "\"kmeans\""],
+        &["\"k_means\"", "1"],
+        "one of \"quantile\", \"uniform\", \"kmeans\"",
+    ),
+    (
+        "k_bins_discretizer",
         "quantile_method",
         &[
             "\"inverted_cdf\"",

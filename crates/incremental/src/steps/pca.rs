@@ -264,7 +264,8 @@ impl FitState for Fitting {
         let components = self.components(&variances)?;
         vectors.truncate(components);
         vectors.iter_mut().for_each(|vector| point_forward(vector));
-        let std_devs = values.iter().take(components).map(|value| times_power_of_two(value.sqrt(), half));
+        let std_devs =
+            values.iter().take(components).map(|value| times_power_of_two(value.sqrt(), half).min(f64::MAX));
         let learnt =
             Learnt { means, components: vectors, std_devs: std_devs.collect(), whiten: self.step.whiten };
         Ok(Fit::Done(Box::new(Projection { names: Arc::clone(&self.names), learnt })))

@@ -52,10 +52,10 @@ impl Search {
         Search { knots: Vec::new(), range, unit, passes: 0 }
     }
 
-    /// The points of the first pass.
-    pub(super) fn first_points(&self, centre: f64) -> Vec<f64> {
+    /// The points of the first pass, up to three times `spread` from the centre.
+    pub(super) fn first_points(&self, centre: f64, spread: f64) -> Vec<f64> {
         let steps = [-3.0, -1.5, -0.75, -0.25, 0.25, 0.75, 1.5, 3.0];
-        self.points(steps.map(|step| centre + step * self.unit))
+        self.points(steps.map(|step| centre + step * spread))
     }
 
     /// The points within the range, ascending, each once.
@@ -176,7 +176,7 @@ mod tests {
         slope: impl Fn(f64) -> f64,
         likelihood: impl Fn(f64) -> f64,
     ) -> (f64, usize) {
-        let mut points = search.first_points(0.0);
+        let mut points = search.first_points(0.0, 1.0);
         for pass in 1.. {
             assert!(points.len() <= 8 && points.is_sorted());
             let knot = |lambda: &f64| Knot {

@@ -269,7 +269,9 @@ fn begin(step: PowerTransformer, extrema: &Extrema, logs: &Moments) -> Result<Be
     let deviation = logs.std_dev().filter(|deviation| *deviation > 1e-9 * mean_log.abs());
     let unit = 1.0 / deviation.unwrap_or(reach / 2.0);
     let search = Search::new(curve.range((min, max)), unit.min(1e300));
-    let points = search.first_points(curve.centre());
+    // A column of two sides that spans many magnitudes is still near the identity, by its own unit far away.
+    let spread = if min < 0.0 && max > 0.0 { unit.max(0.5) } else { unit };
+    let points = search.first_points(curve.centre(), spread);
     Ok(Begun::Search(Box::new(Pass::new(curve, search, points))))
 }
 

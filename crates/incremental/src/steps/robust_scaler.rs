@@ -120,7 +120,7 @@ impl ColumnState for Fitting {
         // A range that overflows has a half.
         let halved = high - low == f64::INFINITY;
         let range = if halved { high / 2.0 - low / 2.0 } else { numeric::scale_or_one(high - low) };
-        let scale = step.with_scaling.then_some(range / step.unit);
+        let scale = step.with_scaling.then_some((range / step.unit).min(f64::MAX));
         let center = step.with_centering.then_some(median);
         Ok(Progress::Done(Centred { center, scale, halved, is_empty: false }))
     }

@@ -195,3 +195,71 @@ proptest! {
         }
     }
 }
+
+/// More different values than a state of order statistics holds, with nulls, offsets and outliers among them.
+fn many_rows() -> RecordBatch {
+    const ROWS: u32 = 16_000;
+    let mixed = |row: u32| row.wrapping_mul(2_654_435_761) % ROWS;
+    let column = |value: &dyn Fn(u32) -> Option<f64>| {
+        let values: ArrayRef = Arc::new(Float64Array::from_iter((0..ROWS).map(value)));
+        values
+    };
+    let skewed = |row: u32| (f64::from(mixed(row)) / 1234.5).exp();
+    let columns = [
+        ("far", column(&|row| Some(1e9 + f64::from(mixed(row)) / 7.0))),
+        ("skewed", column(&|row| Some(skewed(row)))),
+        ("holes", column(&|row| (row % 5 > 0).then(|| skewed(row) - 40.0))),
+        ("wild", column(&|row| Some(if row % 4000 == 7 { 1e300 } else { f64::from(mixed(row)) * 1e-9 }))),
+    ];
+    RecordBatch::try_from_iter_with_nullable(columns.map(|(name, array)| (name, array, true))).unwrap()
+}
+
+#[test]
+fn no_merge_tree_of_many_rows_changes_a_bit() {
+    let table = many_rows();
+    let on = |step: &str, columns: &str| format!("use = \"{step}\"\ncolumns = [{columns}]");
+    let all = "\"far\", \"skewed\", \"holes\", \"wild\"";
+    let whole = "\"far\", \"skewed\", \"wild\"";
+    for (step, columns, parameters, most) in [
+        ("robust_scaler", all, "", 3),
+        ("robust_scaler", all, "approximate = true", 1),
+        ("quantile_transformer", all, "n_quantiles = 100", 4),
+        ("k_bins_discretizer", whole, "n_bins = 7", 3),
+        ("k_bins_discretizer", "\"skewed\"", "n_bins = 4\nstrategy = \"kmeans\"", 60),
+        ("power_transformer", "\"far\", \"holes\"", "", 7),
+        ("variance_threshold", all, "threshold = 2", 1),
+        ("max_abs_scaler", all, "", 1),
+        ("pca", whole, "", 1),
+    ] {
+        let step = format!("{}\n{parameters}", on(step, columns));
+        let (pipeline, passes) = fit(&[&step], &table).unwrap();
+        assert!(passes <= most, "{step}: {passes} passes");
+        let bytes = pipeline.to_bytes().unwrap();
+        for tree in 0..2 {
+            let (merged, _) = fit_by(&[&step], &table, |pass, wanted| in_a_tree(pass, wanted, tree)).unwrap();
+            assert!(merged.to_bytes().unwrap() == bytes, "{step}: tree {tree}");
+        }
+    }
+}
+
+/// Gives batches to five siblings by turns, and merges them from the left, or in pairs from the right.
+fn in_a_tree(pass: Pass, wanted: &RecordBatch, tree: usize) -> Result<Pass, Error> {
+    let mut parts = vec![pass.sibling()?, pass.sibling()?, pass.sibling()?, pass.sibling()?, pass];
+    let rows = 997;
+    for (index, first) in (0..wanted.num_rows()).step_by(rows).enumerate() {
+        let batch = wanted.slice(first, rows.min(wanted.num_rows() - first));
+        parts[index * 3 % 5].update(&batch, first as u64)?;
+    }
+    if tree == 0 {
+        let rest = parts.split_off(1);
+        let mut whole = parts.remove(0);
+        rest.into_iter().try_for_each(|part| whole.merge(part))?;
+        return Ok(whole);
+    }
+    while parts.len() > 1 {
+        let (mut left, right) = (parts.pop().unwrap(), parts.pop().unwrap());
+        left.merge(right)?;
+        parts.insert(0, left);
+    }
+    Ok(parts.remove(0))
+}

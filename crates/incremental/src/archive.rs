@@ -101,9 +101,15 @@ impl Pipeline {
 mod tests {
     use super::*;
 
+    /// Reads a step of one column that has learnt this of it.
     fn read(step: &str, learnt: &str) -> Result<Pipeline, String> {
+        read_whole(step, &format!("[{learnt}]"))
+    }
+
+    /// Reads a step of one column that has learnt this.
+    fn read_whole(step: &str, learnt: &str) -> Result<Pipeline, String> {
         let json = format!(
-            r#"{{"input":[{{"name":"x","kind":"float"}}],"steps":[{{"use":"{step}","columns":["x"],"learnt":[{learnt}]}}]}}"#
+            r#"{{"input":[{{"name":"x","kind":"float"}}],"steps":[{{"use":"{step}","columns":["x"],"learnt":{learnt}}}]}}"#
         );
         let file = format!("{MAGIC} {VERSION} crc32:{:08x}\n{json}", crc32fast::hash(json.as_bytes()));
         Pipeline::from_bytes(file.as_bytes()).map_err(|e| e.to_string())
@@ -131,7 +137,29 @@ mod tests {
         };
         let scaled = |scale: f64| format!(r#"{{"mean":1.0,"scale":{scale:?},"is_empty":false}}"#);
 
+        let max_abs = |scale: f64| format!(r#"{{"scale":{scale:?},"clip":false}}"#);
+        let robust =
+            |scale: f64| format!(r#"{{"center":1.0,"scale":{scale:?},"halved":false,"is_empty":false}}"#);
+        let clip = |lower: &str| format!(r#"{{"lower":{lower},"upper":2}}"#);
+        let cast = |dtype: &str| format!(r#"{{"dtype":"{dtype}"}}"#);
+        let bins = |edges: &str| format!(r#"{{"edges":{edges},"encode":"ordinal","dtype":null}}"#);
+        let shares = |quantiles: &str| format!(r#"{{"quantiles":{quantiles},"output":"normal"}}"#);
+        let power = |anchor: f64, standard: &str| {
+            format!(
+                r#"{{"lambda":0.5,"curve":{{"method":"box_cox","anchor":{anchor:?}}},"standard":{standard},"standardize":true,"is_empty":false}}"#
+            )
+        };
+
         let sound = [
+            ("max_abs_scaler", max_abs(0.5)),
+            ("robust_scaler", robust(0.5)),
+            ("log1p", "{}".to_owned()),
+            ("clip", clip("-1.5")),
+            ("cast", cast("uint8")),
+            ("k_bins_discretizer", bins("[1.0,2.0]")),
+            ("quantile_transformer", shares("[1.0,1.0,2.0]")),
+            ("power_transformer", power(1.0, "[0.0,1.0]")),
+            ("variance_threshold", r#"{"stays":true,"threshold":0.0}"#.to_owned()),
             ("one_hot_encoder", one_hot("[0]", "null")),
             ("ordinal_encoder", ordinal("[0]")),
             ("simple_imputer", imputed(r#"{"Int":"18446744073709551615"}"#, false)),
@@ -142,6 +170,16 @@ mod tests {
             assert!(read(step, &learnt).is_ok(), "{step}: {learnt}");
         }
         let unsound = [
+            ("max_abs_scaler", max_abs(-1.0)),
+            ("robust_scaler", robust(0.0)),
+            ("clip", clip("2.5")),
+            ("clip", r#"{"lower":null,"upper":null}"#.to_owned()),
+            ("cast", cast("text")),
+            ("k_bins_discretizer", bins("[2.0,1.0]")),
+            ("quantile_transformer", shares("[2.0,1.0]")),
+            ("power_transformer", power(0.0, "[0.0,1.0]")),
+            ("power_transformer", power(1.0, "[0.0,0.0]")),
+            ("power_transformer", power(1.0, "null")),
             ("one_hot_encoder", one_hot("[]", "null")),
             ("one_hot_encoder", one_hot("[1]", "null")),
             ("one_hot_encoder", one_hot("[0]", "1")),
@@ -156,5 +194,35 @@ mod tests {
             let message = "column \"x\": what a step learnt of it contradicts itself; fit again";
             assert_eq!(read(step, &learnt).map(drop), Err(message.to_owned()), "{step}: {learnt}");
         }
+    }
+
+    #[test]
+    fn steps_of_several_columns_check_what_they_read() {
+        let pca = |means: &str, components: &str, std_devs: &str| {
+            let learnt = format!(
+                r#"{{"means":{means},"components":{components},"std_devs":{std_devs},"whiten":true}}"#
+            );
+            read_whole("pca", &learnt)
+        };
+        let polynomial = |degree: &str| {
+            let learnt = format!(r#"{{"degree":{degree},"interaction_only":false,"include_bias":true}}"#);
+            read_whole("polynomial_features", &learnt)
+        };
+        assert!(pca("[0.0]", "[[1.0]]", "[2.0]").is_ok() && polynomial("[0,3]").is_ok());
+        let message = "what a step learnt contradicts itself; fit again";
+        for unsound in [
+            pca("[]", "[[1.0]]", "[2.0]"),
+            pca("[0.0]", "[[1.0,0.0]]", "[2.0]"),
+            pca("[0.0]", "[[1.0],[0.0]]", "[2.0,1.0]"),
+            pca("[0.0]", "[[1.0]]", "[]"),
+            pca("[0.0]", "[[1.0]]", "[-2.0]"),
+            polynomial("[3,2]"),
+            polynomial("[0,1001]"),
+        ] {
+            assert_eq!(unsound.map(drop), Err(message.to_owned()));
+        }
+        let unread = "what a step learnt cannot be read: ";
+        assert!(read_whole("pca", "{}").unwrap_err().starts_with(unread));
+        assert!(read_whole("polynomial_features", "[]").unwrap_err().starts_with(unread));
     }
 }

@@ -103,7 +103,7 @@ impl Fitting {
             _ => None,
         });
         let made = Bytes::from((self.input.len() + fitted.sum::<usize>()) * COLUMN_BYTES);
-        let columns = self.monitor.budget().consumer("columns made").try_reserve(made)?;
+        let mut made = self.monitor.budget().consumer("columns made").try_reserve(made)?;
         let mut graph = Graph::new(&self.input, true);
         let mut is_final = true;
         let mut fits: Vec<(StepFit, Vec<usize>)> = Vec::new();
@@ -119,6 +119,7 @@ impl Fitting {
             let bound = self.recipe.steps[index].step.bind(&columns).map_err(located)?;
             let inputs: Vec<String> = columns.into_iter().map(|c| c.name).collect();
             if let Some(fitted) = bound.fitted() {
+                made.try_grow(Bytes::from(fitted.width() * COLUMN_BYTES)).map_err(|e| located(e.into()))?;
                 let fitted: Arc<dyn FittedStep> = fitted.into();
                 if places.iter().all(|p| graph.value(graph.table()[*p]).is_ready) && is_final {
                     self.stages[index] = Stage::Fitted { fitted: Arc::clone(&fitted), inputs };
@@ -147,7 +148,7 @@ impl Fitting {
         let plan = Arc::new(graph.plan(wanted));
         let held = Bytes::from(held_by(&fits));
         let reservation = self.monitor.budget().consumer("fit state").try_reserve(held)?;
-        let graph = Arc::new((graph, columns));
+        let graph = Arc::new((graph, made));
         Ok(Some(Pass { number: self.passes, graph, plan, fits, reservation }))
     }
 

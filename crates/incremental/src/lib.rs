@@ -9,7 +9,7 @@
 //! A fit reads the input as often as its chain of steps needs and learns exactly: sums are exact, medians are
 //! exact, counts are complete. So what is learnt does not depend on the size of batches, their order or the
 //! number of workers. Steps are named for the scikit-learn classes that they equal, with the same parameters.
-//! Input is Arrow batches, wherever they come from.
+//! Input is Arrow batches, wherever they come from. The [`guide`] lists the steps.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -42,12 +42,14 @@ mod column;
 mod error;
 mod fitting;
 mod graph;
+pub mod guide;
 mod numeric;
 mod params;
 mod per_column;
 mod pipeline;
 mod recipe;
 mod selection;
+mod stateless;
 pub mod stats;
 mod step;
 mod steps;

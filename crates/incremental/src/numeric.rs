@@ -36,6 +36,23 @@ pub(crate) fn finite(values: &ArrayRef, first_row: u64) -> Result<Float64Array, 
     Ok(floats)
 }
 
+/// As [`finite`], and refuses missing values, for the steps whose classes take none.
+pub(crate) fn complete(values: &ArrayRef, first_row: u64) -> Result<Float64Array, Error> {
+    if let Some(row) = observed(values)?.and_then(|observed| observed.iter().position(|is_there| !is_there)) {
+        let expected = "a number, since this step takes no missing values (`simple_imputer` fills them)";
+        return Err(
+            Error::new(ErrorKind::Value { found: "null".into(), expected }).in_row(first_row + row as u64)
+        );
+    }
+    finite(values, first_row)
+}
+
+/// A scale to divide by: 1 for one under ten machine epsilons, which scikit-learn's scalers take for the
+/// rounding of a constant column.
+pub(crate) fn scale_or_one(scale: f64) -> f64 {
+    if scale < 10.0 * f64::EPSILON { 1.0 } else { scale }
+}
+
 /// Refuses infinities in a column of floats, as scikit-learn's classes do wherever they take numbers.
 pub(crate) fn refuse_infinities(values: &ArrayRef, first_row: u64) -> Result<(), Error> {
     if ValueKind::of(values.data_type()) != Some(ValueKind::Float) {

@@ -45,12 +45,53 @@ pub(crate) trait ColumnState: Send + Sync + Sized + 'static {
     fn merge(&mut self, other: &Self);
     fn heap_bytes(&self) -> usize;
     fn finish(self) -> Result<Progress<Self>, Error>;
+
+    /// What would be learnt, if no row is needed for it.
+    fn without_rows(&self) -> Option<Self::Fitted> {
+        None
+    }
+}
+
+/// The state of a column of which nothing is to be learnt.
+#[derive(Clone)]
+pub(crate) struct NothingToLearn<F>(pub(crate) F);
+
+impl<F: FittedColumn + Clone> ColumnState for NothingToLearn<F> {
+    type Fitted = F;
+
+    fn update(&mut self, _: &ArrayRef, _: u64) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn identity(&self) -> Self {
+        self.clone()
+    }
+
+    fn merge(&mut self, _: &Self) {}
+
+    fn heap_bytes(&self) -> usize {
+        self.0.heap_bytes()
+    }
+
+    fn finish(self) -> Result<Progress<Self>, Error> {
+        Ok(Progress::Done(self.0))
+    }
+
+    fn without_rows(&self) -> Option<F> {
+        Some(self.0.clone())
+    }
 }
 
 /// What was learnt of one column.
 pub(crate) trait FittedColumn: Serialize + DeserializeOwned + Debug + Send + Sync + 'static {
     /// Whether its parts agree, asked of what was read from an archive. What was fitted always is.
     fn is_sound(&self) -> bool;
+
+    /// Refuses what the columns of a step have come to together.
+    fn check_together(columns: &[&Self]) -> Result<(), Error> {
+        let _ = columns;
+        Ok(())
+    }
 
     fn outputs(&self, input: &Column, narrow: bool) -> Result<Vec<OutputColumn>, Error>;
     fn transform(
@@ -104,6 +145,17 @@ impl<S: ColumnState> BoundStep for BoundColumns<S> {
 
     fn start(self: Box<Self>) -> Box<dyn FitState> {
         Box::new(self.fit)
+    }
+
+    fn fitted(&self) -> Option<Box<dyn FittedStep>> {
+        let known = |column: &ColumnFit<S>| match &column.stage {
+            Stage::Fitting(state) => {
+                Some(NamedColumn { name: column.name.clone(), fitted: Arc::new(state.without_rows()?) })
+            }
+            Stage::Done(_) => None,
+        };
+        let columns = self.fit.columns.iter().map(known).collect::<Option<Vec<_>>>()?;
+        Some(Box::new(FittedColumns { columns }))
     }
 }
 
@@ -183,7 +235,10 @@ impl<S: ColumnState> FitState for ColumnFits<S> {
         };
         let fitted: Option<Vec<_>> = columns.iter().map(done).collect();
         Ok(match fitted {
-            Some(columns) => Fit::Done(Box::new(FittedColumns { columns })),
+            Some(columns) => {
+                S::Fitted::check_together(&columns.iter().map(|c| c.fitted.as_ref()).collect::<Vec<_>>())?;
+                Fit::Done(Box::new(FittedColumns { columns }))
+            }
             None => Fit::Again(Box::new(ColumnFits::<S> { columns })),
         })
     }

@@ -176,8 +176,8 @@ mod tests {
             "line 5: `strategy` is \"average\", expected one of \"mean\", \"median\", \"most_frequent\", \"constant\""
         );
         assert_eq!(
-            error("version = 1\n[[steps]]\nuse = \"pca\"\n"),
-            "line 3: `pca` is not built in this version; leave it out"
+            error("version = 1\n[[steps]]\nuse = \"tfidf_vectorizer\"\n"),
+            "line 3: `tfidf_vectorizer` is not built in this version; leave it out"
         );
         assert_eq!(
             error("version = 1\n[model]\nuse = \"ridge\"\n"),

@@ -8,23 +8,23 @@ use super::superaccumulator::Superaccumulator;
 type SumAccumulator = Superaccumulator<68, -1074>;
 
 /// Squares are multiples of 2^−2148, and 2^64 of them stay below 2^2112: 4260 bits.
-type SquareAccumulator = Superaccumulator<134, -2148>;
+pub(super) type SquareAccumulator = Superaccumulator<134, -2148>;
 
 const FRACTION_BITS: u32 = 52;
 const EXPONENT_MASK: usize = 0x7ff;
 const FRACTION_MASK: u64 = (1 << FRACTION_BITS) - 1;
 
 /// A finite value as ±`mantissa`·2^(`position` − 1074).
-struct Parts {
-    mantissa: u64,
-    position: usize,
+pub(super) struct Parts {
+    pub(super) mantissa: u64,
+    pub(super) position: usize,
     /// 0 or −1.
-    sign: i64,
+    pub(super) sign: i64,
 }
 
 /// `None` for infinities and NaN.
 #[inline(always)]
-fn split(value: f64) -> Option<Parts> {
+pub(super) fn split(value: f64) -> Option<Parts> {
     let bits = value.to_bits();
     let exponent = (bits >> FRACTION_BITS) as usize & EXPONENT_MASK;
     if exponent == EXPONENT_MASK {
@@ -208,7 +208,7 @@ impl ExactSquareSum {
     fn add_reserved(&mut self, value: f64) {
         match split(value) {
             Some(Parts { mantissa, position, .. }) => {
-                self.finite.add_double(u128::from(mantissa) * u128::from(mantissa), 2 * position);
+                self.finite.add_double(u128::from(mantissa) * u128::from(mantissa), 2 * position, 0);
             }
             None => self.infinities += u64::from(value.is_infinite()),
         }

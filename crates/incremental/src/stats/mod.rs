@@ -4,6 +4,7 @@
 //! | state | gives | heap |
 //! |---|---|---|
 //! | [`Moments`] | count, mean, variance, over [`ExactSum`] and [`ExactSquareSum`] | 1.6 KiB |
+//! | [`Comoments`] | the same of two columns, their covariance and regression, over [`ExactProductSum`] | 3.2 KiB |
 //! | [`Extrema`] | least and greatest value | none |
 //! | [`OrderStatistics`] | median and any quantile, in one to four passes | at most 1.1 MiB for a median |
 //! | [`Counts`] | how often each [`Category`] occurs | grows with the distinct values |
@@ -12,22 +13,30 @@
 //! the state itself comes on top. NaN is a missing value everywhere, and −0.0 is 0.0.
 
 mod category;
+mod comoments;
 mod counts;
+mod exact_product_sum;
 mod exact_sum;
 mod extrema;
 mod moments;
+mod normal;
 mod order_statistics;
 mod ordered_float;
 mod python_float;
+mod quantile;
 mod rounding;
 mod superaccumulator;
 
 pub use category::Category;
+pub use comoments::Comoments;
 pub use counts::Counts;
+pub use exact_product_sum::ExactProductSum;
 pub use exact_sum::{ExactSquareSum, ExactSum};
 pub use extrema::Extrema;
 pub use moments::Moments;
+pub use normal::normal_quantile;
 pub use order_statistics::{InputChanged, OrderStatistics, Outcome};
 pub use ordered_float::OrderedFloat;
 pub use python_float::PythonFloat;
+pub use quantile::{Level, QuantileMethod, interpolate};
 pub use rounding::{round_ratio, round_sqrt_ratio};

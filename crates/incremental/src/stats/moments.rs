@@ -1,4 +1,5 @@
 use num_bigint::{BigInt, BigUint};
+use num_traits::Float;
 use serde::{Deserialize, Serialize};
 
 use super::exact_sum::{ExactSquareSum, ExactSum};
@@ -117,6 +118,20 @@ impl Moments {
         self.spread(|exact| round_sqrt_ratio(&exact.numerator, &exact.denominator, exact.exponent))
     }
 
+    /// Whether the population variance is above `threshold`, by exact comparison; no variance is above NaN or
+    /// infinity, and one with infinite values is above nothing. `None` as for [`variance`](Self::variance).
+    pub fn varies_more_than(&self, threshold: f64) -> Option<bool> {
+        let exact = self.exact_variance()?;
+        if !threshold.is_finite() || self.infinities() != (0, 0) {
+            return Some(false);
+        }
+        let (mantissa, power, sign) = Float::integer_decode(threshold);
+        let variance = BigInt::from(exact.numerator);
+        let bound = BigInt::from(exact.denominator) * mantissa * sign;
+        let shift = exact.exponent - i64::from(power);
+        Some(if shift >= 0 { variance << shift > bound } else { variance > bound << -shift })
+    }
+
     /// Whether all values are equal, by exact comparison of n·Σx² with (Σx)². `None` as for
     /// [`variance`](Self::variance).
     pub fn is_constant(&self) -> Option<bool> {
@@ -132,6 +147,17 @@ impl Moments {
     fn spread(&self, round: impl FnOnce(ExactVariance) -> f64) -> Option<f64> {
         let exact = self.exact_variance()?;
         Some(if self.infinities() == (0, 0) { round(exact) } else { f64::NAN })
+    }
+
+    /// Σx of the finite values.
+    pub(super) fn exact_sum(&self) -> &ExactSum {
+        &self.sum
+    }
+
+    /// n·Σx² − (Σx)² of the finite values, as a mantissa and a power of two; `None` as for
+    /// [`variance`](Self::variance).
+    pub(super) fn centred_squares(&self) -> Option<(BigUint, i64)> {
+        self.exact_variance().map(|exact| (exact.numerator, exact.exponent))
     }
 
     /// The variance of the finite values.
@@ -165,7 +191,7 @@ impl Default for Moments {
 
 #[cfg(test)]
 mod tests {
-    use num_traits::{Float, Zero};
+    use num_traits::Zero;
     use proptest::prelude::*;
 
     use super::*;
@@ -204,6 +230,16 @@ mod tests {
         (mean, round_ratio(&deviations, &count.magnitude().pow(3), -2148))
     }
 
+    /// Whether Σ(n·x − Σx)² > bound·n³.
+    fn exceeds(values: &[f64], bound: f64) -> bool {
+        let count = BigInt::from(values.len());
+        let units_of = units(values);
+        let sum: BigInt = units_of.iter().sum();
+        let deviations: BigInt = units_of.iter().map(|unit| (unit * &count - &sum).pow(2)).sum();
+        let bound: BigInt = (units(&[bound]).remove(0) * count.pow(3)) << 1074;
+        deviations > bound
+    }
+
     fn hard_value() -> impl Strategy<Value = f64> {
         prop_oneof![
             -10.0..10.0,
@@ -229,6 +265,12 @@ mod tests {
             prop_assert_eq!(moments.mean().unwrap().to_bits(), mean.to_bits());
             prop_assert_eq!(moments.variance().unwrap().to_bits(), variance.to_bits());
             prop_assert_eq!(moments.is_constant(), Some(values.iter().all(|value| *value == values[0])));
+            prop_assert_eq!(moments.varies_more_than(0.0), Some(!moments.is_constant().unwrap()));
+            if variance.is_finite() && variance > 0.0 {
+                prop_assert_eq!(moments.varies_more_than(variance.next_down()), Some(true));
+                prop_assert_eq!(moments.varies_more_than(variance.next_up()), Some(false));
+                prop_assert_eq!(moments.varies_more_than(variance), Some(exceeds(&values, variance)));
+            }
         }
 
         #[test]
@@ -293,7 +335,7 @@ mod tests {
         let empty = of(&[f64::NAN]);
         assert_eq!((empty.count(), empty.sum()), (0, 0.0));
         assert_eq!((empty.mean(), empty.variance(), empty.std_dev()), (None, None, None));
-        assert_eq!(empty.is_constant(), None);
+        assert_eq!((empty.is_constant(), empty.varies_more_than(0.0)), (None, None));
         assert!(empty.sum.to_big().0.is_zero());
     }
 
@@ -302,6 +344,7 @@ mod tests {
         let one_sided = of(&[1.0, f64::INFINITY]);
         assert_eq!((one_sided.mean(), one_sided.is_constant()), (Some(f64::INFINITY), Some(false)));
         assert!(one_sided.variance().is_some_and(f64::is_nan));
+        assert_eq!(one_sided.varies_more_than(0.0), Some(false));
         assert!(of(&[f64::INFINITY, f64::NEG_INFINITY]).mean().is_some_and(f64::is_nan));
         assert_eq!(of(&[f64::INFINITY; 2]).is_constant(), Some(true));
     }

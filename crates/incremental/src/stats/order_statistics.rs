@@ -101,7 +101,7 @@ pub enum Outcome<T> {
 }
 
 impl<T> Outcome<T> {
-    fn map<U>(self, change: impl FnOnce(T) -> U) -> Outcome<U> {
+    pub(super) fn map<U>(self, change: impl FnOnce(T) -> U) -> Outcome<U> {
         match self {
             Self::Done(answer) => Outcome::Done(change(answer)),
             Self::Again(next) => Outcome::Again(next),
@@ -302,19 +302,7 @@ impl OrderStatistics {
     ///
     /// When a rank is not below [`count`](Self::count), or was not asked for in the passes before.
     pub fn finish(self, ranks: &[u64]) -> Result<Outcome<Vec<f64>>, InputChanged> {
-        let entries = self.ranked_entries()?;
-        let mut wanted = Vec::with_capacity(ranks.len());
-        for &rank in ranks {
-            assert!(rank < self.count, "rank {rank} of {} values", self.count);
-            let entry = entries
-                .partition_point(|entry| entry.below <= rank)
-                .checked_sub(1)
-                .map(|last| &entries[last]);
-            let entry = entry.filter(|entry| entry.size.is_some_and(|size| rank - entry.below < size));
-            wanted.push(
-                entry.unwrap_or_else(|| panic!("rank {rank} was not asked for in the passes before")).clone(),
-            );
-        }
+        let mut wanted = self.entries_at(ranks)?;
         if self.resolved == WIDTH {
             let value = |entry: &Bracket| OrderedFloat::from_ordinal(entry.prefix).map(OrderedFloat::get);
             let values =
@@ -327,6 +315,46 @@ impl OrderStatistics {
             return Ok(Outcome::Done(Vec::new()));
         }
         Ok(Outcome::Again(Self::for_brackets(self.limits, self.count, self.resolved, wanted)))
+    }
+
+    /// The values at `ranks` as far as the pass tells them, in the order asked for, without ending it: each is
+    /// cut, towards zero, to the leading bits that the tally resolves.
+    ///
+    /// All of them are resolved, and the values are exact, while there are at most 14 335 distinct ones. Else
+    /// the cut is the finest that leaves no more than that many distinct values, and takes away at most a share
+    /// of 2^(12 − bits) of a value, from the 16th bit on: in the first pass at most a sixteenth of the value,
+    /// and for values of one sign and magnitude about a ten-thousandth.
+    ///
+    /// # Panics
+    ///
+    /// As for [`finish`](Self::finish); also when a later pass has not seen the values of the first.
+    pub fn cut_values(&self, ranks: &[u64]) -> Vec<f64> {
+        let wanted = self.entries_at(ranks).unwrap_or_else(|changed| panic!("{changed}"));
+        let dropped = WIDTH - self.resolved;
+        let cut = |entry: &Bracket| {
+            let least = entry.prefix.checked_shl(dropped).unwrap_or(0);
+            // A negative float has its largest magnitude at the least ordinal.
+            let nearest = if least >> (WIDTH - 1) == 0 {
+                least | !u64::MAX.checked_shl(dropped).unwrap_or(0)
+            } else {
+                least
+            };
+            OrderedFloat::nearest_to_zero(nearest)
+        };
+        wanted.iter().map(cut).collect()
+    }
+
+    /// The entries of the tally that hold the values at `ranks`.
+    fn entries_at(&self, ranks: &[u64]) -> Result<Vec<Bracket>, InputChanged> {
+        let entries = self.ranked_entries()?;
+        let entry_at = |&rank: &u64| {
+            assert!(rank < self.count, "rank {rank} of {} values", self.count);
+            let last = entries.partition_point(|entry| entry.below <= rank).checked_sub(1);
+            let entry = last.map(|last| &entries[last]);
+            let entry = entry.filter(|entry| entry.size.is_some_and(|size| rank - entry.below < size));
+            entry.unwrap_or_else(|| panic!("rank {rank} was not asked for in the passes before")).clone()
+        };
+        Ok(ranks.iter().map(entry_at).collect())
     }
 
     /// The entries of the tally with the ranks where they start, as brackets of a next pass.
@@ -558,6 +586,25 @@ mod tests {
             };
             let finest = (2..=WIDTH).rev().find(|&resolved| distinct(resolved) <= SMALL.distinct).unwrap_or(2);
             prop_assert_eq!(state.resolved, finest);
+        }
+
+        #[test]
+        fn cut_values_are_those_of_the_sorted_column_cut(
+            values in prop::collection::vec(value(), 1..60),
+            cut in any::<prop::sample::Index>(),
+        ) {
+            let sorted = sorted(&values);
+            let ranks: Vec<u64> = (0..sorted.len() as u64).collect();
+            let whole = of(SMALL, &values);
+            let kept = u64::MAX.checked_shl(WIDTH - whole.resolved).unwrap_or(0);
+            // Of the magnitude, one zero for both signs.
+            let cut_to = |value: &f64| (f64::from_bits(value.to_bits() & (kept | 1 << 63)) + 0.0).to_bits();
+            let expected: Vec<u64> = sorted.iter().map(cut_to).collect();
+            prop_assert_eq!(bits(&whole.cut_values(&ranks)), &expected[..]);
+            let (left, right) = values.split_at(cut.index(values.len() + 1));
+            let mut merged = of(SMALL, right);
+            merged.merge(&of(SMALL, left));
+            prop_assert_eq!(bits(&merged.cut_values(&ranks)), expected);
         }
 
         #[test]

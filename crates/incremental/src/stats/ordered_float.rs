@@ -46,6 +46,11 @@ impl OrderedFloat {
         self.0
     }
 
+    /// The float at an ordinal that ends in as many zeros of its magnitude as were cut off.
+    pub(super) fn nearest_to_zero(ordinal: u64) -> f64 {
+        Self(ordinal).get() + 0.0
+    }
+
     /// The inverse of `ordinal`; `None` for an integer that belongs to NaN or −0.0.
     pub(super) fn from_ordinal(ordinal: u64) -> Option<Self> {
         Self::new(Self(ordinal).get()).filter(|float| float.0 == ordinal)

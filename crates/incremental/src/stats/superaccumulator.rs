@@ -66,17 +66,18 @@ impl<const CHUNKS: usize, const LOWEST: i32> Superaccumulator<CHUNKS, LOWEST> {
         self.chunks[index + 1] += (high ^ sign) - sign;
     }
 
-    /// Adds `mantissa`·2^(`position` + `LOWEST`); `mantissa` is below 2^106. The caller has reserved.
+    /// Adds ±`mantissa`·2^(`position` + `LOWEST`); `mantissa` is below 2^106, `sign` is 0 or −1. The caller has
+    /// reserved.
     #[inline(always)]
-    pub(super) fn add_double(&mut self, mantissa: u128, position: usize) {
+    pub(super) fn add_double(&mut self, mantissa: u128, position: usize, sign: i64) {
         let (index, shift) = (position / CHUNK_BITS, position % CHUNK_BITS);
         let low = ((mantissa as u64) << shift) as i64 & CHUNK_MASK;
         let rest = mantissa >> (CHUNK_BITS - shift);
         let middle = rest as u64;
-        self.chunks[index] += low;
-        self.chunks[index + 1] += middle as i64 & CHUNK_MASK;
-        self.chunks[index + 2] += (middle >> CHUNK_BITS) as i64;
-        self.chunks[index + 3] += (rest >> 64) as i64;
+        self.chunks[index] += (low ^ sign) - sign;
+        self.chunks[index + 1] += ((middle as i64 & CHUNK_MASK) ^ sign) - sign;
+        self.chunks[index + 2] += ((middle >> CHUNK_BITS) as i64 ^ sign) - sign;
+        self.chunks[index + 3] += ((rest >> 64) as i64 ^ sign) - sign;
     }
 
     /// Adds ±`magnitude`·2^(`position` + `LOWEST`), a word of 32 bits at a time, with a carry pass of

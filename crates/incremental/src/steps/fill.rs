@@ -12,7 +12,7 @@ use arrow::compute::cast;
 use arrow::compute::kernels::zip::zip;
 use arrow::datatypes::{DataType, Int32Type, TimeUnit};
 
-use super::number_type::narrowest_integer;
+use super::number_type::{narrowest_integer, range_of};
 use crate::column::{Column, ValueKind};
 use crate::error::{Error, ErrorKind};
 use crate::stats::Category;
@@ -62,16 +62,7 @@ pub(super) fn output(input: &Column, fill: &Category, narrow: bool) -> Result<Co
 
 /// An integer type that holds all of `data_type` and `value`.
 fn widened(data_type: &DataType, value: i128) -> Result<DataType, Error> {
-    let (low, high): (i128, i128) = match data_type {
-        DataType::Int8 => (i8::MIN.into(), i8::MAX.into()),
-        DataType::Int16 => (i16::MIN.into(), i16::MAX.into()),
-        DataType::Int32 => (i32::MIN.into(), i32::MAX.into()),
-        DataType::UInt8 => (0, u8::MAX.into()),
-        DataType::UInt16 => (0, u16::MAX.into()),
-        DataType::UInt32 => (0, u32::MAX.into()),
-        DataType::UInt64 => (0, u64::MAX.into()),
-        _ => (i64::MIN.into(), i64::MAX.into()),
-    };
+    let (low, high) = range_of(data_type);
     if (low..=high).contains(&value) {
         return Ok(data_type.clone());
     }

@@ -120,12 +120,10 @@ impl FittedColumn for Ranged {
         };
         let (low, high, clip) = (self.low, self.high, self.clip);
         let span = max - min;
-        // As scikit-learn: a span under ten machine epsilons is a constant's, shifted and not scaled.
-        let is_constant = span < 10.0 * f64::EPSILON;
+        // A constant column is shifted and not scaled.
+        let span = numeric::scale_or_one(span);
         let scaled = numeric::map(&floats, |x| {
-            let scaled = if is_constant {
-                (x - min) * (high - low) + low
-            } else if span.is_finite() {
+            let scaled = if span.is_finite() {
                 (x - min) / span * (high - low) + low
             } else {
                 // The span overflows, so both are halved first.

@@ -1,15 +1,31 @@
 //! The steps, each in a file of its own, and the one table that knows them by name.
 
+mod cast;
 mod categories;
 mod choose_columns;
+mod clip;
 mod fill;
 mod grouping;
+mod jacobi;
+mod k_bins_discretizer;
+mod k_means_bins;
+mod log1p;
+mod max_abs_scaler;
 mod min_max_scaler;
 mod number_type;
 mod one_hot_encoder;
 mod ordinal_encoder;
+mod pca;
+mod polynomial_features;
+mod power_curve;
+mod power_search;
+mod power_transformer;
+mod quantile_transformer;
+mod quantiles;
+mod robust_scaler;
 mod simple_imputer;
 mod standard_scaler;
+mod variance_threshold;
 mod vocabulary;
 
 use crate::error::Error;
@@ -56,28 +72,57 @@ pub(crate) const STEPS: &[StepKind] = &[
     },
     StepKind { name: "select_columns", parse: choose_columns::parse_select, decode: choose_columns::decode },
     StepKind { name: "drop_columns", parse: choose_columns::parse_drop, decode: choose_columns::decode },
+    // Steps that compute with numbers.
+    StepKind {
+        name: "max_abs_scaler",
+        parse: max_abs_scaler::parse,
+        decode: FittedColumns::<max_abs_scaler::Scaled>::decode,
+    },
+    StepKind {
+        name: "robust_scaler",
+        parse: robust_scaler::parse,
+        decode: FittedColumns::<robust_scaler::Centred>::decode,
+    },
+    StepKind { name: "log1p", parse: log1p::parse, decode: FittedColumns::<log1p::Log1p>::decode },
+    StepKind { name: "clip", parse: clip::parse, decode: FittedColumns::<clip::Clip>::decode },
+    StepKind { name: "cast", parse: cast::parse, decode: FittedColumns::<cast::Cast>::decode },
+    StepKind {
+        name: "variance_threshold",
+        parse: variance_threshold::parse,
+        decode: FittedColumns::<variance_threshold::Chosen>::decode,
+    },
+    StepKind {
+        name: "k_bins_discretizer",
+        parse: k_bins_discretizer::parse,
+        decode: FittedColumns::<k_bins_discretizer::Binned>::decode,
+    },
+    StepKind {
+        name: "quantile_transformer",
+        parse: quantile_transformer::parse,
+        decode: FittedColumns::<quantile_transformer::Ranked>::decode,
+    },
+    StepKind {
+        name: "power_transformer",
+        parse: power_transformer::parse,
+        decode: FittedColumns::<power_transformer::Powered>::decode,
+    },
+    StepKind {
+        name: "polynomial_features",
+        parse: polynomial_features::parse,
+        decode: polynomial_features::decode,
+    },
+    StepKind { name: "pca", parse: pca::parse, decode: pca::decode },
 ];
 
 /// Steps that recipes may name and that this version does not have.
 pub(crate) const NOT_BUILT: &[&str] = &[
-    "max_abs_scaler",
-    "robust_scaler",
     "missing_indicator",
     "target_encoder",
     "count_encoder",
     "feature_hasher",
-    "k_bins_discretizer",
-    "quantile_transformer",
-    "power_transformer",
-    "log1p",
-    "clip",
-    "polynomial_features",
     "date_parts",
     "hashing_vectorizer",
     "tfidf_vectorizer",
-    "pca",
-    "variance_threshold",
-    "cast",
 ];
 
 /// The step of that name.

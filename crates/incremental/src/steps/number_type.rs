@@ -25,6 +25,20 @@ pub(super) fn narrowest_integer(min: i64, max: i64) -> DataType {
     }
 }
 
+/// The least and the greatest integer of a type; those of int64 for a type that is none.
+pub(super) fn range_of(data_type: &DataType) -> (i128, i128) {
+    match data_type {
+        DataType::Int8 => (i8::MIN.into(), i8::MAX.into()),
+        DataType::Int16 => (i16::MIN.into(), i16::MAX.into()),
+        DataType::Int32 => (i32::MIN.into(), i32::MAX.into()),
+        DataType::UInt8 => (0, u8::MAX.into()),
+        DataType::UInt16 => (0, u16::MAX.into()),
+        DataType::UInt32 => (0, u32::MAX.into()),
+        DataType::UInt64 => (0, u64::MAX.into()),
+        _ => (i64::MIN.into(), i64::MAX.into()),
+    }
+}
+
 /// The `dtype` parameter of both encoders; `None` leaves the type to the class, or to narrowing.
 pub(super) fn dtype(params: &mut Params) -> Result<Option<DataType>, Error> {
     let expected = "a type: int8 to int64, uint8 to uint64, float32 or float64";

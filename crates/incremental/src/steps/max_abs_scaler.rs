@@ -1,0 +1,116 @@
+//! `max_abs_scaler`: x / m with the largest magnitude m of the column, so that zero stays zero.
+//!
+//! Equals scikit-learn's `MaxAbsScaler`. A magnitude under ten machine epsilons (2.2e-15) counts as none, and
+//! the column is left unscaled.
+//!
+//! | parameter | default | means |
+//! |---|---|---|
+//! | `clip` | false | what a transform puts beyond −1 and 1 becomes that end |
+//! | `copy` | true | nothing: input is never overwritten |
+//!
+//! Takes numbers and bools, gives float64; null stays null, and an infinity is refused. A column without
+//! values becomes NaN. One pass; a column's state is an [`Extrema`], 24 bytes.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef};
+use serde::{Deserialize, Serialize};
+
+use crate::column::Column;
+use crate::error::Error;
+use crate::numeric;
+use crate::params::Params;
+use crate::per_column::{ColumnState, ColumnStep, FittedColumn, PerColumn, Progress};
+use crate::stats::Extrema;
+use crate::step::{OutputColumn, Step};
+
+/// The parameters of scikit-learn's class. `copy` is taken and has no effect: input is never overwritten.
+#[derive(Clone, Copy, Debug)]
+struct MaxAbsScaler {
+    clip: bool,
+}
+
+pub(super) fn parse(params: &mut Params) -> Result<Box<dyn Step>, Error> {
+    params.flag("copy", true)?;
+    Ok(PerColumn::boxed(MaxAbsScaler { clip: params.flag("clip", false)? }))
+}
+
+impl ColumnStep for MaxAbsScaler {
+    type State = Fitting;
+
+    fn start(self: &Arc<Self>, _: usize, input: &Column) -> Result<Fitting, Error> {
+        numeric::check_arithmetic(input)?;
+        Ok(Fitting { step: **self, extrema: Extrema::new() })
+    }
+
+    fn preview(&self, _: usize, input: &Column) -> (Vec<Column>, bool) {
+        (vec![Column::float64(&input.name)], true)
+    }
+}
+
+struct Fitting {
+    step: MaxAbsScaler,
+    extrema: Extrema,
+}
+
+impl ColumnState for Fitting {
+    type Fitted = Scaled;
+
+    fn update(&mut self, values: &ArrayRef, first_row: u64) -> Result<(), Error> {
+        let floats = numeric::finite(values, first_row)?;
+        self.extrema.update(&numeric::valid(&floats, floats.nulls()));
+        Ok(())
+    }
+
+    fn identity(&self) -> Self {
+        Fitting { step: self.step, extrema: Extrema::new() }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.extrema.merge(&other.extrema);
+    }
+
+    fn heap_bytes(&self) -> usize {
+        self.extrema.heap_bytes()
+    }
+
+    fn finish(self) -> Result<Progress<Self>, Error> {
+        let ends = self.extrema.min().zip(self.extrema.max());
+        let scale = ends.map(|(min, max)| numeric::scale_or_one(min.abs().max(max.abs())));
+        Ok(Progress::Done(Scaled { scale, clip: self.step.clip }))
+    }
+}
+
+/// What is learnt of a column. No scale: it has no value.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Scaled {
+    scale: Option<f64>,
+    clip: bool,
+}
+
+impl FittedColumn for Scaled {
+    fn is_sound(&self) -> bool {
+        self.scale.is_none_or(|scale| scale > 0.0)
+    }
+
+    fn outputs(&self, input: &Column, _: bool) -> Result<Vec<OutputColumn>, Error> {
+        numeric::check_arithmetic(input)?;
+        Ok(vec![OutputColumn::plain(Column::float64(&input.name))])
+    }
+
+    fn transform(&self, values: &ArrayRef, _: &[Column], first_row: u64) -> Result<Vec<ArrayRef>, Error> {
+        let floats = numeric::finite(values, first_row)?;
+        let scaled = match self.scale {
+            Some(scale) if self.clip => numeric::map(&floats, |x| (x / scale).clamp(-1.0, 1.0)),
+            Some(scale) => numeric::map(&floats, |x| x / scale),
+            // Nothing was seen, so nothing is known of a value: scikit-learn gives NaN.
+            None => numeric::map(&floats, |_| f64::NAN),
+        };
+        Ok(vec![Arc::new(scaled)])
+    }
+
+    fn heap_bytes(&self) -> usize {
+        0
+    }
+}

@@ -1,0 +1,121 @@
+//! `variance_threshold`: drops the columns whose variance is not above a threshold.
+//!
+//! Equals scikit-learn's `VarianceThreshold`, with the exact variance of the population, compared without
+//! rounding: a column of one value is dropped, and one whose values differ at all stays under the default.
+//!
+//! | parameter | default | means |
+//! |---|---|---|
+//! | `threshold` | 0 | a column stays if its variance is above |
+//!
+//! Takes numbers and bools, and leaves the columns that stay as they are. Missing values are left out, an
+//! infinity is refused, and so is data of which no column stays. One pass; a column's state is a [`Moments`],
+//! 1.6 KiB.
+
+use std::sync::Arc;
+
+use arrow::array::ArrayRef;
+use serde::{Deserialize, Serialize};
+
+use crate::column::Column;
+use crate::error::Error;
+use crate::numeric;
+use crate::params::Params;
+use crate::per_column::{ColumnState, ColumnStep, FittedColumn, PerColumn, Progress};
+use crate::stats::Moments;
+use crate::step::{OutputColumn, Step};
+
+#[derive(Clone, Copy, Debug)]
+struct VarianceThreshold {
+    threshold: f64,
+}
+
+pub(super) fn parse(params: &mut Params) -> Result<Box<dyn Step>, Error> {
+    let threshold = params.read("threshold", 0.0, "a number from 0", |value| {
+        value.as_f64().filter(|threshold| *threshold >= 0.0 && threshold.is_finite())
+    })?;
+    Ok(PerColumn::boxed(VarianceThreshold { threshold }))
+}
+
+impl ColumnStep for VarianceThreshold {
+    type State = Fitting;
+
+    fn start(self: &Arc<Self>, _: usize, input: &Column) -> Result<Fitting, Error> {
+        numeric::check_arithmetic(input)?;
+        Ok(Fitting { step: **self, moments: Moments::new() })
+    }
+
+    fn preview(&self, _: usize, input: &Column) -> (Vec<Column>, bool) {
+        (vec![input.clone()], false)
+    }
+}
+
+struct Fitting {
+    step: VarianceThreshold,
+    moments: Moments,
+}
+
+impl ColumnState for Fitting {
+    type Fitted = Chosen;
+
+    fn update(&mut self, values: &ArrayRef, first_row: u64) -> Result<(), Error> {
+        numeric::add_to_moments(&mut self.moments, values, first_row)
+    }
+
+    fn identity(&self) -> Self {
+        Fitting { step: self.step, moments: Moments::new() }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.moments.merge(&other.moments);
+    }
+
+    fn heap_bytes(&self) -> usize {
+        self.moments.heap_bytes()
+    }
+
+    fn finish(self) -> Result<Progress<Self>, Error> {
+        let threshold = self.step.threshold;
+        let stays = self.moments.varies_more_than(threshold).unwrap_or(false);
+        Ok(Progress::Done(Chosen { stays, threshold }))
+    }
+}
+
+/// What is learnt of a column.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Chosen {
+    stays: bool,
+    threshold: f64,
+}
+
+impl FittedColumn for Chosen {
+    fn is_sound(&self) -> bool {
+        true
+    }
+
+    fn check_together(columns: &[&Self]) -> Result<(), Error> {
+        match columns {
+            [first, ..] if columns.iter().all(|column| !column.stays) => Err(Error::contradiction(format!(
+                "no column has a variance above `threshold = {}`; lower it, or leave the step out",
+                first.threshold
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    fn outputs(&self, input: &Column, _: bool) -> Result<Vec<OutputColumn>, Error> {
+        Ok(if self.stays { vec![OutputColumn::plain(input.clone())] } else { Vec::new() })
+    }
+
+    fn transform(&self, values: &ArrayRef, _: &[Column], _: u64) -> Result<Vec<ArrayRef>, Error> {
+        Ok(if self.stays { vec![Arc::clone(values)] } else { Vec::new() })
+    }
+
+    fn width(&self) -> usize {
+        usize::from(self.stays)
+    }
+
+    fn heap_bytes(&self) -> usize {
+        0
+    }
+}

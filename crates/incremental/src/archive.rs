@@ -130,6 +130,14 @@ mod tests {
             format!(r#"{{"data":{data},"low":{low:?},"high":{high:?},"clip":true}}"#)
         };
         let scaled = |scale: f64| format!(r#"{{"mean":1.0,"scale":{scale:?},"is_empty":false}}"#);
+        let indicator = |flagged: bool, refuses: bool| {
+            format!(r#"{{"missing_value":null,"is_flagged":{flagged},"refuses_missing":{refuses}}}"#)
+        };
+        let counted = |counts: &str| {
+            format!(
+                r#"{{{vocabulary},"counts":{counts},"is_whole":true,"handle_unknown":"error","handle_missing":"value"}}"#
+            )
+        };
 
         let sound = [
             ("one_hot_encoder", one_hot("[0]", "null")),
@@ -137,6 +145,8 @@ mod tests {
             ("simple_imputer", imputed(r#"{"Int":"18446744073709551615"}"#, false)),
             ("min_max_scaler", ranged("[1.0,1.0]", 0.0, 1.0)),
             ("standard_scaler", scaled(0.5)),
+            ("missing_indicator", indicator(true, false)),
+            ("count_encoder", counted("[3.0]")),
         ];
         for (step, learnt) in sound {
             assert!(read(step, &learnt).is_ok(), "{step}: {learnt}");
@@ -151,6 +161,10 @@ mod tests {
             ("min_max_scaler", ranged("[2.0,1.0]", 0.0, 1.0)),
             ("min_max_scaler", ranged("null", 1.0, 0.0)),
             ("standard_scaler", scaled(0.0)),
+            ("missing_indicator", indicator(true, true)),
+            ("count_encoder", counted("[]")),
+            ("count_encoder", counted("[0.5]")),
+            ("count_encoder", counted("[1e300]")),
         ];
         for (step, learnt) in unsound {
             let message = "column \"x\": what a step learnt of it contradicts itself; fit again";

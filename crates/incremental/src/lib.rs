@@ -48,6 +48,7 @@ mod per_column;
 mod pipeline;
 mod recipe;
 mod selection;
+mod stateless;
 pub mod stats;
 mod step;
 mod steps;

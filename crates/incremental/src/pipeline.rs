@@ -85,7 +85,7 @@ impl Pipeline {
         }
         let fields = graph.columns().into_iter().map(|c| Field::new(c.name, c.data_type, true));
         let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-        let plan = graph.plan(graph.table().to_vec());
+        let plan = graph.plan_table();
         let wanted: Vec<usize> = plan.sources().iter().map(|source| places[*source]).collect();
         let mut projection = wanted.clone();
         projection.sort_unstable();

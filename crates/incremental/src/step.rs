@@ -125,6 +125,11 @@ pub trait FittedStep: Debug + Send + Sync {
         first_row: u64,
     ) -> Result<Vec<ArrayRef>, Error>;
 
+    /// Whether the rows must pass through it even where nobody wants what it makes, since it refuses some.
+    fn refuses_rows(&self) -> bool {
+        false
+    }
+
     /// What was learnt, for the archive.
     ///
     /// # Errors

@@ -7,7 +7,8 @@ use arrow::array::ArrayRef;
 use crate::column::Column;
 use crate::error::Error;
 use crate::params::Params;
-use crate::step::{BoundStep, Fit, FitState, FittedStep, OutputColumn, Preview, Step};
+use crate::stateless::Stateless;
+use crate::step::{BoundStep, FittedStep, OutputColumn, Step};
 
 #[derive(Clone, Copy, Debug)]
 struct DropColumns {
@@ -28,7 +29,7 @@ pub(super) fn decode(_: serde_json::Value, inputs: &[String]) -> Result<Box<dyn 
 
 impl Step for DropColumns {
     fn bind(&self, inputs: &[Column]) -> Result<Box<dyn BoundStep>, Error> {
-        Ok(Box::new(Dropped { inputs: inputs.len() }))
+        Stateless::bind(Dropped { inputs: inputs.len() }, inputs)
     }
 
     fn takes_the_others(&self) -> bool {
@@ -36,49 +37,14 @@ impl Step for DropColumns {
     }
 }
 
-/// There is nothing to learn, so the bound step, its state and the fitted step are one.
 #[derive(Clone, Copy, Debug)]
 struct Dropped {
     inputs: usize,
 }
 
-impl BoundStep for Dropped {
-    fn preview(&self) -> Preview {
-        Preview { columns: vec![Vec::new(); self.inputs], is_final: true }
-    }
-
-    fn start(self: Box<Self>) -> Box<dyn FitState> {
-        self
-    }
-
-    fn fitted(&self) -> Option<Box<dyn FittedStep>> {
-        Some(Box::new(*self))
-    }
-}
-
-impl FitState for Dropped {
-    fn update(&mut self, _: &[ArrayRef], _: u64) -> Result<(), Error> {
-        Ok(())
-    }
-
-    fn identity(&self) -> Box<dyn FitState> {
-        Box::new(*self)
-    }
-
-    fn merge(&mut self, _: Box<dyn FitState>) {}
-
-    fn heap_bytes(&self) -> usize {
-        0
-    }
-
-    fn finish(self: Box<Self>) -> Result<Fit, Error> {
-        Ok(Fit::Done(self))
-    }
-}
-
 impl FittedStep for Dropped {
-    fn outputs(&self, inputs: &[Column], _: bool) -> Result<Vec<Vec<OutputColumn>>, Error> {
-        Ok(vec![Vec::new(); inputs.len()])
+    fn outputs(&self, _: &[Column], _: bool) -> Result<Vec<Vec<OutputColumn>>, Error> {
+        Ok(vec![Vec::new(); self.inputs])
     }
 
     fn transform(&self, _: &[ArrayRef], _: &[Vec<Column>], _: u64) -> Result<Vec<ArrayRef>, Error> {

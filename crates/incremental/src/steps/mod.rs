@@ -2,9 +2,13 @@
 
 mod categories;
 mod choose_columns;
+mod count_encoder;
+mod date_parts;
 mod fill;
 mod grouping;
 mod min_max_scaler;
+mod missing;
+mod missing_indicator;
 mod number_type;
 mod one_hot_encoder;
 mod ordinal_encoder;
@@ -54,6 +58,21 @@ pub(crate) const STEPS: &[StepKind] = &[
         parse: ordinal_encoder::parse,
         decode: FittedColumns::<ordinal_encoder::Ordinal>::decode,
     },
+    StepKind {
+        name: "missing_indicator",
+        parse: missing_indicator::parse,
+        decode: FittedColumns::<missing_indicator::Indicator>::decode,
+    },
+    StepKind {
+        name: "date_parts",
+        parse: date_parts::parse,
+        decode: FittedColumns::<date_parts::TakenApart>::decode,
+    },
+    StepKind {
+        name: "count_encoder",
+        parse: count_encoder::parse,
+        decode: FittedColumns::<count_encoder::Counted>::decode,
+    },
     StepKind { name: "select_columns", parse: choose_columns::parse_select, decode: choose_columns::decode },
     StepKind { name: "drop_columns", parse: choose_columns::parse_drop, decode: choose_columns::decode },
 ];
@@ -62,9 +81,7 @@ pub(crate) const STEPS: &[StepKind] = &[
 pub(crate) const NOT_BUILT: &[&str] = &[
     "max_abs_scaler",
     "robust_scaler",
-    "missing_indicator",
     "target_encoder",
-    "count_encoder",
     "feature_hasher",
     "k_bins_discretizer",
     "quantile_transformer",
@@ -72,7 +89,6 @@ pub(crate) const NOT_BUILT: &[&str] = &[
     "log1p",
     "clip",
     "polynomial_features",
-    "date_parts",
     "hashing_vectorizer",
     "tfidf_vectorizer",
     "pca",

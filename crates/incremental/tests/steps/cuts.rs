@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanArray, DictionaryArray, Float32Array, Float64Array, Int8Array, NullArray, StringArray,
-    UInt64Array,
+    ArrayRef, BooleanArray, Date32Array, DictionaryArray, Float32Array, Float64Array, Int8Array, NullArray,
+    StringArray, TimestampSecondArray, UInt64Array,
 };
 use arrow::compute::concat_batches;
 use arrow::datatypes::Int8Type;
@@ -34,6 +34,9 @@ fn column() -> impl Strategy<Value = ArrayRef> {
         vec(weighted(0.8, words.clone()), ROWS).prop_map(move |v| array(Arc::new(StringArray::from(v)))),
         vec(weighted(0.8, words), ROWS)
             .prop_map(move |v| array(Arc::new(v.into_iter().collect::<DictionaryArray<Int8Type>>()))),
+        vec(weighted(0.8, -40_000i32..40_000), ROWS).prop_map(move |v| array(Arc::new(Date32Array::from(v)))),
+        vec(weighted(0.8, any::<i32>().prop_map(i64::from)), ROWS)
+            .prop_map(move |v| array(Arc::new(TimestampSecondArray::from(v)))),
         Just(array(Arc::new(NullArray::new(ROWS)))),
     ]
 }
@@ -65,11 +68,27 @@ fn step() -> impl Strategy<Value = String> {
         "use = \"ordinal_encoder\"",
         "use = \"ordinal_encoder\"\nmin_frequency = 4\nencoded_missing_value = -1",
         "use = \"ordinal_encoder\"\nhandle_unknown = \"use_encoded_value\"\nunknown_value = -7\ndtype = \"float32\"",
+        "use = \"missing_indicator\"",
+        "use = \"missing_indicator\"\nfeatures = \"all\"\nmissing_values = 2",
+        "use = \"date_parts\"\nparts = [\"year\", \"second\"]",
+        "use = \"count_encoder\"",
+        "use = \"count_encoder\"\nnormalize = true\nmin_group_size = 0.1\nhandle_missing = \"return_nan\"",
         "use = \"drop_columns\"",
         "use = \"select_columns\"",
     ];
-    let selection =
-        select(vec!["@numeric", "@string", "@bool", "@all", "c*", "c0", "c1", "c2", "c0\", \"c1", "*_a"]);
+    let selection = select(vec![
+        "@numeric",
+        "@string",
+        "@bool",
+        "@temporal",
+        "@all",
+        "c*",
+        "c0",
+        "c1",
+        "c2",
+        "c0\", \"c1",
+        "*_a",
+    ]);
     (select(steps), selection).prop_map(|(step, columns)| format!("{step}\ncolumns = [\"{columns}\"]"))
 }
 

@@ -3,9 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 mod archive;
+mod count_encoder;
 mod cuts;
+mod date_parts;
 mod encoders;
 mod imputer;
+mod missing_indicator;
 mod parameters;
 mod pipelines;
 mod scalers;

@@ -7,7 +7,11 @@ use crate::support::recipe;
 
 fn parse(step: &str, parameter: &str) -> Result<(), String> {
     // A code for the unseen is demanded as soon as there may be one.
-    let rest = if parameter.contains("use_encoded_value") { "\nunknown_value = -1" } else { "" };
+    let rest = match step {
+        _ if parameter.contains("use_encoded_value") => "\nunknown_value = -1",
+        "date_parts" if !parameter.starts_with("parts") => "\nparts = \"day\"",
+        _ => "",
+    };
     let step = format!("use = \"{step}\"\ncolumns = [\"c\"]\n{parameter}{rest}");
     Recipe::parse(&recipe(&[&step])).map(|_| ()).map_err(|e| e.to_string())
 }
@@ -85,7 +89,78 @@ const PARAMETERS: &[(&str, &str, Values, Values, &str)] = &[
     ("ordinal_encoder", "unknown_value", &["\"none\""], &["1.5", "\"a\"", "true"], CODE),
     ("ordinal_encoder", "max_categories", MOST, NO_MOST, WHOLE),
     ("ordinal_encoder", "min_frequency", LEAST, NO_LEAST, ROWS_OR_SHARE),
+    (
+        "missing_indicator",
+        "missing_values",
+        &["1", "nan", "\"?\""],
+        &["[1]", "{ a = 1 }"],
+        "a number, a text or nan",
+    ),
+    (
+        "missing_indicator",
+        "features",
+        &["\"missing-only\"", "\"all\""],
+        &["\"some\"", "1"],
+        "one of \"missing-only\", \"all\"",
+    ),
+    (
+        "missing_indicator",
+        "sparse",
+        &["true", "false", "\"auto\""],
+        &["1", "\"true\""],
+        "true, false or \"auto\"",
+    ),
+    ("missing_indicator", "error_on_new", FLAGS, NO_FLAGS, FLAG),
+    (
+        "date_parts",
+        "parts",
+        &["[\"year\", \"dayofyear\"]", "\"month\""],
+        &["[]", "[\"year\", \"year\"]", "\"week\"", "1"],
+        PARTS,
+    ),
+    ("count_encoder", "normalize", FLAGS, NO_FLAGS, FLAG),
+    (
+        "count_encoder",
+        "min_group_size",
+        &["0", "12", "0.5", "\"none\""],
+        &["-1", "1.0", "2.5", "\"few\"", "{ a = 1 }"],
+        "a number of rows from 0, or a share of them between 0 and 1",
+    ),
+    (
+        "count_encoder",
+        "combine_min_nan_groups",
+        &["true", "\"none\""],
+        &["1", "\"always\""],
+        "true, false or \"force\"",
+    ),
+    ("count_encoder", "min_group_name", &["\"none\""], &["1", "[\"a\"]"], "a text"),
+    (
+        "count_encoder",
+        "handle_unknown",
+        &["\"value\"", "\"return_nan\"", "\"error\"", "-1", "\"none\""],
+        &["0.5", "\"ignore\"", "true"],
+        "\"value\", \"return_nan\", \"error\" or a whole number",
+    ),
+    (
+        "count_encoder",
+        "handle_missing",
+        &["\"value\"", "\"return_nan\"", "\"error\""],
+        &["\"ignore\"", "0"],
+        "one of \"value\", \"return_nan\", \"error\"",
+    ),
+    (
+        "count_encoder",
+        "drop_invariant",
+        &["false"],
+        &["true", "0"],
+        "false; `variance_threshold` drops such columns",
+    ),
+    ("count_encoder", "verbose", &["0", "3"], &["true"], "a whole number"),
+    ("count_encoder", "return_df", FLAGS, NO_FLAGS, FLAG),
 ];
+
+const PARTS: &str =
+    "a list of year, quarter, month, day, dayofweek, dayofyear, hour, minute, second, each at most once";
 
 const FLAGS: &[&str] = &["true", "false"];
 const NO_FLAGS: &[&str] = &["1", "\"true\"", "[true]"];
@@ -137,6 +212,22 @@ fn a_refusal_quotes_the_value() {
     assert_eq!(
         refusal("standard_scaler", "with_means = true"),
         "line 5: unknown key `with_means`; did you mean `with_mean`?"
+    );
+}
+
+#[test]
+fn parameters_of_groups_depend_on_each_other() {
+    let refusal = |parameters: &str| parse("count_encoder", parameters).unwrap_err();
+    for parameter in ["combine_min_nan_groups = false", "min_group_name = \"few\""] {
+        let name = parameter.split(' ').next().unwrap();
+        assert_eq!(
+            refusal(parameter),
+            format!("line 2: `{name}` is given, expected `min_group_size` beside it")
+        );
+    }
+    assert_eq!(
+        refusal("min_group_size = 2\ncombine_min_nan_groups = \"force\"\nhandle_missing = \"return_nan\""),
+        "line 2: `combine_min_nan_groups` is \"force\", expected true or false under `handle_missing = \"return_nan\"`"
     );
 }
 

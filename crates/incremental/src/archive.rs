@@ -138,6 +138,17 @@ mod tests {
                 r#"{{{vocabulary},"counts":{counts},"is_whole":true,"handle_unknown":"error","handle_missing":"value"}}"#
             )
         };
+        let analyzer = |least: usize| {
+            format!(
+                r#"{{"lowercase":true,"strip_accents":null,"units":"words","token_pattern":null,"stop_words":"english","ngram_range":[{least},2]}}"#
+            )
+        };
+        let hashed = |features: u32| {
+            let analyzer = analyzer(1);
+            format!(
+                r#"{{"analyzer":{analyzer},"n_features":{features},"binary":true,"norm":"l2","alternate_sign":true,"dtype":"float64"}}"#
+            )
+        };
 
         let sound = [
             ("one_hot_encoder", one_hot("[0]", "null")),
@@ -147,6 +158,7 @@ mod tests {
             ("standard_scaler", scaled(0.5)),
             ("missing_indicator", indicator(true, false)),
             ("count_encoder", counted("[3.0]")),
+            ("hashing_vectorizer", hashed(7)),
         ];
         for (step, learnt) in sound {
             assert!(read(step, &learnt).is_ok(), "{step}: {learnt}");
@@ -165,10 +177,16 @@ mod tests {
             ("count_encoder", counted("[]")),
             ("count_encoder", counted("[0.5]")),
             ("count_encoder", counted("[1e300]")),
+            ("hashing_vectorizer", hashed(0)),
         ];
         for (step, learnt) in unsound {
             let message = "column \"x\": what a step learnt of it contradicts itself; fit again";
             assert_eq!(read(step, &learnt).map(drop), Err(message.to_owned()), "{step}: {learnt}");
         }
+        let empty_range = hashed(7).replace(&analyzer(1), &analyzer(3));
+        assert_eq!(
+            read("hashing_vectorizer", &empty_range).map(drop),
+            Err("what a step learnt cannot be read: its range of n-grams is empty; fit again".to_owned())
+        );
     }
 }

@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use arrow::array::ArrayRef;
 use arrow::record_batch::RecordBatch;
-use monitor::{Bytes, Monitor, Reservation};
+use monitor::{BudgetExceeded, Bytes, Monitor, Reservation};
 
 use crate::column::Column;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::graph::{COLUMN_BYTES, Graph, Plan};
 use crate::pipeline::{Pipeline, PipelineStep};
 use crate::recipe::Recipe;
@@ -98,12 +98,8 @@ impl Fitting {
     /// # Errors
     /// A selection that matches nothing, a column that its step cannot take, or a refusal of the budget.
     pub fn next_pass(&mut self) -> Result<Option<Pass>, Error> {
-        let fitted = self.stages.iter().filter_map(|stage| match stage {
-            Stage::Fitted { fitted, .. } => Some(fitted.width()),
-            _ => None,
-        });
-        let made = Bytes::from((self.input.len() + fitted.sum::<usize>()) * COLUMN_BYTES);
-        let columns = self.monitor.budget().consumer("columns made").try_reserve(made)?;
+        let input = Bytes::from(self.input.len() * COLUMN_BYTES);
+        let mut columns = self.monitor.budget().consumer("columns made").try_reserve(input)?;
         let mut graph = Graph::new(&self.input, true);
         let mut is_final = true;
         let mut fits: Vec<(StepFit, Vec<usize>)> = Vec::new();
@@ -112,13 +108,15 @@ impl Fitting {
             let located = |e: Error| e.in_step(index, name).at_line(line);
             let Some(places) = self.places(index, &graph, is_final).map_err(located)? else { break };
             if let Stage::Fitted { fitted, .. } = &self.stages[index] {
+                reserve_columns(&mut columns, fitted.as_ref()).map_err(located)?;
                 graph.push_fitted(index, name, Arc::clone(fitted), &places).map_err(located)?;
                 continue;
             }
-            let columns = graph.columns_at(&places);
-            let bound = self.recipe.steps[index].step.bind(&columns).map_err(located)?;
-            let inputs: Vec<String> = columns.into_iter().map(|c| c.name).collect();
+            let taken = graph.columns_at(&places);
+            let bound = self.recipe.steps[index].step.bind(&taken).map_err(located)?;
+            let inputs: Vec<String> = taken.into_iter().map(|c| c.name).collect();
             if let Some(fitted) = bound.fitted() {
+                reserve_columns(&mut columns, fitted.as_ref()).map_err(located)?;
                 let fitted: Arc<dyn FittedStep> = fitted.into();
                 if places.iter().all(|p| graph.value(graph.table()[*p]).is_ready) && is_final {
                     self.stages[index] = Stage::Fitted { fitted: Arc::clone(&fitted), inputs };
@@ -177,7 +175,8 @@ impl Fitting {
     /// What the rows together make impossible, such as a parameter that contradicts them.
     pub fn finish_pass(&mut self, mut pass: Pass) -> Result<(), Error> {
         // What is learnt is about as large as the state that it is made from, and for a moment both are there.
-        pass.reservation.try_grow(pass.reservation.bytes())?;
+        let held = pass.reservation.bytes();
+        pass.reservation.try_grow(held).map_err(|refusal| refused(&pass.fits, refusal))?;
         for StepFit { step, name, inputs, state } in pass.fits {
             self.stages[step] = match state.finish().map_err(|e| e.in_step(step, name))? {
                 Fit::Done(fitted) => Stage::Fitted { fitted: fitted.into(), inputs },
@@ -203,6 +202,26 @@ impl Fitting {
             steps.push(PipelineStep { name: step.name, inputs, fitted });
         }
         Ok(Pipeline { input: self.input, steps })
+    }
+}
+
+/// Reserves what is noted of the columns that a step makes, before any of them is made.
+fn reserve_columns(reservation: &mut Reservation, fitted: &dyn FittedStep) -> Result<(), Error> {
+    let columns = fitted.width();
+    reservation
+        .try_grow(Bytes::from(columns * COLUMN_BYTES))
+        .map_err(|refusal| Error::new(ErrorKind::TooWide { columns, refusal }))
+}
+
+/// The error for states that the budget has refused: about the largest of them.
+fn refused(fits: &[StepFit], refusal: BudgetExceeded) -> Error {
+    let largest = fits.iter().max_by_key(|fit| fit.state.heap_bytes());
+    match largest.and_then(|fit| Some((fit, fit.state.instead()?))) {
+        None => refusal.into(),
+        Some((fit, instead)) => {
+            let held = Bytes::from(fit.state.heap_bytes());
+            Error::new(ErrorKind::VocabularyFull { held, instead, refusal }).in_step(fit.step, fit.name)
+        }
     }
 }
 
@@ -233,7 +252,12 @@ impl Pass {
             rest = tail;
             fit.state.update(inputs, first_row).map_err(|e| e.in_step(fit.step, fit.name))?;
         }
-        Ok(self.reservation.try_resize(Bytes::from(held_by(&self.fits)))?)
+        self.resize()
+    }
+
+    fn resize(&mut self) -> Result<(), Error> {
+        let held = Bytes::from(held_by(&self.fits));
+        self.reservation.try_resize(held).map_err(|refusal| refused(&self.fits, refusal))
     }
 
     /// The same pass without any row: for another worker, another shard, or another part of the input.
@@ -277,6 +301,6 @@ impl Pass {
         for (fit, other) in self.fits.iter_mut().zip(other.fits) {
             fit.state.merge(other.state);
         }
-        Ok(self.reservation.try_resize(Bytes::from(held_by(&self.fits)))?)
+        self.resize()
     }
 }

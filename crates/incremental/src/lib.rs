@@ -42,6 +42,7 @@ mod column;
 mod error;
 mod fitting;
 mod graph;
+mod murmur3;
 mod numeric;
 mod params;
 mod per_column;

@@ -38,6 +38,8 @@ pub(crate) enum Progress<S: ColumnState> {
 /// The state of a fit of one column; see [`FitState`] for its laws.
 pub(crate) trait ColumnState: Send + Sync + Sized + 'static {
     type Fitted: FittedColumn;
+    /// See [`FitState::instead`].
+    const INSTEAD: Option<&'static str> = None;
 
     fn update(&mut self, values: &ArrayRef, first_row: u64) -> Result<(), Error>;
     /// The state of the same pass that has seen no value.
@@ -166,6 +168,10 @@ impl<S: ColumnState> FitState for ColumnFits<S> {
                 Stage::Done(fitted) => size_of::<S::Fitted>() + fitted.heap_bytes(),
             })
             .sum()
+    }
+
+    fn instead(&self) -> Option<&'static str> {
+        S::INSTEAD
     }
 
     fn finish(self: Box<Self>) -> Result<Fit, Error> {

@@ -7,24 +7,26 @@ use crate::error::Error;
 use crate::step::{BoundStep, Fit, FitState, FittedStep, Preview};
 
 /// A fitted step as the bound step, and as the state of a fit that takes no notice of rows.
+#[derive(Clone)]
 pub(crate) struct Stateless<F> {
     fitted: F,
-    preview: Preview,
+    inputs: Vec<Column>,
 }
 
 impl<F: FittedStep + Clone + 'static> Stateless<F> {
-    /// Binds a step that is `fitted` as soon as it knows its inputs.
-    pub(crate) fn bind(fitted: F, inputs: &[Column]) -> Result<Box<dyn BoundStep>, Error> {
-        let outputs = fitted.outputs(inputs, true)?;
-        let columns =
-            outputs.into_iter().map(|group| group.into_iter().map(|o| o.column).collect()).collect();
-        Ok(Box::new(Stateless { fitted, preview: Preview { columns, is_final: true } }))
+    /// Binds a step that is `fitted` as soon as it knows its inputs. Its outputs are not asked for here: there
+    /// may be more than a budget holds.
+    pub(crate) fn bind(fitted: F, inputs: &[Column]) -> Box<dyn BoundStep> {
+        Box::new(Stateless { fitted, inputs: inputs.to_vec() })
     }
 }
 
 impl<F: FittedStep + Clone + 'static> BoundStep for Stateless<F> {
     fn preview(&self) -> Preview {
-        self.preview.clone()
+        // What it refuses, it refuses when it takes its place behind the steps before it.
+        let outputs = self.fitted.outputs(&self.inputs, true).unwrap_or_default();
+        let columns = outputs.into_iter().map(|group| group.into_iter().map(|o| o.column).collect());
+        Preview { columns: columns.collect(), is_final: true }
     }
 
     fn start(self: Box<Self>) -> Box<dyn FitState> {
@@ -42,7 +44,7 @@ impl<F: FittedStep + Clone + 'static> FitState for Stateless<F> {
     }
 
     fn identity(&self) -> Box<dyn FitState> {
-        Box::new(Stateless { fitted: self.fitted.clone(), preview: self.preview.clone() })
+        Box::new(self.clone())
     }
 
     fn merge(&mut self, _: Box<dyn FitState>) {}

@@ -83,6 +83,11 @@ pub trait FitState: Any + Send {
     /// Bytes on the heap, by capacity.
     fn heap_bytes(&self) -> usize;
 
+    /// The step to use in place of this one where the budget refuses what its vocabulary grows to.
+    fn instead(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Ends the pass.
     ///
     /// # Errors

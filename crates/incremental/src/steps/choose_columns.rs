@@ -29,7 +29,7 @@ pub(super) fn decode(_: serde_json::Value, inputs: &[String]) -> Result<Box<dyn 
 
 impl Step for DropColumns {
     fn bind(&self, inputs: &[Column]) -> Result<Box<dyn BoundStep>, Error> {
-        Stateless::bind(Dropped { inputs: inputs.len() }, inputs)
+        Ok(Stateless::bind(Dropped { inputs: inputs.len() }, inputs))
     }
 
     fn takes_the_others(&self) -> bool {

@@ -161,6 +161,7 @@ struct Fitting {
 
 impl ColumnState for Fitting {
     type Fitted = Counted;
+    const INSTEAD: Option<&'static str> = Some("feature_hasher");
 
     fn update(&mut self, values: &ArrayRef, first_row: u64) -> Result<(), Error> {
         if self.step.handle_missing == HandleMissing::Error {

@@ -100,7 +100,8 @@ pub(super) fn parse(params: &mut Params) -> Result<Box<dyn Step>, Error> {
 
 impl Step for DateParts {
     fn bind(&self, inputs: &[Column]) -> Result<Box<dyn BoundStep>, Error> {
-        Stateless::bind(FittedColumns::alike(inputs, TakenApart { parts: self.parts.clone() }), inputs)
+        let fitted = FittedColumns::alike(inputs, TakenApart { parts: self.parts.clone() });
+        Ok(Stateless::bind(fitted, inputs))
     }
 }
 

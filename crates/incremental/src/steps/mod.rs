@@ -1,11 +1,15 @@
 //! The steps, each in a file of its own, and the one table that knows them by name.
 
+mod analyzer;
 mod categories;
 mod choose_columns;
 mod count_encoder;
 mod date_parts;
+mod documents;
+mod feature_hasher;
 mod fill;
 mod grouping;
+mod hashing_vectorizer;
 mod min_max_scaler;
 mod missing;
 mod missing_indicator;
@@ -73,6 +77,12 @@ pub(crate) const STEPS: &[StepKind] = &[
         parse: count_encoder::parse,
         decode: FittedColumns::<count_encoder::Counted>::decode,
     },
+    StepKind {
+        name: "hashing_vectorizer",
+        parse: hashing_vectorizer::parse,
+        decode: FittedColumns::<hashing_vectorizer::Hashed>::decode,
+    },
+    StepKind { name: "feature_hasher", parse: feature_hasher::parse, decode: feature_hasher::decode },
     StepKind { name: "select_columns", parse: choose_columns::parse_select, decode: choose_columns::decode },
     StepKind { name: "drop_columns", parse: choose_columns::parse_drop, decode: choose_columns::decode },
 ];
@@ -82,14 +92,12 @@ pub(crate) const NOT_BUILT: &[&str] = &[
     "max_abs_scaler",
     "robust_scaler",
     "target_encoder",
-    "feature_hasher",
     "k_bins_discretizer",
     "quantile_transformer",
     "power_transformer",
     "log1p",
     "clip",
     "polynomial_features",
-    "hashing_vectorizer",
     "tfidf_vectorizer",
     "pca",
     "variance_threshold",

@@ -73,6 +73,9 @@ fn step() -> impl Strategy<Value = String> {
         "use = \"date_parts\"\nparts = [\"year\", \"second\"]",
         "use = \"count_encoder\"",
         "use = \"count_encoder\"\nnormalize = true\nmin_group_size = 0.1\nhandle_missing = \"return_nan\"",
+        "use = \"hashing_vectorizer\"\nn_features = 3\nanalyzer = \"char\"",
+        "use = \"feature_hasher\"\nn_features = 4",
+        "use = \"feature_hasher\"\nn_features = 2\ninput_type = \"string\"\ndtype = \"float32\"",
         "use = \"drop_columns\"",
         "use = \"select_columns\"",
     ];

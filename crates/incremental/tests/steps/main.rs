@@ -7,6 +7,7 @@ mod count_encoder;
 mod cuts;
 mod date_parts;
 mod encoders;
+mod hashing;
 mod imputer;
 mod missing_indicator;
 mod parameters;

@@ -157,7 +157,74 @@ const PARAMETERS: &[(&str, &str, Values, Values, &str)] = &[
     ),
     ("count_encoder", "verbose", &["0", "3"], &["true"], "a whole number"),
     ("count_encoder", "return_df", FLAGS, NO_FLAGS, FLAG),
+    ("hashing_vectorizer", "n_features", N_FEATURES, NO_N_FEATURES, FEATURES),
+    ("hashing_vectorizer", "binary", FLAGS, NO_FLAGS, FLAG),
+    ("hashing_vectorizer", "alternate_sign", FLAGS, NO_FLAGS, FLAG),
+    ("hashing_vectorizer", "norm", &["\"l1\"", "\"l2\"", "\"none\""], &["\"max\"", "2"], NORMS),
+    ("hashing_vectorizer", "dtype", FLOATS, NO_FLOATS, FLOAT),
+    ("hashing_vectorizer", "lowercase", FLAGS, NO_FLAGS, FLAG),
+    (
+        "hashing_vectorizer",
+        "strip_accents",
+        &["\"ascii\"", "\"unicode\"", "\"none\""],
+        &["true"],
+        "\"ascii\", \"unicode\" or \"none\"",
+    ),
+    (
+        "hashing_vectorizer",
+        "analyzer",
+        &["\"word\"", "\"char\"", "\"char_wb\""],
+        &["\"words\""],
+        "one of \"word\", \"char\", \"char_wb\"",
+    ),
+    (
+        "hashing_vectorizer",
+        "stop_words",
+        &["\"english\"", "[\"a\"]", "[]", "\"none\""],
+        &["\"german\"", "[1]"],
+        "\"english\", a list of words, or \"none\"",
+    ),
+    (
+        "hashing_vectorizer",
+        "ngram_range",
+        &["[1, 1]", "[2, 5]"],
+        &["[0, 1]", "[2, 1]", "[1]", "1", "[1.0, 2]"],
+        "two whole numbers from 1, the smaller first, such as [1, 2]",
+    ),
+    ("hashing_vectorizer", "input", &["\"content\""], &["\"filename\"", "\"file\""], "one of \"content\""),
+    (
+        "hashing_vectorizer",
+        "encoding",
+        &["\"utf-8\""],
+        &["\"latin-1\""],
+        "\"utf-8\": texts are decoded where they are read",
+    ),
+    (
+        "hashing_vectorizer",
+        "decode_error",
+        &["\"strict\"", "\"ignore\"", "\"replace\""],
+        &["\"skip\""],
+        "one of \"strict\", \"ignore\", \"replace\"",
+    ),
+    ("feature_hasher", "n_features", N_FEATURES, NO_N_FEATURES, FEATURES),
+    (
+        "feature_hasher",
+        "input_type",
+        &["\"dict\"", "\"pair\"", "\"string\""],
+        &["\"list\""],
+        "one of \"dict\", \"pair\", \"string\"",
+    ),
+    ("feature_hasher", "alternate_sign", FLAGS, NO_FLAGS, FLAG),
+    ("feature_hasher", "dtype", FLOATS, NO_FLOATS, FLOAT),
 ];
+
+const N_FEATURES: Values = &["1", "16", "2147483647"];
+const NO_N_FEATURES: Values = &["0", "-1", "2147483648", "16.0", "\"many\""];
+const FEATURES: &str = "a whole number from 1 to 2147483647";
+const NORMS: &str = "one of \"l2\", \"l1\", \"none\"";
+const FLOATS: Values = &["\"float64\"", "\"float32\""];
+const NO_FLOATS: Values = &["\"int8\"", "64"];
+const FLOAT: &str = "one of \"float64\", \"float32\"";
 
 const PARTS: &str =
     "a list of year, quarter, month, day, dayofweek, dayofyear, hour, minute, second, each at most once";

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Float64Array};
+use arrow::array::{ArrayRef, Float64Array, StringArray};
 use arrow::record_batch::RecordBatch;
 use incremental::{Column, ErrorKind, Fitting, Lineage, Recipe};
 use monitor::{Budget, Bytes, Monitor};
@@ -184,6 +184,27 @@ fn states_are_reserved_and_refused_by_the_budget() {
     assert!(held < with_sibling, "a sibling has a reservation of its own");
     assert_eq!(at_the_end, Bytes::ZERO);
     assert!(matches!(fit_within(100).unwrap_err().kind(), ErrorKind::Budget(_)));
+}
+
+#[test]
+fn a_vocabulary_beyond_the_budget_is_refused_with_a_way_out() {
+    let words: Vec<String> = (0..10_000).map(|i| format!("word {i} of many")).collect();
+    let column: ArrayRef = Arc::new(StringArray::from(words));
+    let batch = table([("t", column)]);
+    for step in ["one_hot_encoder", "ordinal_encoder", "count_encoder"] {
+        let recipe = Recipe::parse(&recipe(&[&format!("use = \"{step}\"\ncolumns = [\"t\"]")])).unwrap();
+        let budget = Budget::new(Bytes::from(256usize << 10));
+        let monitor = Monitor::builder().with_budget(budget).build().unwrap();
+        let mut fitting = Fitting::new(recipe, &columns(&batch), &monitor);
+        let mut pass = fitting.next_pass().unwrap().unwrap();
+        let error = pass.update(&batch, 0).unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::VocabularyFull { .. }));
+        let message = error.to_string();
+        let start = format!("step 1 ({step}): its vocabulary has grown to ");
+        assert!(message.starts_with(&start), "{message}");
+        assert!(message.contains(", and the memory budget of 256.0 KiB cannot give "), "{message}");
+        assert!(message.ends_with("; use `feature_hasher`, which keeps none"), "{message}");
+    }
 }
 
 #[test]

@@ -149,6 +149,12 @@ mod tests {
                 r#"{{"analyzer":{analyzer},"n_features":{features},"binary":true,"norm":"l2","alternate_sign":true,"dtype":"float64"}}"#
             )
         };
+        let weighted = |counts: &str| {
+            let analyzer = analyzer(1);
+            format!(
+                r#"{{"analyzer":{analyzer},"weighting":{{"binary":false,"sublinear_tf":false,"use_idf":true,"smooth_idf":true,"norm":"l1","dtype":"float32"}},"documents":3,"terms":["a"],"document_counts":{counts}}}"#
+            )
+        };
 
         let sound = [
             ("one_hot_encoder", one_hot("[0]", "null")),
@@ -159,6 +165,7 @@ mod tests {
             ("missing_indicator", indicator(true, false)),
             ("count_encoder", counted("[3.0]")),
             ("hashing_vectorizer", hashed(7)),
+            ("tfidf_vectorizer", weighted("[3]")),
         ];
         for (step, learnt) in sound {
             assert!(read(step, &learnt).is_ok(), "{step}: {learnt}");
@@ -178,6 +185,8 @@ mod tests {
             ("count_encoder", counted("[0.5]")),
             ("count_encoder", counted("[1e300]")),
             ("hashing_vectorizer", hashed(0)),
+            ("tfidf_vectorizer", weighted("[4]")),
+            ("tfidf_vectorizer", weighted("[]")),
         ];
         for (step, learnt) in unsound {
             let message = "column \"x\": what a step learnt of it contradicts itself; fit again";

@@ -7,6 +7,7 @@
 //! | [`Extrema`] | least and greatest value | none |
 //! | [`OrderStatistics`] | median and any quantile, in one to four passes | at most 1.1 MiB for a median |
 //! | [`Counts`] | how often each [`Category`] occurs | grows with the distinct values |
+//! | [`TermCounts`] | in how many documents each term occurs, and how often | grows with the distinct terms |
 //!
 //! Every state has `update` or `add`, `merge`, and `heap_bytes`, which counts capacity; the size of
 //! the state itself comes on top. NaN is a missing value everywhere, and −0.0 is 0.0.
@@ -21,6 +22,7 @@ mod ordered_float;
 mod python_float;
 mod rounding;
 mod superaccumulator;
+mod term_counts;
 
 pub use category::Category;
 pub use counts::Counts;
@@ -31,3 +33,4 @@ pub use order_statistics::{InputChanged, OrderStatistics, Outcome};
 pub use ordered_float::OrderedFloat;
 pub use python_float::PythonFloat;
 pub use rounding::{round_ratio, round_sqrt_ratio};
+pub use term_counts::TermCounts;

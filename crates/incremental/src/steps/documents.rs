@@ -85,6 +85,38 @@ pub(super) fn check_text(input: &Column) -> Result<(), Error> {
     }
 }
 
+/// Gives each text of a column with the number of rows that have it: those that rows share in a dictionary once.
+pub(super) fn for_each(values: &ArrayRef, mut text: impl FnMut(&str, u64)) -> Result<(), Error> {
+    match shared(values) {
+        None => cast(values, &DataType::Utf8)?.as_string::<i32>().iter().flatten().for_each(|t| text(t, 1)),
+        Some(keys) => {
+            let texts = cast(values.as_any_dictionary().values(), &DataType::Utf8)?;
+            let mut rows = vec![0u64; texts.len()];
+            keys.iter().flatten().for_each(|key| rows[*key] += 1);
+            let counted = texts.as_string::<i32>().iter().zip(rows).filter(|(_, rows)| *rows > 0);
+            counted.for_each(|(t, rows)| {
+                if let Some(t) = t {
+                    text(t, rows)
+                }
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Puts the entries of a row in the order of columns, those of one column together. Their sums are exact in any
+/// order if values are whole numbers.
+pub(super) fn add_up(entries: &mut Vec<(u32, f64)>) {
+    entries.sort_unstable_by_key(|(column, _)| *column);
+    entries.dedup_by(|next, kept| {
+        let is_same = next.0 == kept.0;
+        if is_same {
+            kept.1 += next.1;
+        }
+        is_same
+    });
+}
+
 /// The columns of a table of `width`: each row's entries are what `row_of` puts into an empty list for its
 /// text, a column with a value each. Null is a text without entries.
 pub(super) fn dense(

@@ -70,15 +70,7 @@ impl Hashed {
             let (column, sign) = murmur3::bucket(token, self.n_features);
             entries.push((column, if self.alternate_sign { sign } else { 1.0 }));
         });
-        // Counts are whole numbers, so that their sums are exact in any order.
-        entries.sort_unstable_by_key(|(column, _)| *column);
-        entries.dedup_by(|next, kept| {
-            let is_same = next.0 == kept.0;
-            if is_same {
-                kept.1 += next.1;
-            }
-            is_same
-        });
+        documents::add_up(entries);
         if self.binary {
             // Where signs cancel too, as the class does.
             entries.iter_mut().for_each(|(_, value)| *value = 1.0);

@@ -18,6 +18,7 @@ mod one_hot_encoder;
 mod ordinal_encoder;
 mod simple_imputer;
 mod standard_scaler;
+mod tfidf_vectorizer;
 mod vocabulary;
 
 use crate::error::Error;
@@ -83,6 +84,11 @@ pub(crate) const STEPS: &[StepKind] = &[
         decode: FittedColumns::<hashing_vectorizer::Hashed>::decode,
     },
     StepKind { name: "feature_hasher", parse: feature_hasher::parse, decode: feature_hasher::decode },
+    StepKind {
+        name: "tfidf_vectorizer",
+        parse: tfidf_vectorizer::parse,
+        decode: FittedColumns::<tfidf_vectorizer::Weighted>::decode,
+    },
     StepKind { name: "select_columns", parse: choose_columns::parse_select, decode: choose_columns::decode },
     StepKind { name: "drop_columns", parse: choose_columns::parse_drop, decode: choose_columns::decode },
 ];
@@ -98,7 +104,6 @@ pub(crate) const NOT_BUILT: &[&str] = &[
     "log1p",
     "clip",
     "polynomial_features",
-    "tfidf_vectorizer",
     "pca",
     "variance_threshold",
     "cast",

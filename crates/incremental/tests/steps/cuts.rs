@@ -22,7 +22,7 @@ const ROWS: usize = 40;
 
 fn column() -> impl Strategy<Value = ArrayRef> {
     let floats = select(vec![0.0, -0.0, f64::NAN, 1.5, 2.0, 0.1, -1e308, 1e308, 5e-324, 1e9 + 0.1, -7.0]);
-    let words = select(vec!["a", "b", "nan", "", "Å", "7"]);
+    let words = select(vec!["a", "b", "nan", "", "Å", "7", "a b", "bab  a"]);
     let array = |array: ArrayRef| array;
     prop_oneof![
         vec(weighted(0.8, -3i8..4), ROWS).prop_map(move |v| array(Arc::new(Int8Array::from(v)))),
@@ -76,6 +76,8 @@ fn step() -> impl Strategy<Value = String> {
         "use = \"hashing_vectorizer\"\nn_features = 3\nanalyzer = \"char\"",
         "use = \"feature_hasher\"\nn_features = 4",
         "use = \"feature_hasher\"\nn_features = 2\ninput_type = \"string\"\ndtype = \"float32\"",
+        "use = \"tfidf_vectorizer\"\nanalyzer = \"char\"\nngram_range = [1, 2]",
+        "use = \"tfidf_vectorizer\"\nanalyzer = \"char_wb\"\nmax_features = 2\nsublinear_tf = true",
         "use = \"drop_columns\"",
         "use = \"select_columns\"",
     ];

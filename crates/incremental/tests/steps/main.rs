@@ -14,3 +14,4 @@ mod parameters;
 mod pipelines;
 mod scalers;
 mod support;
+mod tfidf_vectorizer;

@@ -216,7 +216,34 @@ const PARAMETERS: &[(&str, &str, Values, Values, &str)] = &[
     ),
     ("feature_hasher", "alternate_sign", FLAGS, NO_FLAGS, FLAG),
     ("feature_hasher", "dtype", FLOATS, NO_FLOATS, FLOAT),
+    ("tfidf_vectorizer", "max_df", TEXTS, NO_TEXTS, SOME_TEXTS),
+    ("tfidf_vectorizer", "min_df", TEXTS, NO_TEXTS, SOME_TEXTS),
+    ("tfidf_vectorizer", "max_features", MOST, NO_MOST, WHOLE),
+    (
+        "tfidf_vectorizer",
+        "vocabulary",
+        &["[\"a\", \"b\"]", "\"none\""],
+        &["[]", "[\"a\", \"a\"]", "[1]", "\"a\"", "{ a = 0 }"],
+        "a list of terms, each once",
+    ),
+    ("tfidf_vectorizer", "binary", FLAGS, NO_FLAGS, FLAG),
+    ("tfidf_vectorizer", "use_idf", FLAGS, NO_FLAGS, FLAG),
+    ("tfidf_vectorizer", "smooth_idf", FLAGS, NO_FLAGS, FLAG),
+    ("tfidf_vectorizer", "sublinear_tf", FLAGS, NO_FLAGS, FLAG),
+    ("tfidf_vectorizer", "norm", &["\"l1\"", "\"l2\"", "\"none\""], &["\"max\"", "2"], NORMS),
+    ("tfidf_vectorizer", "dtype", FLOATS, NO_FLOATS, FLOAT),
+    (
+        "tfidf_vectorizer",
+        "ngram_range",
+        &["[1, 1]", "[2, 5]"],
+        &["[0, 1]"],
+        "two whole numbers from 1, the smaller first, such as [1, 2]",
+    ),
 ];
+
+const TEXTS: Values = &["1", "20", "0.0", "0.5", "1.0"];
+const NO_TEXTS: Values = &["0", "-1", "1.5", "-0.5", "nan", "\"all\""];
+const SOME_TEXTS: &str = "a number of texts from 1, or a share of them from 0.0 to 1.0";
 
 const N_FEATURES: Values = &["1", "16", "2147483647"];
 const NO_N_FEATURES: Values = &["0", "-1", "2147483648", "16.0", "\"many\""];

@@ -101,9 +101,14 @@ impl Pipeline {
 mod tests {
     use super::*;
 
+    /// Reads what a step learnt of one column.
     fn read(step: &str, learnt: &str) -> Result<Pipeline, String> {
+        read_whole(step, &format!("[{learnt}]"))
+    }
+
+    fn read_whole(step: &str, learnt: &str) -> Result<Pipeline, String> {
         let json = format!(
-            r#"{{"input":[{{"name":"x","kind":"float"}}],"steps":[{{"use":"{step}","columns":["x"],"learnt":[{learnt}]}}]}}"#
+            r#"{{"input":[{{"name":"x","kind":"float"}}],"steps":[{{"use":"{step}","columns":["x"],"learnt":{learnt}}}]}}"#
         );
         let file = format!("{MAGIC} {VERSION} crc32:{:08x}\n{json}", crc32fast::hash(json.as_bytes()));
         Pipeline::from_bytes(file.as_bytes()).map_err(|e| e.to_string())
@@ -197,5 +202,42 @@ mod tests {
             read("hashing_vectorizer", &empty_range).map(drop),
             Err("what a step learnt cannot be read: its range of n-grams is empty; fit again".to_owned())
         );
+    }
+
+    #[test]
+    fn steps_of_several_columns_are_held_to_their_parts_too() {
+        let vocabulary =
+            r#""vocabulary":{"kind":"float","categories":[{"Float":"1.0"}],"has_missing":true,"rows":1}"#;
+        let encoded = |classes: &str, means: &str, encodings: &str| {
+            format!(
+                r#"{{"target":"y","classes":{classes},"means":{means},"columns":[{{{vocabulary},"encodings":{encodings}}}]}}"#
+            )
+        };
+        assert!(read_whole("target_encoder", &encoded("null", "[0.5]", "[[0.5,1.0]]")).is_ok());
+        assert!(read_whole("target_encoder", &encoded(r#"["a"]"#, "[0.5]", "[[0.5,1.0]]")).is_ok());
+        let contradiction = "what a step learnt contradicts itself; fit again".to_owned();
+        for (classes, means, encodings) in [
+            ("null", "[]", "[]"),
+            ("null", "[0.5,0.5]", "[[0.5,1.0],[0.5,1.0]]"),
+            ("null", "[0.5]", "[[0.5]]"),
+            ("null", "[0.5]", "[[0.5,1.0],[0.5,1.0]]"),
+            (r#"["a","b"]"#, "[0.5]", "[[0.5,1.0]]"),
+        ] {
+            let learnt = encoded(classes, means, encodings);
+            let read = read_whole("target_encoder", &learnt).map(drop);
+            assert_eq!(read, Err(contradiction.clone()), "{learnt}");
+        }
+        let none = r#"{"target":"y","classes":null,"means":[0.5],"columns":[]}"#;
+        assert_eq!(
+            read_whole("target_encoder", none).map(drop),
+            Err("a step of 1 columns has learnt 0; fit again".to_owned())
+        );
+        let hasher = |features: u32| {
+            format!(
+                r#"{{"n_features":{features},"input_type":"dict","alternate_sign":true,"dtype":"float64"}}"#
+            )
+        };
+        assert!(read_whole("feature_hasher", &hasher(1)).is_ok());
+        assert_eq!(read_whole("feature_hasher", &hasher(0)).map(drop), Err(contradiction));
     }
 }

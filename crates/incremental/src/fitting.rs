@@ -78,6 +78,8 @@ struct StepFit {
     step: usize,
     name: &'static str,
     inputs: Vec<String>,
+    /// The arrays that the state takes: the inputs, and the target if there is one.
+    arrays: usize,
     state: Box<dyn FitState>,
 }
 
@@ -109,12 +111,22 @@ impl Fitting {
             let Some(places) = self.places(index, &graph, is_final).map_err(located)? else { break };
             if let Stage::Fitted { fitted, .. } = &self.stages[index] {
                 reserve_columns(&mut columns, fitted.as_ref()).map_err(located)?;
-                graph.push_fitted(index, name, Arc::clone(fitted), &places).map_err(located)?;
+                // Later steps learn from what the rows of the fit will be.
+                let fitted = fitted.training().unwrap_or_else(|| Arc::clone(fitted));
+                graph.push_fitted(index, name, fitted, &places).map_err(located)?;
                 continue;
             }
-            let taken = graph.columns_at(&places);
+            let mut with_target = places.clone();
+            if let Some(target) = self.recipe.steps[index].step.target() {
+                match target_place(&graph, target, &places) {
+                    // It may still be made.
+                    Err(_) if !is_final => break,
+                    place => with_target.push(place.map_err(located)?),
+                }
+            }
+            let taken = graph.columns_at(&with_target);
             let bound = self.recipe.steps[index].step.bind(&taken).map_err(located)?;
-            let inputs: Vec<String> = taken.into_iter().map(|c| c.name).collect();
+            let inputs: Vec<String> = taken.into_iter().take(places.len()).map(|c| c.name).collect();
             if let Some(fitted) = bound.fitted() {
                 reserve_columns(&mut columns, fitted.as_ref()).map_err(located)?;
                 let fitted: Arc<dyn FittedStep> = fitted.into();
@@ -125,13 +137,13 @@ impl Fitting {
                 continue;
             }
             let preview = bound.preview();
-            let values: Vec<usize> = places.iter().map(|p| graph.table()[*p]).collect();
+            let values: Vec<usize> = with_target.iter().map(|p| graph.table()[*p]).collect();
             if values.iter().all(|v| graph.value(*v).is_ready) {
                 let state = match std::mem::replace(&mut self.stages[index], Stage::Waiting) {
                     Stage::Continuing(state) => state,
                     _ => bound.start(),
                 };
-                fits.push((StepFit { step: index, name, inputs, state }, values));
+                fits.push((StepFit { step: index, name, inputs, arrays: values.len(), state }, values));
             }
             is_final &= preview.is_final;
             graph.push_preview(index, name, &places, preview.columns).map_err(located)?;
@@ -157,7 +169,7 @@ impl Fitting {
         }
         let columns = graph.columns();
         let takes_the_others = step.step.takes_the_others();
-        match step.selection.select(&columns, is_final)? {
+        match step.selection.select(&columns, is_final, &self.recipe.targets())? {
             Selected::NotYet => Ok(None),
             Selected::Columns(_) if takes_the_others && !is_final => Ok(None),
             Selected::Columns(places) if takes_the_others => {
@@ -177,7 +189,7 @@ impl Fitting {
         // What is learnt is about as large as the state that it is made from, and for a moment both are there.
         let held = pass.reservation.bytes();
         pass.reservation.try_grow(held).map_err(|refusal| refused(&pass.fits, refusal))?;
-        for StepFit { step, name, inputs, state } in pass.fits {
+        for StepFit { step, name, inputs, state, .. } in pass.fits {
             self.stages[step] = match state.finish().map_err(|e| e.in_step(step, name))? {
                 Fit::Done(fitted) => Stage::Fitted { fitted: fitted.into(), inputs },
                 Fit::Again(state) => Stage::Continuing(state),
@@ -203,6 +215,19 @@ impl Fitting {
         }
         Ok(Pipeline { input: self.input, steps })
     }
+}
+
+/// The place of a step's target, which is none of its columns.
+fn target_place(graph: &Graph, target: &str, columns: &[usize]) -> Result<usize, Error> {
+    let known = || graph.columns().into_iter().map(|c| c.name).collect();
+    let place = graph.places(&[target.to_owned()]).ok().and_then(|mut places| places.pop());
+    let place = place
+        .ok_or_else(|| Error::new(ErrorKind::UnknownColumn { name: target.to_owned(), known: known() }))?;
+    if columns.contains(&place) {
+        let expected = "columns besides the target; put it under `exclude`";
+        return Err(Error::parameter("columns", format!("with the target `{target}`"), expected));
+    }
+    Ok(place)
 }
 
 /// Reserves what is noted of the columns that a step makes, before any of them is made.
@@ -248,7 +273,7 @@ impl Pass {
         let arrays = self.graph.0.run(&self.plan, batch.columns(), first_row)?;
         let mut rest: &[ArrayRef] = &arrays;
         for fit in &mut self.fits {
-            let (inputs, tail) = rest.split_at(fit.inputs.len());
+            let (inputs, tail) = rest.split_at(fit.arrays);
             rest = tail;
             fit.state.update(inputs, first_row).map_err(|e| e.in_step(fit.step, fit.name))?;
         }
@@ -272,6 +297,7 @@ impl Pass {
                 step: fit.step,
                 name: fit.name,
                 inputs: fit.inputs.clone(),
+                arrays: fit.arrays,
                 state: fit.state.identity(),
             })
             .collect();

@@ -48,6 +48,7 @@ mod params;
 mod per_column;
 mod pipeline;
 mod recipe;
+mod row_hash;
 mod selection;
 mod stateless;
 pub mod stats;

@@ -278,6 +278,12 @@ impl<F: FittedColumn> FittedStep for FittedColumns<F> {
         Ok(arrays)
     }
 
+    fn without(&self, place: usize) -> Option<Arc<dyn FittedStep>> {
+        let mut columns = self.clone().columns;
+        columns.remove(place);
+        Some(Arc::new(FittedColumns { columns }))
+    }
+
     fn refuses_rows(&self) -> bool {
         self.columns.iter().any(|c| c.fitted.refuses_rows())
     }

@@ -97,6 +97,11 @@ impl Recipe {
         steps.collect()
     }
 
+    /// The columns that steps learn from and that later rows may lack.
+    pub(crate) fn targets(&self) -> Vec<&str> {
+        self.steps.iter().filter_map(|step| step.step.target()).collect()
+    }
+
     /// The steps' names, in order.
     pub fn step_names(&self) -> impl Iterator<Item = &'static str> {
         self.steps.iter().map(|step| step.name)

@@ -15,16 +15,16 @@ const EXPONENT_MASK: usize = 0x7ff;
 const FRACTION_MASK: u64 = (1 << FRACTION_BITS) - 1;
 
 /// A finite value as ±`mantissa`·2^(`position` − 1074).
-struct Parts {
-    mantissa: u64,
-    position: usize,
+pub(super) struct Parts {
+    pub(super) mantissa: u64,
+    pub(super) position: usize,
     /// 0 or −1.
-    sign: i64,
+    pub(super) sign: i64,
 }
 
 /// `None` for infinities and NaN.
 #[inline(always)]
-fn split(value: f64) -> Option<Parts> {
+pub(super) fn split(value: f64) -> Option<Parts> {
     let bits = value.to_bits();
     let exponent = (bits >> FRACTION_BITS) as usize & EXPONENT_MASK;
     if exponent == EXPONENT_MASK {

@@ -13,6 +13,7 @@
 //! the state itself comes on top. NaN is a missing value everywhere, and −0.0 is 0.0.
 
 mod category;
+mod compact_moments;
 mod counts;
 mod exact_sum;
 mod extrema;
@@ -25,6 +26,7 @@ mod superaccumulator;
 mod term_counts;
 
 pub use category::Category;
+pub(crate) use compact_moments::CompactMoments;
 pub use counts::Counts;
 pub use exact_sum::{ExactSquareSum, ExactSum};
 pub use extrema::Extrema;

@@ -2,6 +2,8 @@
 //!
 //! Neither has parameters, learns anything or needs a pass.
 
+use std::sync::Arc;
+
 use arrow::array::ArrayRef;
 
 use crate::column::Column;
@@ -49,6 +51,10 @@ impl FittedStep for Dropped {
 
     fn transform(&self, _: &[ArrayRef], _: &[Vec<Column>], _: u64) -> Result<Vec<ArrayRef>, Error> {
         Ok(Vec::new())
+    }
+
+    fn without(&self, _: usize) -> Option<Arc<dyn FittedStep>> {
+        Some(Arc::new(Dropped { inputs: self.inputs - 1 }))
     }
 
     fn encode(&self) -> Result<serde_json::Value, Error> {

@@ -18,6 +18,10 @@ mod one_hot_encoder;
 mod ordinal_encoder;
 mod simple_imputer;
 mod standard_scaler;
+mod target_encoded;
+mod target_encoder;
+mod target_sums;
+mod target_tallies;
 mod tfidf_vectorizer;
 mod vocabulary;
 
@@ -89,6 +93,7 @@ pub(crate) const STEPS: &[StepKind] = &[
         parse: tfidf_vectorizer::parse,
         decode: FittedColumns::<tfidf_vectorizer::Weighted>::decode,
     },
+    StepKind { name: "target_encoder", parse: target_encoder::parse, decode: target_encoder::decode },
     StepKind { name: "select_columns", parse: choose_columns::parse_select, decode: choose_columns::decode },
     StepKind { name: "drop_columns", parse: choose_columns::parse_drop, decode: choose_columns::decode },
 ];
@@ -97,7 +102,6 @@ pub(crate) const STEPS: &[StepKind] = &[
 pub(crate) const NOT_BUILT: &[&str] = &[
     "max_abs_scaler",
     "robust_scaler",
-    "target_encoder",
     "k_bins_discretizer",
     "quantile_transformer",
     "power_transformer",

@@ -78,6 +78,9 @@ fn step() -> impl Strategy<Value = String> {
         "use = \"feature_hasher\"\nn_features = 2\ninput_type = \"string\"\ndtype = \"float32\"",
         "use = \"tfidf_vectorizer\"\nanalyzer = \"char\"\nngram_range = [1, 2]",
         "use = \"tfidf_vectorizer\"\nanalyzer = \"char_wb\"\nmax_features = 2\nsublinear_tf = true",
+        "use = \"target_encoder\"\ntarget = \"c0\"",
+        "use = \"target_encoder\"\ntarget = \"c1\"\nsmooth = 2.5\ncv = 2",
+        "use = \"target_encoder\"\ntarget = \"c1\"\ntarget_type = \"multiclass\"",
         "use = \"drop_columns\"",
         "use = \"select_columns\"",
     ];
@@ -151,6 +154,8 @@ proptest! {
         for narrow in [true, false] {
             let whole = apply(&pipeline, &table, narrow).unwrap();
             prop_assert_eq!(&whole, &transform_cut(&read, &table, rows, narrow));
+            let training = apply(&pipeline.training(), &table, narrow).unwrap();
+            prop_assert_eq!(&training, &transform_cut(&in_batches.training(), &table, rows, narrow));
         }
     }
 
@@ -161,6 +166,8 @@ proptest! {
         for tree in 0..6 {
             let (pipeline, _) = fit_by(&steps, &table, |pass, wanted| merged(pass, wanted, tree)).unwrap();
             prop_assert_eq!(whole.to_bytes().unwrap(), pipeline.to_bytes().unwrap(), "tree {}", tree);
+            let training = apply(&pipeline.training(), &table, true).unwrap();
+            prop_assert_eq!(apply(&whole.training(), &table, true).unwrap(), training, "tree {}", tree);
         }
     }
 

@@ -14,4 +14,5 @@ mod parameters;
 mod pipelines;
 mod scalers;
 mod support;
+mod target_encoder;
 mod tfidf_vectorizer;

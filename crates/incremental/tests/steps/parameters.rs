@@ -9,6 +9,7 @@ fn parse(step: &str, parameter: &str) -> Result<(), String> {
     // A code for the unseen is demanded as soon as there may be one.
     let rest = match step {
         _ if parameter.contains("use_encoded_value") => "\nunknown_value = -1",
+        "target_encoder" if !parameter.starts_with("target =") => "\ntarget = \"y\"",
         "date_parts" if !parameter.starts_with("parts") => "\nparts = \"day\"",
         _ => "",
     };
@@ -216,6 +217,49 @@ const PARAMETERS: &[(&str, &str, Values, Values, &str)] = &[
     ),
     ("feature_hasher", "alternate_sign", FLAGS, NO_FLAGS, FLAG),
     ("feature_hasher", "dtype", FLOATS, NO_FLOATS, FLOAT),
+    (
+        "target_encoder",
+        "target",
+        &["\"y\""],
+        &["1", "[\"y\"]", "true"],
+        "the name of the column to learn from",
+    ),
+    ("target_encoder", "categories", CATEGORIES, NO_CATEGORIES, CATEGORY_LISTS),
+    (
+        "target_encoder",
+        "target_type",
+        &["\"auto\"", "\"continuous\"", "\"binary\"", "\"multiclass\""],
+        &["\"ordinal\"", "1"],
+        "one of \"auto\", \"continuous\", \"binary\", \"multiclass\"",
+    ),
+    (
+        "target_encoder",
+        "smooth",
+        &["\"auto\"", "0", "2.5", "1e300"],
+        &["-1", "nan", "inf", "\"none\"", "true"],
+        "\"auto\" or a number from 0",
+    ),
+    (
+        "target_encoder",
+        "cv",
+        &["2", "100", "\"none\""],
+        &["1", "101", "5.0", "\"auto\""],
+        "a whole number from 2 to 100",
+    ),
+    (
+        "target_encoder",
+        "random_state",
+        &["0", "42", "\"none\""],
+        &["-1", "0.5", "\"random\""],
+        "a whole number from 0",
+    ),
+    (
+        "target_encoder",
+        "shuffle",
+        &["true"],
+        &["false", "1"],
+        "true: rows go to folds by a hash of their number",
+    ),
     ("tfidf_vectorizer", "max_df", TEXTS, NO_TEXTS, SOME_TEXTS),
     ("tfidf_vectorizer", "min_df", TEXTS, NO_TEXTS, SOME_TEXTS),
     ("tfidf_vectorizer", "max_features", MOST, NO_MOST, WHOLE),

@@ -101,7 +101,7 @@ impl Pipeline {
 mod tests {
     use super::*;
 
-    /// Reads a step of one column that has learnt this of it.
+    /// Reads what a step learnt of one column.
     fn read(step: &str, learnt: &str) -> Result<Pipeline, String> {
         read_whole(step, &format!("[{learnt}]"))
     }
@@ -136,6 +136,31 @@ mod tests {
             format!(r#"{{"data":{data},"low":{low:?},"high":{high:?},"clip":true}}"#)
         };
         let scaled = |scale: f64| format!(r#"{{"mean":1.0,"scale":{scale:?},"is_empty":false}}"#);
+        let indicator = |flagged: bool, refuses: bool| {
+            format!(r#"{{"missing_value":null,"is_flagged":{flagged},"refuses_missing":{refuses}}}"#)
+        };
+        let counted = |counts: &str| {
+            format!(
+                r#"{{{vocabulary},"counts":{counts},"is_whole":true,"handle_unknown":"error","handle_missing":"value"}}"#
+            )
+        };
+        let analyzer = |least: usize| {
+            format!(
+                r#"{{"lowercase":true,"strip_accents":null,"units":"words","token_pattern":null,"stop_words":"english","ngram_range":[{least},2]}}"#
+            )
+        };
+        let hashed = |features: u32| {
+            let analyzer = analyzer(1);
+            format!(
+                r#"{{"analyzer":{analyzer},"n_features":{features},"binary":true,"norm":"l2","alternate_sign":true,"dtype":"float64"}}"#
+            )
+        };
+        let weighted = |counts: &str| {
+            let analyzer = analyzer(1);
+            format!(
+                r#"{{"analyzer":{analyzer},"weighting":{{"binary":false,"sublinear_tf":false,"use_idf":true,"smooth_idf":true,"norm":"l1","dtype":"float32"}},"documents":3,"terms":["a"],"document_counts":{counts}}}"#
+            )
+        };
 
         let max_abs = |scale: f64| format!(r#"{{"scale":{scale:?},"clip":false}}"#);
         let robust =
@@ -165,6 +190,10 @@ mod tests {
             ("simple_imputer", imputed(r#"{"Int":"18446744073709551615"}"#, false)),
             ("min_max_scaler", ranged("[1.0,1.0]", 0.0, 1.0)),
             ("standard_scaler", scaled(0.5)),
+            ("missing_indicator", indicator(true, false)),
+            ("count_encoder", counted("[3.0]")),
+            ("hashing_vectorizer", hashed(7)),
+            ("tfidf_vectorizer", weighted("[3]")),
         ];
         for (step, learnt) in sound {
             assert!(read(step, &learnt).is_ok(), "{step}: {learnt}");
@@ -189,11 +218,60 @@ mod tests {
             ("min_max_scaler", ranged("[2.0,1.0]", 0.0, 1.0)),
             ("min_max_scaler", ranged("null", 1.0, 0.0)),
             ("standard_scaler", scaled(0.0)),
+            ("missing_indicator", indicator(true, true)),
+            ("count_encoder", counted("[]")),
+            ("count_encoder", counted("[0.5]")),
+            ("count_encoder", counted("[1e300]")),
+            ("hashing_vectorizer", hashed(0)),
+            ("tfidf_vectorizer", weighted("[4]")),
+            ("tfidf_vectorizer", weighted("[]")),
         ];
         for (step, learnt) in unsound {
             let message = "column \"x\": what a step learnt of it contradicts itself; fit again";
             assert_eq!(read(step, &learnt).map(drop), Err(message.to_owned()), "{step}: {learnt}");
         }
+        let empty_range = hashed(7).replace(&analyzer(1), &analyzer(3));
+        assert_eq!(
+            read("hashing_vectorizer", &empty_range).map(drop),
+            Err("what a step learnt cannot be read: its range of n-grams is empty; fit again".to_owned())
+        );
+    }
+
+    #[test]
+    fn steps_of_several_columns_are_held_to_their_parts_too() {
+        let vocabulary =
+            r#""vocabulary":{"kind":"float","categories":[{"Float":"1.0"}],"has_missing":true,"rows":1}"#;
+        let encoded = |classes: &str, means: &str, encodings: &str| {
+            format!(
+                r#"{{"target":"y","classes":{classes},"means":{means},"columns":[{{{vocabulary},"encodings":{encodings}}}]}}"#
+            )
+        };
+        assert!(read_whole("target_encoder", &encoded("null", "[0.5]", "[[0.5,1.0]]")).is_ok());
+        assert!(read_whole("target_encoder", &encoded(r#"["a"]"#, "[0.5]", "[[0.5,1.0]]")).is_ok());
+        let contradiction = "what a step learnt contradicts itself; fit again".to_owned();
+        for (classes, means, encodings) in [
+            ("null", "[]", "[]"),
+            ("null", "[0.5,0.5]", "[[0.5,1.0],[0.5,1.0]]"),
+            ("null", "[0.5]", "[[0.5]]"),
+            ("null", "[0.5]", "[[0.5,1.0],[0.5,1.0]]"),
+            (r#"["a","b"]"#, "[0.5]", "[[0.5,1.0]]"),
+        ] {
+            let learnt = encoded(classes, means, encodings);
+            let read = read_whole("target_encoder", &learnt).map(drop);
+            assert_eq!(read, Err(contradiction.clone()), "{learnt}");
+        }
+        let none = r#"{"target":"y","classes":null,"means":[0.5],"columns":[]}"#;
+        assert_eq!(
+            read_whole("target_encoder", none).map(drop),
+            Err("a step of 1 columns has learnt 0; fit again".to_owned())
+        );
+        let hasher = |features: u32| {
+            format!(
+                r#"{{"n_features":{features},"input_type":"dict","alternate_sign":true,"dtype":"float64"}}"#
+            )
+        };
+        assert!(read_whole("feature_hasher", &hasher(1)).is_ok());
+        assert_eq!(read_whole("feature_hasher", &hasher(0)).map(drop), Err(contradiction));
     }
 
     #[test]

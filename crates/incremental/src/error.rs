@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 
-use monitor::BudgetExceeded;
+use monitor::{BudgetExceeded, Bytes};
 
 use crate::column::ValueKind;
 
@@ -101,6 +101,22 @@ pub enum ErrorKind {
     InputChanged,
     /// The memory budget refused what a fit state needs.
     Budget(BudgetExceeded),
+    /// The memory budget refused what a step's vocabulary has grown to.
+    VocabularyFull {
+        /// Bytes that it holds.
+        held: Bytes,
+        /// A step that does without.
+        instead: &'static str,
+        /// The refusal.
+        refusal: BudgetExceeded,
+    },
+    /// The memory budget refused the columns that a step makes.
+    TooWide {
+        /// How many they are.
+        columns: usize,
+        /// The refusal.
+        refusal: BudgetExceeded,
+    },
     /// A pipeline's file that cannot be used.
     Archive {
         /// Why, and what to do about it.
@@ -261,6 +277,15 @@ impl fmt::Display for ErrorKind {
                 write!(f, "the input changed between two passes; run again when it is complete")
             }
             ErrorKind::Budget(refusal) => refusal.fmt(f),
+            ErrorKind::VocabularyFull { held, instead, refusal } => {
+                write!(
+                    f,
+                    "its vocabulary has grown to {held}, and {refusal}; use `{instead}`, which keeps none"
+                )
+            }
+            ErrorKind::TooWide { columns, refusal } => {
+                write!(f, "makes {columns} columns, and {refusal}; make fewer")
+            }
             ErrorKind::Io(e) => match e.kind() {
                 io::ErrorKind::NotFound => write!(f, "no such file; check the path"),
                 _ => e.fmt(f),
@@ -274,7 +299,9 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.0.kind {
             ErrorKind::Toml(e) => Some(e.as_ref()),
-            ErrorKind::Budget(e) => Some(e),
+            ErrorKind::Budget(e)
+            | ErrorKind::VocabularyFull { refusal: e, .. }
+            | ErrorKind::TooWide { refusal: e, .. } => Some(e),
             ErrorKind::Io(e) => Some(e),
             ErrorKind::Arrow(e) => Some(e),
             _ => None,

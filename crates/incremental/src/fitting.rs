@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use arrow::array::ArrayRef;
 use arrow::record_batch::RecordBatch;
-use monitor::{Bytes, Monitor, Reservation};
+use monitor::{BudgetExceeded, Bytes, Monitor, Reservation};
 
 use crate::column::Column;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::graph::{COLUMN_BYTES, Graph, Plan};
 use crate::pipeline::{Pipeline, PipelineStep};
 use crate::recipe::Recipe;
@@ -78,6 +78,8 @@ struct StepFit {
     step: usize,
     name: &'static str,
     inputs: Vec<String>,
+    /// The arrays that the state takes: the inputs, and the target if there is one.
+    arrays: usize,
     state: Box<dyn FitState>,
 }
 
@@ -98,12 +100,8 @@ impl Fitting {
     /// # Errors
     /// A selection that matches nothing, a column that its step cannot take, or a refusal of the budget.
     pub fn next_pass(&mut self) -> Result<Option<Pass>, Error> {
-        let fitted = self.stages.iter().filter_map(|stage| match stage {
-            Stage::Fitted { fitted, .. } => Some(fitted.width()),
-            _ => None,
-        });
-        let made = Bytes::from((self.input.len() + fitted.sum::<usize>()) * COLUMN_BYTES);
-        let mut made = self.monitor.budget().consumer("columns made").try_reserve(made)?;
+        let input = Bytes::from(self.input.len() * COLUMN_BYTES);
+        let mut columns = self.monitor.budget().consumer("columns made").try_reserve(input)?;
         let mut graph = Graph::new(&self.input, true);
         let mut is_final = true;
         let mut fits: Vec<(StepFit, Vec<usize>)> = Vec::new();
@@ -112,14 +110,25 @@ impl Fitting {
             let located = |e: Error| e.in_step(index, name).at_line(line);
             let Some(places) = self.places(index, &graph, is_final).map_err(located)? else { break };
             if let Stage::Fitted { fitted, .. } = &self.stages[index] {
-                graph.push_fitted(index, name, Arc::clone(fitted), &places).map_err(located)?;
+                reserve_columns(&mut columns, fitted.as_ref()).map_err(located)?;
+                // Later steps learn from what the rows of the fit will be.
+                let fitted = fitted.training().unwrap_or_else(|| Arc::clone(fitted));
+                graph.push_fitted(index, name, fitted, &places).map_err(located)?;
                 continue;
             }
-            let columns = graph.columns_at(&places);
-            let bound = self.recipe.steps[index].step.bind(&columns).map_err(located)?;
-            let inputs: Vec<String> = columns.into_iter().map(|c| c.name).collect();
+            let mut with_target = places.clone();
+            if let Some(target) = self.recipe.steps[index].step.target() {
+                match target_place(&graph, target, &places) {
+                    // It may still be made.
+                    Err(_) if !is_final => break,
+                    place => with_target.push(place.map_err(located)?),
+                }
+            }
+            let taken = graph.columns_at(&with_target);
+            let bound = self.recipe.steps[index].step.bind(&taken).map_err(located)?;
+            let inputs: Vec<String> = taken.into_iter().take(places.len()).map(|c| c.name).collect();
             if let Some(fitted) = bound.fitted() {
-                made.try_grow(Bytes::from(fitted.width() * COLUMN_BYTES)).map_err(|e| located(e.into()))?;
+                reserve_columns(&mut columns, fitted.as_ref()).map_err(located)?;
                 let fitted: Arc<dyn FittedStep> = fitted.into();
                 if places.iter().all(|p| graph.value(graph.table()[*p]).is_ready) && is_final {
                     self.stages[index] = Stage::Fitted { fitted: Arc::clone(&fitted), inputs };
@@ -128,13 +137,13 @@ impl Fitting {
                 continue;
             }
             let preview = bound.preview();
-            let values: Vec<usize> = places.iter().map(|p| graph.table()[*p]).collect();
+            let values: Vec<usize> = with_target.iter().map(|p| graph.table()[*p]).collect();
             if values.iter().all(|v| graph.value(*v).is_ready) {
                 let state = match std::mem::replace(&mut self.stages[index], Stage::Waiting) {
                     Stage::Continuing(state) => state,
                     _ => bound.start(),
                 };
-                fits.push((StepFit { step: index, name, inputs, state }, values));
+                fits.push((StepFit { step: index, name, inputs, arrays: values.len(), state }, values));
             }
             is_final &= preview.is_final;
             graph.push_preview(index, name, &places, preview.columns).map_err(located)?;
@@ -148,7 +157,7 @@ impl Fitting {
         let plan = Arc::new(graph.plan(wanted));
         let held = Bytes::from(held_by(&fits));
         let reservation = self.monitor.budget().consumer("fit state").try_reserve(held)?;
-        let graph = Arc::new((graph, made));
+        let graph = Arc::new((graph, columns));
         Ok(Some(Pass { number: self.passes, graph, plan, fits, reservation }))
     }
 
@@ -160,7 +169,7 @@ impl Fitting {
         }
         let columns = graph.columns();
         let takes_the_others = step.step.takes_the_others();
-        match step.selection.select(&columns, is_final)? {
+        match step.selection.select(&columns, is_final, &self.recipe.targets())? {
             Selected::NotYet => Ok(None),
             Selected::Columns(_) if takes_the_others && !is_final => Ok(None),
             Selected::Columns(places) if takes_the_others => {
@@ -178,8 +187,9 @@ impl Fitting {
     /// What the rows together make impossible, such as a parameter that contradicts them.
     pub fn finish_pass(&mut self, mut pass: Pass) -> Result<(), Error> {
         // What is learnt is about as large as the state that it is made from, and for a moment both are there.
-        pass.reservation.try_grow(pass.reservation.bytes())?;
-        for StepFit { step, name, inputs, state } in pass.fits {
+        let held = pass.reservation.bytes();
+        pass.reservation.try_grow(held).map_err(|refusal| refused(&pass.fits, refusal))?;
+        for StepFit { step, name, inputs, state, .. } in pass.fits {
             self.stages[step] = match state.finish().map_err(|e| e.in_step(step, name))? {
                 Fit::Done(fitted) => Stage::Fitted { fitted: fitted.into(), inputs },
                 Fit::Again(state) => Stage::Continuing(state),
@@ -207,6 +217,39 @@ impl Fitting {
     }
 }
 
+/// The place of a step's target, which is none of its columns.
+fn target_place(graph: &Graph, target: &str, columns: &[usize]) -> Result<usize, Error> {
+    let known = || graph.columns().into_iter().map(|c| c.name).collect();
+    let place = graph.places(&[target.to_owned()]).ok().and_then(|mut places| places.pop());
+    let place = place
+        .ok_or_else(|| Error::new(ErrorKind::UnknownColumn { name: target.to_owned(), known: known() }))?;
+    if columns.contains(&place) {
+        let expected = "columns besides the target; put it under `exclude`";
+        return Err(Error::parameter("columns", format!("with the target `{target}`"), expected));
+    }
+    Ok(place)
+}
+
+/// Reserves what is noted of the columns that a step makes, before any of them is made.
+fn reserve_columns(reservation: &mut Reservation, fitted: &dyn FittedStep) -> Result<(), Error> {
+    let columns = fitted.width();
+    reservation
+        .try_grow(Bytes::from(columns * COLUMN_BYTES))
+        .map_err(|refusal| Error::new(ErrorKind::TooWide { columns, refusal }))
+}
+
+/// The error for states that the budget has refused: about the largest of them.
+fn refused(fits: &[StepFit], refusal: BudgetExceeded) -> Error {
+    let largest = fits.iter().max_by_key(|fit| fit.state.heap_bytes());
+    match largest.and_then(|fit| Some((fit, fit.state.instead()?))) {
+        None => refusal.into(),
+        Some((fit, instead)) => {
+            let held = Bytes::from(fit.state.heap_bytes());
+            Error::new(ErrorKind::VocabularyFull { held, instead, refusal }).in_step(fit.step, fit.name)
+        }
+    }
+}
+
 /// Bytes that states hold on the heap.
 fn held_by(fits: &[StepFit]) -> usize {
     fits.iter().map(|fit| fit.state.heap_bytes()).sum()
@@ -230,11 +273,16 @@ impl Pass {
         let arrays = self.graph.0.run(&self.plan, batch.columns(), first_row)?;
         let mut rest: &[ArrayRef] = &arrays;
         for fit in &mut self.fits {
-            let (inputs, tail) = rest.split_at(fit.inputs.len());
+            let (inputs, tail) = rest.split_at(fit.arrays);
             rest = tail;
             fit.state.update(inputs, first_row).map_err(|e| e.in_step(fit.step, fit.name))?;
         }
-        Ok(self.reservation.try_resize(Bytes::from(held_by(&self.fits)))?)
+        self.resize()
+    }
+
+    fn resize(&mut self) -> Result<(), Error> {
+        let held = Bytes::from(held_by(&self.fits));
+        self.reservation.try_resize(held).map_err(|refusal| refused(&self.fits, refusal))
     }
 
     /// The same pass without any row: for another worker, another shard, or another part of the input.
@@ -249,6 +297,7 @@ impl Pass {
                 step: fit.step,
                 name: fit.name,
                 inputs: fit.inputs.clone(),
+                arrays: fit.arrays,
                 state: fit.state.identity(),
             })
             .collect();
@@ -278,6 +327,6 @@ impl Pass {
         for (fit, other) in self.fits.iter_mut().zip(other.fits) {
             fit.state.merge(other.state);
         }
-        Ok(self.reservation.try_resize(Bytes::from(held_by(&self.fits)))?)
+        self.resize()
     }
 }

@@ -186,8 +186,17 @@ impl Graph {
         Ok((first..self.values.len()).collect())
     }
 
+    /// How the whole table is computed. Steps that refuse rows run even if the table does not depend on them.
+    pub(crate) fn plan_table(&self) -> Plan {
+        self.plan_with(self.table.clone(), |node| node.fitted.refuses_rows())
+    }
+
     /// How the values `wanted` are computed, by no more steps and from no more columns than they depend on.
     pub(crate) fn plan(&self, wanted: Vec<usize>) -> Plan {
+        self.plan_with(wanted, |_| false)
+    }
+
+    fn plan_with(&self, wanted: Vec<usize>, must_run: impl Fn(&Node) -> bool) -> Plan {
         let mut is_needed = vec![false; self.values.len()];
         // What is needed later is not let go; what is wanted is needed to the end.
         for value in &wanted {
@@ -195,7 +204,7 @@ impl Graph {
         }
         let mut runs = Vec::new();
         for (index, node) in self.nodes.iter().enumerate().rev() {
-            if !node.outputs.iter().any(|v| is_needed[*v]) {
+            if !must_run(node) && !node.outputs.iter().any(|v| is_needed[*v]) {
                 continue;
             }
             // Values are let go after their last use, so that at most two versions of a column are alive.

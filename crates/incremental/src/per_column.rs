@@ -38,6 +38,8 @@ pub(crate) enum Progress<S: ColumnState> {
 /// The state of a fit of one column; see [`FitState`] for its laws.
 pub(crate) trait ColumnState: Send + Sync + Sized + 'static {
     type Fitted: FittedColumn;
+    /// See [`FitState::instead`].
+    const INSTEAD: Option<&'static str> = None;
 
     fn update(&mut self, values: &ArrayRef, first_row: u64) -> Result<(), Error>;
     /// The state of the same pass that has seen no value.
@@ -100,6 +102,11 @@ pub(crate) trait FittedColumn: Serialize + DeserializeOwned + Debug + Send + Syn
         outputs: &[Column],
         first_row: u64,
     ) -> Result<Vec<ArrayRef>, Error>;
+    /// See [`FittedStep::refuses_rows`].
+    fn refuses_rows(&self) -> bool {
+        false
+    }
+
     /// Columns that take the column's place.
     fn width(&self) -> usize {
         1
@@ -215,6 +222,10 @@ impl<S: ColumnState> FitState for ColumnFits<S> {
             .sum()
     }
 
+    fn instead(&self) -> Option<&'static str> {
+        S::INSTEAD
+    }
+
     fn finish(self: Box<Self>) -> Result<Fit, Error> {
         let mut columns = Vec::with_capacity(self.columns.len());
         for ColumnFit { name, stage } in self.columns {
@@ -257,7 +268,24 @@ struct NamedColumn<F> {
     fitted: Arc<F>,
 }
 
+// Not derived, since what was learnt is shared.
+impl<F> Clone for FittedColumns<F> {
+    fn clone(&self) -> Self {
+        let columns = self.columns.iter();
+        let columns = columns.map(|c| NamedColumn { name: c.name.clone(), fitted: Arc::clone(&c.fitted) });
+        FittedColumns { columns: columns.collect() }
+    }
+}
+
 impl<F: FittedColumn> FittedColumns<F> {
+    /// A step that has nothing to learn of its columns and treats all alike.
+    pub(crate) fn alike(inputs: &[Column], fitted: F) -> Self {
+        let fitted = Arc::new(fitted);
+        let columns = inputs.iter();
+        let columns = columns.map(|c| NamedColumn { name: c.name.clone(), fitted: Arc::clone(&fitted) });
+        FittedColumns { columns: columns.collect() }
+    }
+
     /// Reads what [`encode`](FittedStep::encode) wrote of the columns `inputs`.
     pub(crate) fn decode(learnt: serde_json::Value, inputs: &[String]) -> Result<Box<dyn FittedStep>, Error> {
         let damaged = |message: String| Error::new(ErrorKind::Archive { message });
@@ -303,6 +331,16 @@ impl<F: FittedColumn> FittedStep for FittedColumns<F> {
             arrays.extend(made.map_err(|e| e.in_column(&column.name))?);
         }
         Ok(arrays)
+    }
+
+    fn without(&self, place: usize) -> Option<Arc<dyn FittedStep>> {
+        let mut columns = self.clone().columns;
+        columns.remove(place);
+        Some(Arc::new(FittedColumns { columns }))
+    }
+
+    fn refuses_rows(&self) -> bool {
+        self.columns.iter().any(|c| c.fitted.refuses_rows())
     }
 
     fn encode(&self) -> Result<serde_json::Value, Error> {

@@ -51,6 +51,8 @@ impl Pipeline {
     /// Binds to an input by the names of its columns, which may stand in another order. `narrow`: what steps
     /// make is stored in the narrowest type that loses nothing, else as the scikit-learn classes give it.
     ///
+    /// An input may lack the [targets](Self::is_target) of steps: what is made of them alone is left out.
+    ///
     /// # Errors
     /// [`ErrorKind::InputDiffers`] for a column that is missing, new or of another kind.
     pub fn bind(&self, columns: &[Column], narrow: bool) -> Result<BoundPipeline, Error> {
@@ -63,34 +65,55 @@ impl Pipeline {
             columns.iter().enumerate().map(|(place, c)| (c.name.as_str(), place)).collect();
         let mut places = Vec::with_capacity(self.input.len());
         let mut input = Vec::with_capacity(self.input.len());
+        let mut lacking = HashSet::new();
         for fitted in &self.input {
-            let place = found.get(fitted.name.as_str()).copied().ok_or_else(|| {
-                let message =
-                    "is missing, and was there when the pipeline was fitted; add it, or fit again without";
-                Error::new(ErrorKind::InputDiffers { message: message.into() }).in_column(&fitted.name)
-            })?;
+            let Some(place) = found.get(fitted.name.as_str()).copied() else {
+                if !self.is_target(&fitted.name) {
+                    return Err(is_missing(&fitted.name));
+                }
+                lacking.insert(fitted.name.as_str());
+                continue;
+            };
             check_kind(fitted, &columns[place])?;
             places.push(place);
             input.push(columns[place].clone());
         }
         let mut graph = Graph::new(&input, narrow);
         for (index, step) in self.steps.iter().enumerate() {
-            let located = |e: Error| e.in_step(index, step.name);
+            let name = step.name;
+            let located = |e: Error| e.in_step(index, name);
+            let step = step.without(&lacking).map_err(located)?;
             let inputs = graph.places(&step.inputs).map_err(|name| {
                 let message =
                     format!("the step takes the column \"{name}\", which no step before it makes; fit again");
                 located(Error::new(ErrorKind::Archive { message }))
             })?;
-            graph.push_fitted(index, step.name, Arc::clone(&step.fitted), &inputs).map_err(located)?;
+            graph.push_fitted(index, step.name, step.fitted, &inputs).map_err(located)?;
         }
         let fields = graph.columns().into_iter().map(|c| Field::new(c.name, c.data_type, true));
         let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-        let plan = graph.plan(graph.table().to_vec());
+        let plan = graph.plan_table();
         let wanted: Vec<usize> = plan.sources().iter().map(|source| places[*source]).collect();
         let mut projection = wanted.clone();
         projection.sort_unstable();
         let order = wanted.iter().filter_map(|place| projection.binary_search(place).ok()).collect();
         Ok(BoundPipeline { graph, plan, schema, projection, order })
+    }
+
+    /// Whether a step has learnt from the column and does without it, so that an input may lack it.
+    pub fn is_target(&self, column: &str) -> bool {
+        self.steps.iter().any(|step| step.fitted.target() == Some(column))
+    }
+
+    /// The pipeline for the rows that it was fitted on: steps that learn from a target give them what they have
+    /// learnt from other rows, so that no row's target is in what is made of it. Rows are known by their
+    /// numbers. A pipeline that was read from its file is the same for all rows.
+    pub fn training(&self) -> Pipeline {
+        let steps = self.steps.iter().map(|step| PipelineStep {
+            fitted: step.fitted.training().unwrap_or_else(|| Arc::clone(&step.fitted)),
+            ..step.clone()
+        });
+        Pipeline { input: self.input.clone(), steps: steps.collect() }
     }
 
     /// Bytes that binding takes: what is noted of each column that a step makes. A caller with a budget
@@ -104,6 +127,23 @@ impl Pipeline {
     pub fn heap_bytes(&self) -> usize {
         self.steps.iter().map(|step| step.fitted.heap_bytes()).sum()
     }
+}
+
+impl PipelineStep {
+    /// The step without the columns that an input lacks.
+    fn without(&self, lacking: &HashSet<&str>) -> Result<PipelineStep, Error> {
+        let mut step = self.clone();
+        for place in (0..self.inputs.len()).rev().filter(|p| lacking.contains(self.inputs[*p].as_str())) {
+            let name = step.inputs.remove(place);
+            step.fitted = step.fitted.without(place).ok_or_else(|| is_missing(&name))?;
+        }
+        Ok(step)
+    }
+}
+
+fn is_missing(column: &str) -> Error {
+    let message = "is missing, and was there when the pipeline was fitted; add it, or fit again without";
+    Error::new(ErrorKind::InputDiffers { message: message.into() }).in_column(column)
 }
 
 /// Numbers may be whole in one input and not in another; an input without values is of every kind.

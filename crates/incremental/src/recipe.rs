@@ -97,6 +97,11 @@ impl Recipe {
         steps.collect()
     }
 
+    /// The columns that steps learn from and that later rows may lack.
+    pub(crate) fn targets(&self) -> Vec<&str> {
+        self.steps.iter().filter_map(|step| step.step.target()).collect()
+    }
+
     /// The steps' names, in order.
     pub fn step_names(&self) -> impl Iterator<Item = &'static str> {
         self.steps.iter().map(|step| step.name)
@@ -118,17 +123,8 @@ impl RecipeStep {
             None => return Err(Error::parameter("use", "not given", "the name of a step").at_line(line)),
         };
         let Some(kind) = steps::find(&name) else {
-            let kind = if steps::NOT_BUILT.contains(&name.as_str()) {
-                ErrorKind::NotBuilt { what: name }
-            } else {
-                let known = steps::STEPS
-                    .iter()
-                    .map(|s| s.name)
-                    .chain(steps::NOT_BUILT.iter().copied())
-                    .map(str::to_owned)
-                    .collect();
-                ErrorKind::UnknownStep { name, known }
-            };
+            let known = steps::STEPS.iter().map(|s| s.name.to_owned()).collect();
+            let kind = ErrorKind::UnknownStep { name, known };
             return Err(Error::new(kind).at_line(name_line));
         };
         let columns = params.words("columns")?;
@@ -174,10 +170,6 @@ mod tests {
                 "version = 1\n[[steps]]\nuse = \"simple_imputer\"\ncolumns = [\"a\"]\nstrategy = \"average\"\n"
             ),
             "line 5: `strategy` is \"average\", expected one of \"mean\", \"median\", \"most_frequent\", \"constant\""
-        );
-        assert_eq!(
-            error("version = 1\n[[steps]]\nuse = \"tfidf_vectorizer\"\n"),
-            "line 3: `tfidf_vectorizer` is not built in this version; leave it out"
         );
         assert_eq!(
             error("version = 1\n[model]\nuse = \"ridge\"\n"),

@@ -77,7 +77,7 @@ impl Matcher {
     }
 
     /// The columns that match, by place.
-    fn select(&self, table: &[Column], names: &HashMap<&str, usize>) -> Vec<usize> {
+    fn select(&self, table: &[Column], names: &HashMap<&str, usize>, targets: &[&str]) -> Vec<usize> {
         let all =
             |matches: &dyn Fn(&Column) -> bool| (0..table.len()).filter(|i| matches(&table[*i])).collect();
         match self {
@@ -86,7 +86,9 @@ impl Matcher {
                 Some(place) => vec![*place],
                 None => all(&|column| pattern.matches(&column.name)),
             },
-            Matcher::Selector(_, kinds) => all(&|column| kinds.contains(&column.kind)),
+            Matcher::Selector(_, kinds) => {
+                all(&|column| kinds.contains(&column.kind) && !targets.contains(&column.name.as_str()))
+            }
         }
     }
 }
@@ -100,8 +102,14 @@ impl Selection {
     /// Applies the selection. `is_final`: no column of the table can still be added, dropped or retyped.
     ///
     /// A name that is not there is an error; a glob or selector that matches nothing is one too, since it is
-    /// nearly always misspelt. What is excluded need not be there for a selector or glob.
-    pub(crate) fn select(&self, table: &[Column], is_final: bool) -> Result<Selected, Error> {
+    /// nearly always misspelt. What is excluded need not be there for a selector or glob. Selectors leave out
+    /// `targets`, which later rows may lack.
+    pub(crate) fn select(
+        &self,
+        table: &[Column],
+        is_final: bool,
+        targets: &[&str],
+    ) -> Result<Selected, Error> {
         let names: HashMap<&str, usize> =
             table.iter().enumerate().map(|(place, column)| (column.name.as_str(), place)).collect();
         let mut taken: Vec<usize> = Vec::new();
@@ -112,7 +120,7 @@ impl Selection {
                 if !is_name && !is_final {
                     return Ok(Selected::NotYet);
                 }
-                let places = matcher.select(table, &names);
+                let places = matcher.select(table, &names, targets);
                 if places.is_empty() {
                     if !is_final {
                         return Ok(Selected::NotYet);
@@ -156,7 +164,7 @@ mod tests {
     fn selected(columns: &[&str], exclude: &[&str]) -> Result<Vec<usize>, String> {
         let owned = |texts: &[&str]| texts.iter().map(|t| (*t).to_owned()).collect::<Vec<_>>();
         let selection = Selection::parse(&owned(columns), &owned(exclude)).map_err(|e| e.to_string())?;
-        match selection.select(&table(), true).map_err(|e| e.to_string())? {
+        match selection.select(&table(), true, &[]).map_err(|e| e.to_string())? {
             Selected::Columns(places) => Ok(places),
             Selected::NotYet => Err("not yet".into()),
         }

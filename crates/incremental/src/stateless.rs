@@ -1,6 +1,4 @@
-//! Steps that learn nothing: they are fitted as soon as they know their columns.
-
-use std::fmt::Debug;
+//! Steps with nothing to learn: bound, they are fitted, and no pass is made for them.
 
 use arrow::array::ArrayRef;
 
@@ -8,26 +6,27 @@ use crate::column::Column;
 use crate::error::Error;
 use crate::step::{BoundStep, Fit, FitState, FittedStep, Preview};
 
-/// A bound step that is fitted as it stands. It is its own state, should one be asked for.
-#[derive(Clone, Debug)]
+/// A fitted step as the bound step, and as the state of a fit that takes no notice of rows.
+#[derive(Clone)]
 pub(crate) struct Stateless<F> {
     fitted: F,
-    preview: Preview,
+    inputs: Vec<Column>,
 }
 
 impl<F: FittedStep + Clone + 'static> Stateless<F> {
-    /// `fitted` on `inputs`, whose kinds it takes or refuses.
-    pub(crate) fn bound(fitted: F, inputs: &[Column]) -> Result<Box<dyn BoundStep>, Error> {
-        let outputs = fitted.outputs(inputs, true)?;
-        let columns = outputs.into_iter().map(|group| group.into_iter().map(|o| o.column).collect());
-        let preview = Preview { columns: columns.collect(), is_final: true };
-        Ok(Box::new(Stateless { fitted, preview }))
+    /// Binds a step that is `fitted` as soon as it knows its inputs. Its outputs are not asked for here: there
+    /// may be more than a budget holds.
+    pub(crate) fn bind(fitted: F, inputs: &[Column]) -> Box<dyn BoundStep> {
+        Box::new(Stateless { fitted, inputs: inputs.to_vec() })
     }
 }
 
 impl<F: FittedStep + Clone + 'static> BoundStep for Stateless<F> {
     fn preview(&self) -> Preview {
-        self.preview.clone()
+        // What it refuses, it refuses when it takes its place behind the steps before it.
+        let outputs = self.fitted.outputs(&self.inputs, true).unwrap_or_default();
+        let columns = outputs.into_iter().map(|group| group.into_iter().map(|o| o.column).collect());
+        Preview { columns: columns.collect(), is_final: true }
     }
 
     fn start(self: Box<Self>) -> Box<dyn FitState> {

@@ -9,6 +9,7 @@
 
 use std::any::Any;
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use arrow::array::ArrayRef;
 
@@ -27,12 +28,19 @@ pub trait Step: Debug + Send + Sync {
     fn takes_the_others(&self) -> bool {
         false
     }
+
+    /// The column that a fit learns from beside those of the selection, and that a transform does without. It
+    /// is the last of the inputs of [`bind`](Self::bind) and of [`FitState::update`], and none of those of the
+    /// fitted step.
+    fn target(&self) -> Option<&str> {
+        None
+    }
 }
 
 /// What is known of a step's outputs before it is fitted.
 #[derive(Clone, Debug)]
 pub struct Preview {
-    /// For each input, the columns that take its place.
+    /// For each input but a target, the columns that take its place.
     pub columns: Vec<Vec<Column>>,
     /// Whether the fit can no longer add, drop or retype any of them.
     pub is_final: bool,
@@ -83,6 +91,11 @@ pub trait FitState: Any + Send {
     /// Bytes on the heap, by capacity.
     fn heap_bytes(&self) -> usize;
 
+    /// The step to use in place of this one where the budget refuses what its vocabulary grows to.
+    fn instead(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Ends the pass.
     ///
     /// # Errors
@@ -114,7 +127,8 @@ pub trait FittedStep: Debug + Send + Sync {
     /// Inputs of kinds that the fit did not have.
     fn outputs(&self, inputs: &[Column], narrow: bool) -> Result<Vec<Vec<OutputColumn>>, Error>;
 
-    /// The values of `outputs`, in their order and types. `first_row` is for messages.
+    /// The values of `outputs`, in their order and types. `first_row` is the number of the first row in the
+    /// whole input, from 0.
     ///
     /// # Errors
     /// A value that the step cannot take.
@@ -124,6 +138,28 @@ pub trait FittedStep: Debug + Send + Sync {
         outputs: &[Vec<Column>],
         first_row: u64,
     ) -> Result<Vec<ArrayRef>, Error>;
+
+    /// The step for the rows that it was fitted on, where it gives them other values than it gives later ones:
+    /// what it learnt without them. A step read from an archive has none.
+    fn training(&self) -> Option<Arc<dyn FittedStep>> {
+        None
+    }
+
+    /// The column that it learnt from and does without.
+    fn target(&self) -> Option<&str> {
+        None
+    }
+
+    /// The step without its `place`-th input; `None` if the other outputs depend on it.
+    fn without(&self, place: usize) -> Option<Arc<dyn FittedStep>> {
+        let _ = place;
+        None
+    }
+
+    /// Whether the rows must pass through it even where nobody wants what it makes, since it refuses some.
+    fn refuses_rows(&self) -> bool {
+        false
+    }
 
     /// What was learnt, for the archive.
     ///

@@ -122,7 +122,7 @@ fn incremental_code(kind: &incremental::ErrorKind) -> u8 {
     use incremental::ErrorKind as Kind;
     match kind {
         Kind::UnknownCategory { .. } | Kind::Value { .. } | Kind::InputDiffers { .. } => 3,
-        Kind::Budget(_) => 4,
+        Kind::Budget(_) | Kind::VocabularyFull { .. } | Kind::TooWide { .. } => 4,
         Kind::InputChanged | Kind::Archive { .. } | Kind::Io(_) | Kind::Arrow(_) => 1,
         _ => 2,
     }

@@ -177,6 +177,25 @@ impl Job {
         self.loader = self.loader.clone().with_type_hints(hints).with_downcast(downcast);
     }
 
+    /// As [`demand`](Self::demand) and [`scan`](Self::scan), where the input may lack some of the columns.
+    pub(crate) fn scan_demanding(
+        &mut self,
+        mut hints: Vec<(String, TypeHint)>,
+        downcast: Downcast,
+        may_lack: impl Fn(&str) -> bool,
+    ) -> Result<Scan, Failure> {
+        let loader = self.loader.clone();
+        loop {
+            self.demand(hints.clone(), downcast);
+            let scanned = self.scan();
+            let Err(Failure::Loader(error)) = &scanned else { return scanned };
+            let lacking = error.column().filter(|name| is_unknown_column(error) && may_lack(name));
+            let Some(lacking) = lacking else { return scanned };
+            hints.retain(|(name, _)| name != lacking);
+            self.loader = loader.clone();
+        }
+    }
+
     /// Finds the exact types of the whole input.
     pub(crate) fn scan(&mut self) -> Result<Scan, Failure> {
         let phase = self.monitor.scope("scan");
@@ -186,6 +205,10 @@ impl Job {
             Some(file) => file.write(reject),
             None => Ok(()),
         });
+        // That is said before the first record, so that no reject has been met.
+        if scan.as_ref().is_err_and(is_unknown_column) {
+            return Ok(scan?);
+        }
         if let Some(file) = self.rejects.take() {
             file.finish()?;
         }
@@ -358,6 +381,10 @@ impl Sizing for CountingSizing {
         self.last = Some(limit);
         limit
     }
+}
+
+fn is_unknown_column(error: &chunked_loader::Error) -> bool {
+    matches!(error.kind(), chunked_loader::ErrorKind::UnknownColumn { .. })
 }
 
 /// The columns of a scanned input as the steps see them.

@@ -13,7 +13,7 @@ use arrow::datatypes::Int8Type;
 use arrow::record_batch::RecordBatch;
 use incremental::{Column, Error, Fitting, Pipeline, Recipe};
 use libfuzzer_sys::fuzz_target;
-use monitor::Monitor;
+use monitor::{Budget, Bytes, Monitor};
 
 /// A column of each kind, named by one letter, with missing values among the others.
 fn table() -> &'static (RecordBatch, Vec<Column>) {
@@ -42,7 +42,10 @@ fn table() -> &'static (RecordBatch, Vec<Column>) {
 
 fn fit_and_apply(recipe: Recipe) -> Result<(), Error> {
     let (batch, columns) = table();
-    let mut fitting = Fitting::new(recipe, columns, &Monitor::unbounded());
+    // A recipe may ask for billions of columns.
+    let budget = Budget::new(Bytes::from(64usize << 20));
+    let monitor = Monitor::builder().with_budget(budget).build().expect("a budget is all it needs");
+    let mut fitting = Fitting::new(recipe, columns, &monitor);
     while let Some(mut pass) = fitting.next_pass()? {
         let wanted = batch.project(pass.projection())?;
         pass.update(&wanted, 0)?;

@@ -234,7 +234,7 @@ impl Counts {
 
 /// Bytes that a heap allocation of `length` takes: the usual allocators of 64-bit systems give out
 /// multiples of 16, of which they keep 8, and never less than 32.
-fn allocated(length: usize) -> usize {
+pub(super) fn allocated(length: usize) -> usize {
     if length == 0 { 0 } else { (length + 8).next_multiple_of(16).max(32) }
 }
 

@@ -8,12 +8,14 @@
 //! | [`Extrema`] | least and greatest value | none |
 //! | [`OrderStatistics`] | median and any quantile, in one to four passes | at most 1.1 MiB for a median |
 //! | [`Counts`] | how often each [`Category`] occurs | grows with the distinct values |
+//! | [`TermCounts`] | in how many documents each term occurs, and how often | grows with the distinct terms |
 //!
 //! Every state has `update` or `add`, `merge`, and `heap_bytes`, which counts capacity; the size of
 //! the state itself comes on top. NaN is a missing value everywhere, and −0.0 is 0.0.
 
 mod category;
 mod comoments;
+mod compact_moments;
 mod counts;
 mod exact_product_sum;
 mod exact_sum;
@@ -26,9 +28,11 @@ mod python_float;
 mod quantile;
 mod rounding;
 mod superaccumulator;
+mod term_counts;
 
 pub use category::Category;
 pub use comoments::Comoments;
+pub(crate) use compact_moments::CompactMoments;
 pub use counts::Counts;
 pub use exact_product_sum::ExactProductSum;
 pub use exact_sum::{ExactSquareSum, ExactSum};
@@ -40,3 +44,4 @@ pub use ordered_float::OrderedFloat;
 pub use python_float::PythonFloat;
 pub use quantile::{Level, QuantileMethod, interpolate};
 pub use rounding::{round_ratio, round_sqrt_ratio};
+pub use term_counts::TermCounts;

@@ -2,6 +2,8 @@
 //!
 //! Neither has parameters, learns anything or needs a pass.
 
+use std::sync::Arc;
+
 use arrow::array::ArrayRef;
 
 use crate::column::Column;
@@ -23,13 +25,13 @@ pub(super) fn parse_select(_: &mut Params) -> Result<Box<dyn Step>, Error> {
     Ok(Box::new(DropColumns { others: true }))
 }
 
-pub(super) fn decode(_: serde_json::Value, _: &[String]) -> Result<Box<dyn FittedStep>, Error> {
-    Ok(Box::new(Dropped {}))
+pub(super) fn decode(_: serde_json::Value, inputs: &[String]) -> Result<Box<dyn FittedStep>, Error> {
+    Ok(Box::new(Dropped { inputs: inputs.len() }))
 }
 
 impl Step for DropColumns {
     fn bind(&self, inputs: &[Column]) -> Result<Box<dyn BoundStep>, Error> {
-        Stateless::bound(Dropped {}, inputs)
+        Ok(Stateless::bind(Dropped { inputs: inputs.len() }, inputs))
     }
 
     fn takes_the_others(&self) -> bool {
@@ -38,15 +40,21 @@ impl Step for DropColumns {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Dropped {}
+struct Dropped {
+    inputs: usize,
+}
 
 impl FittedStep for Dropped {
-    fn outputs(&self, inputs: &[Column], _: bool) -> Result<Vec<Vec<OutputColumn>>, Error> {
-        Ok(vec![Vec::new(); inputs.len()])
+    fn outputs(&self, _: &[Column], _: bool) -> Result<Vec<Vec<OutputColumn>>, Error> {
+        Ok(vec![Vec::new(); self.inputs])
     }
 
     fn transform(&self, _: &[ArrayRef], _: &[Vec<Column>], _: u64) -> Result<Vec<ArrayRef>, Error> {
         Ok(Vec::new())
+    }
+
+    fn without(&self, _: usize) -> Option<Arc<dyn FittedStep>> {
+        Some(Arc::new(Dropped { inputs: self.inputs - 1 }))
     }
 
     fn encode(&self) -> Result<serde_json::Value, Error> {

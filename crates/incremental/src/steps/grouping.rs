@@ -16,16 +16,12 @@ enum MinFrequency {
     Share(f64),
 }
 
-/// See the module's documentation.
+/// The parameter `categories`: for each column the list of its categories, or none for those of the data.
 #[derive(Clone, Debug)]
-pub(super) struct Grouping {
-    declared: Option<Vec<Vec<ParamValue>>>,
-    min_frequency: Option<MinFrequency>,
-    max_categories: Option<u64>,
-}
+pub(super) struct Declared(Option<Vec<Vec<ParamValue>>>);
 
-impl Grouping {
-    pub(super) fn parse(params: &mut Params) -> Result<Grouping, Error> {
+impl Declared {
+    pub(super) fn parse(params: &mut Params) -> Result<Declared, Error> {
         let expected = "\"auto\", or for each column the list of its categories";
         let declared = params.read("categories", None, expected, |value| match value {
             ParamValue::Text(word) if word == "auto" => Some(None),
@@ -38,22 +34,12 @@ impl Grouping {
             }
             _ => None,
         })?;
-        let expected = "a number of rows from 1, or a share of them between 0 and 1";
-        let min_frequency = params.read_optional("min_frequency", expected, |value| match *value {
-            ParamValue::Int(rows @ 1..) => Some(MinFrequency::Rows(rows as u64)),
-            ParamValue::Float(share) if share > 0.0 && share < 1.0 => Some(MinFrequency::Share(share)),
-            _ => None,
-        })?;
-        let max_categories =
-            params.read_optional("max_categories", "a whole number from 1", |value| match *value {
-                ParamValue::Int(most @ 1..) => Some(most as u64),
-                _ => None,
-            })?;
-        Ok(Grouping { declared, min_frequency, max_categories })
+        Ok(Declared(declared))
     }
 
+    /// Refuses another number of lists than there are columns.
     pub(super) fn check(&self, inputs: &[Column]) -> Result<(), Error> {
-        match &self.declared {
+        match &self.0 {
             Some(lists) if lists.len() != inputs.len() => Err(Error::parameter(
                 "categories",
                 format!("{} lists", lists.len()),
@@ -70,11 +56,56 @@ impl Grouping {
         input: &Column,
         unknown_is_error: bool,
     ) -> Result<VocabularyFit, Error> {
-        let declared = match &self.declared {
+        let declared = match &self.0 {
             None => None,
             Some(lists) => Some(declared_categories(&lists[index], input)?),
         };
         Ok(VocabularyFit::new(input.kind, declared, unknown_is_error))
+    }
+
+    /// Whether the categories are those of the data.
+    pub(super) fn is_auto(&self) -> bool {
+        self.0.is_none()
+    }
+}
+
+/// See the module's documentation.
+#[derive(Clone, Debug)]
+pub(super) struct Grouping {
+    declared: Declared,
+    min_frequency: Option<MinFrequency>,
+    max_categories: Option<u64>,
+}
+
+impl Grouping {
+    pub(super) fn parse(params: &mut Params) -> Result<Grouping, Error> {
+        let declared = Declared::parse(params)?;
+        let expected = "a number of rows from 1, or a share of them between 0 and 1";
+        let min_frequency = params.read_optional("min_frequency", expected, |value| match *value {
+            ParamValue::Int(rows @ 1..) => Some(MinFrequency::Rows(rows as u64)),
+            ParamValue::Float(share) if share > 0.0 && share < 1.0 => Some(MinFrequency::Share(share)),
+            _ => None,
+        })?;
+        let max_categories =
+            params.read_optional("max_categories", "a whole number from 1", |value| match *value {
+                ParamValue::Int(most @ 1..) => Some(most as u64),
+                _ => None,
+            })?;
+        Ok(Grouping { declared, min_frequency, max_categories })
+    }
+
+    pub(super) fn check(&self, inputs: &[Column]) -> Result<(), Error> {
+        self.declared.check(inputs)
+    }
+
+    /// See [`Declared::start`].
+    pub(super) fn start(
+        &self,
+        index: usize,
+        input: &Column,
+        unknown_is_error: bool,
+    ) -> Result<VocabularyFit, Error> {
+        self.declared.start(index, input, unknown_is_error)
     }
 
     /// Which of `counts` are infrequent. As scikit-learn: the rarest go first, among equals those that sort first.

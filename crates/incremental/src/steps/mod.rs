@@ -1,17 +1,25 @@
 //! The steps, each in a file of its own, and the one table that knows them by name.
 
+mod analyzer;
 mod cast;
 mod categories;
 mod choose_columns;
 mod clip;
+mod count_encoder;
+mod date_parts;
+mod documents;
+mod feature_hasher;
 mod fill;
 mod grouping;
+mod hashing_vectorizer;
 mod jacobi;
 mod k_bins_discretizer;
 mod k_means_bins;
 mod log1p;
 mod max_abs_scaler;
 mod min_max_scaler;
+mod missing;
+mod missing_indicator;
 mod number_type;
 mod one_hot_encoder;
 mod ordinal_encoder;
@@ -25,6 +33,11 @@ mod quantiles;
 mod robust_scaler;
 mod simple_imputer;
 mod standard_scaler;
+mod target_encoded;
+mod target_encoder;
+mod target_sums;
+mod target_tallies;
+mod tfidf_vectorizer;
 mod variance_threshold;
 mod vocabulary;
 
@@ -70,6 +83,33 @@ pub(crate) const STEPS: &[StepKind] = &[
         parse: ordinal_encoder::parse,
         decode: FittedColumns::<ordinal_encoder::Ordinal>::decode,
     },
+    StepKind {
+        name: "missing_indicator",
+        parse: missing_indicator::parse,
+        decode: FittedColumns::<missing_indicator::Indicator>::decode,
+    },
+    StepKind {
+        name: "date_parts",
+        parse: date_parts::parse,
+        decode: FittedColumns::<date_parts::TakenApart>::decode,
+    },
+    StepKind {
+        name: "count_encoder",
+        parse: count_encoder::parse,
+        decode: FittedColumns::<count_encoder::Counted>::decode,
+    },
+    StepKind {
+        name: "hashing_vectorizer",
+        parse: hashing_vectorizer::parse,
+        decode: FittedColumns::<hashing_vectorizer::Hashed>::decode,
+    },
+    StepKind { name: "feature_hasher", parse: feature_hasher::parse, decode: feature_hasher::decode },
+    StepKind {
+        name: "tfidf_vectorizer",
+        parse: tfidf_vectorizer::parse,
+        decode: FittedColumns::<tfidf_vectorizer::Weighted>::decode,
+    },
+    StepKind { name: "target_encoder", parse: target_encoder::parse, decode: target_encoder::decode },
     StepKind { name: "select_columns", parse: choose_columns::parse_select, decode: choose_columns::decode },
     StepKind { name: "drop_columns", parse: choose_columns::parse_drop, decode: choose_columns::decode },
     // Steps that compute with numbers.
@@ -112,17 +152,6 @@ pub(crate) const STEPS: &[StepKind] = &[
         decode: polynomial_features::decode,
     },
     StepKind { name: "pca", parse: pca::parse, decode: pca::decode },
-];
-
-/// Steps that recipes may name and that this version does not have.
-pub(crate) const NOT_BUILT: &[&str] = &[
-    "missing_indicator",
-    "target_encoder",
-    "count_encoder",
-    "feature_hasher",
-    "date_parts",
-    "hashing_vectorizer",
-    "tfidf_vectorizer",
 ];
 
 /// The step of that name.

@@ -132,6 +132,7 @@ struct Fitting {
 
 impl ColumnState for Fitting {
     type Fitted = OneHot;
+    const INSTEAD: Option<&'static str> = Some("feature_hasher");
 
     fn update(&mut self, values: &ArrayRef, first_row: u64) -> Result<(), Error> {
         self.vocabulary.update(values, first_row)

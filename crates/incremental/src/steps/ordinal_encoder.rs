@@ -122,6 +122,7 @@ struct Fitting {
 
 impl ColumnState for Fitting {
     type Fitted = Ordinal;
+    const INSTEAD: Option<&'static str> = Some("feature_hasher");
 
     fn update(&mut self, values: &ArrayRef, first_row: u64) -> Result<(), Error> {
         self.vocabulary.update(values, first_row)

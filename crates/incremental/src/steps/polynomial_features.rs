@@ -87,7 +87,7 @@ impl Step for PolynomialFeatures {
             )));
         }
         let fitted = Polynomial { step: *self, inputs: inputs.iter().map(|c| c.name.clone()).collect() };
-        Stateless::bound(fitted, inputs)
+        Ok(Stateless::bind(fitted, inputs))
     }
 }
 

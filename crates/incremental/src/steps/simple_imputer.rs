@@ -25,12 +25,13 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, BooleanArray};
-use arrow::buffer::{BooleanBuffer, NullBuffer};
+use arrow::buffer::NullBuffer;
 use arrow::compute::filter;
 use serde::{Deserialize, Serialize};
 
 use super::categories;
 use super::fill;
+use super::missing;
 use crate::column::{Column, ValueKind};
 use crate::error::{Error, ErrorKind};
 use crate::numeric;
@@ -69,16 +70,11 @@ pub(super) fn parse(params: &mut Params) -> Result<Box<dyn Step>, Error> {
             ("constant", Strategy::Constant),
         ],
     )?;
-    let scalar = |value: &ParamValue| match value {
-        ParamValue::List(_) | ParamValue::Other(_) => None,
-        value => Some(value.clone()),
-    };
-    let fill_value = params.read_optional("fill_value", "a number, a text or a bool", scalar)?;
-    let missing_values = params.read_optional("missing_values", "a number, a text or nan", scalar)?;
+    let fill_value = params.read_optional("fill_value", "a number, a text or a bool", missing::scalar)?;
     Ok(PerColumn::boxed(SimpleImputer {
         strategy,
         fill_value,
-        missing_values: missing_values.filter(|v| !v.as_f64().is_some_and(f64::is_nan)),
+        missing_values: missing::parse(params)?,
         add_indicator: params.flag("add_indicator", false)?,
         keep_empty_features: params.flag("keep_empty_features", false)?,
     }))
@@ -118,10 +114,7 @@ impl ColumnStep for SimpleImputer {
             Strategy::MostFrequent => Statistic::MostFrequent(Box::default()),
             Strategy::Constant => Statistic::Constant(self.constant(input.kind)?),
         };
-        let missing_value = match &self.missing_values {
-            None => None,
-            Some(value) => categories::category_of("missing_values", value, input.kind)?,
-        };
+        let missing_value = missing::category(self.missing_values.as_ref(), input.kind)?;
         Ok(Fitting {
             step: Arc::clone(self),
             kind: input.kind,
@@ -167,7 +160,7 @@ impl ColumnState for Fitting {
     type Fitted = Imputed;
 
     fn update(&mut self, values: &ArrayRef, first_row: u64) -> Result<(), Error> {
-        let observed = observed(values, self.missing_value.as_ref(), first_row)?;
+        let observed = missing::observed(values, self.missing_value.as_ref(), first_row)?;
         let missing = observed.as_ref().map_or(0, NullBuffer::null_count) as u64;
         self.missing += missing;
         self.present += values.len() as u64 - missing;
@@ -273,27 +266,6 @@ impl ColumnState for Fitting {
     }
 }
 
-/// Which values are there, `None` if all are: neither null nor NaN, nor the value that stands for missing.
-fn observed(
-    values: &ArrayRef,
-    missing_value: Option<&Category>,
-    first_row: u64,
-) -> Result<Option<NullBuffer>, Error> {
-    let observed = numeric::observed(values)?;
-    let Some(missing_value) = missing_value else { return Ok(observed) };
-    if let Some(row) = observed.and_then(|observed| observed.iter().position(|is_there| !is_there)) {
-        // As the class: with another value for missing, nobody says what a null is.
-        let expected = "no null where `missing_values` names another value";
-        return Err(
-            Error::new(ErrorKind::Value { found: "null".into(), expected }).in_row(first_row + row as u64)
-        );
-    }
-    let categories = categories::categories_of(values)?;
-    let is_there = |row: usize| categories[row].as_ref() != Some(missing_value);
-    let observed = NullBuffer::new(BooleanBuffer::collect_bool(values.len(), is_there));
-    Ok(Some(observed).filter(|observed| observed.null_count() > 0))
-}
-
 /// What is learnt of a column. No fill: the column had no value and is dropped.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -338,7 +310,7 @@ impl FittedColumn for Imputed {
         outputs: &[Column],
         first_row: u64,
     ) -> Result<Vec<ArrayRef>, Error> {
-        let observed = observed(values, self.missing_value.as_ref(), first_row)?;
+        let observed = missing::observed(values, self.missing_value.as_ref(), first_row)?;
         numeric::refuse_infinities(values, first_row)?;
         let mut arrays = Vec::new();
         let mut outputs = outputs.iter();

@@ -179,6 +179,12 @@ impl Vocabulary {
         self.categories.len()
     }
 
+    /// The same vocabulary, to be looked up apart.
+    pub(super) fn copy(&self) -> Vocabulary {
+        let Vocabulary { kind, has_missing, rows, .. } = *self;
+        Vocabulary { kind, categories: self.categories.clone(), has_missing, rows, lookup: OnceLock::new() }
+    }
+
     /// The category's place; `None` is missing.
     pub(super) fn position(&self, category: Option<&Category>) -> Option<usize> {
         match category {

@@ -89,9 +89,12 @@ impl Input {
         Input { loader, scan, columns, _spool: spool }
     }
 
-    /// As [`open`](Self::open), with text wherever `fitted` has text.
+    /// As [`open`](Self::open), with text wherever `fitted` has text. It may lack a column.
     pub(crate) fn open_like(path: &Path, fitted: &Input) -> Input {
+        let text = std::fs::read_to_string(path).unwrap();
+        let header: Vec<&str> = text.lines().next().unwrap().split(',').collect();
         let texts = fitted.columns.iter().filter(|c| c.kind == ValueKind::Text);
+        let texts = texts.filter(|c| header.contains(&c.name.as_str()));
         Input::open(path, texts.map(|c| (c.name.clone(), TypeHint::Text)).collect())
     }
 

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanArray, DictionaryArray, Float32Array, Float64Array, Int8Array, NullArray, StringArray,
-    UInt64Array,
+    ArrayRef, BooleanArray, Date32Array, DictionaryArray, Float32Array, Float64Array, Int8Array, NullArray,
+    StringArray, TimestampSecondArray, UInt64Array,
 };
 use arrow::compute::concat_batches;
 use arrow::datatypes::Int8Type;
@@ -22,7 +22,7 @@ const ROWS: usize = 40;
 
 fn column() -> impl Strategy<Value = ArrayRef> {
     let floats = select(vec![0.0, -0.0, f64::NAN, 1.5, 2.0, 0.1, -1e308, 1e308, 5e-324, 1e9 + 0.1, -7.0]);
-    let words = select(vec!["a", "b", "nan", "", "Å", "7"]);
+    let words = select(vec!["a", "b", "nan", "", "Å", "7", "a b", "bab  a"]);
     let array = |array: ArrayRef| array;
     prop_oneof![
         vec(weighted(0.8, -3i8..4), ROWS).prop_map(move |v| array(Arc::new(Int8Array::from(v)))),
@@ -34,6 +34,9 @@ fn column() -> impl Strategy<Value = ArrayRef> {
         vec(weighted(0.8, words.clone()), ROWS).prop_map(move |v| array(Arc::new(StringArray::from(v)))),
         vec(weighted(0.8, words), ROWS)
             .prop_map(move |v| array(Arc::new(v.into_iter().collect::<DictionaryArray<Int8Type>>()))),
+        vec(weighted(0.8, -40_000i32..40_000), ROWS).prop_map(move |v| array(Arc::new(Date32Array::from(v)))),
+        vec(weighted(0.8, any::<i32>().prop_map(i64::from)), ROWS)
+            .prop_map(move |v| array(Arc::new(TimestampSecondArray::from(v)))),
         Just(array(Arc::new(NullArray::new(ROWS)))),
     ]
 }
@@ -65,6 +68,19 @@ fn step() -> impl Strategy<Value = String> {
         "use = \"ordinal_encoder\"",
         "use = \"ordinal_encoder\"\nmin_frequency = 4\nencoded_missing_value = -1",
         "use = \"ordinal_encoder\"\nhandle_unknown = \"use_encoded_value\"\nunknown_value = -7\ndtype = \"float32\"",
+        "use = \"missing_indicator\"",
+        "use = \"missing_indicator\"\nfeatures = \"all\"\nmissing_values = 2",
+        "use = \"date_parts\"\nparts = [\"year\", \"second\"]",
+        "use = \"count_encoder\"",
+        "use = \"count_encoder\"\nnormalize = true\nmin_group_size = 0.1\nhandle_missing = \"return_nan\"",
+        "use = \"hashing_vectorizer\"\nn_features = 3\nanalyzer = \"char\"",
+        "use = \"feature_hasher\"\nn_features = 4",
+        "use = \"feature_hasher\"\nn_features = 2\ninput_type = \"string\"\ndtype = \"float32\"",
+        "use = \"tfidf_vectorizer\"\nanalyzer = \"char\"\nngram_range = [1, 2]",
+        "use = \"tfidf_vectorizer\"\nanalyzer = \"char_wb\"\nmax_features = 2\nsublinear_tf = true",
+        "use = \"target_encoder\"\ntarget = \"c0\"",
+        "use = \"target_encoder\"\ntarget = \"c1\"\nsmooth = 2.5\ncv = 2",
+        "use = \"target_encoder\"\ntarget = \"c1\"\ntarget_type = \"multiclass\"",
         "use = \"drop_columns\"",
         "use = \"select_columns\"",
         "use = \"max_abs_scaler\"\nclip = true",
@@ -92,8 +108,19 @@ fn step() -> impl Strategy<Value = String> {
         "use = \"k_bins_discretizer\"\nencode = \"ordinal\"\nquantile_method = \"hazen\"",
         "use = \"k_bins_discretizer\"\nstrategy = \"uniform\"",
     ];
-    let selection =
-        select(vec!["@numeric", "@string", "@bool", "@all", "c*", "c0", "c1", "c2", "c0\", \"c1", "*_a"]);
+    let selection = select(vec![
+        "@numeric",
+        "@string",
+        "@bool",
+        "@temporal",
+        "@all",
+        "c*",
+        "c0",
+        "c1",
+        "c2",
+        "c0\", \"c1",
+        "*_a",
+    ]);
     (select(steps), selection).prop_map(|(step, columns)| format!("{step}\ncolumns = [\"{columns}\"]"))
 }
 
@@ -154,12 +181,13 @@ proptest! {
         let read = Pipeline::from_bytes(&bytes).unwrap();
         prop_assert_eq!(&bytes, &read.to_bytes().unwrap());
         for narrow in [true, false] {
-            // A step that learns nothing meets a value that it cannot take only here.
-            let whole = apply(&pipeline, &table, narrow);
-            match (whole, transform_cut(&read, &table, rows, narrow)) {
-                (Ok(whole), Ok(cut)) => prop_assert_eq!(&whole, &cut),
-                (Err(_), Err(_)) => {}
-                (whole, cut) => panic!("{:?} but in batches {:?}", whole.err(), cut.err()),
+            for (whole, cut) in [(&pipeline, &read), (&pipeline.training(), &in_batches.training())] {
+                // A step that learns nothing meets a value that it cannot take only here.
+                match (apply(whole, &table, narrow), transform_cut(cut, &table, rows, narrow)) {
+                    (Ok(whole), Ok(cut)) => prop_assert_eq!(&whole, &cut),
+                    (Err(_), Err(_)) => {}
+                    (whole, cut) => panic!("{:?} but in batches {:?}", whole.err(), cut.err()),
+                }
             }
         }
     }
@@ -171,6 +199,8 @@ proptest! {
         for tree in 0..6 {
             let (pipeline, _) = fit_by(&steps, &table, |pass, wanted| merged(pass, wanted, tree)).unwrap();
             prop_assert_eq!(whole.to_bytes().unwrap(), pipeline.to_bytes().unwrap(), "tree {}", tree);
+            let training = apply(&pipeline.training(), &table, true).ok();
+            prop_assert_eq!(apply(&whole.training(), &table, true).ok(), training, "tree {}", tree);
         }
     }
 

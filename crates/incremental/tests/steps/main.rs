@@ -3,12 +3,18 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 mod archive;
+mod count_encoder;
 mod cuts;
+mod date_parts;
 mod encoders;
+mod hashing;
 mod imputer;
+mod missing_indicator;
 mod numbers;
 mod parameters;
 mod pipelines;
 mod scalers;
 mod support;
+mod target_encoder;
+mod tfidf_vectorizer;
 mod together;

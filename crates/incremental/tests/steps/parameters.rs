@@ -7,7 +7,12 @@ use crate::support::recipe;
 
 fn parse(step: &str, parameter: &str) -> Result<(), String> {
     // A code for the unseen is demanded as soon as there may be one.
-    let rest = if parameter.contains("use_encoded_value") { "\nunknown_value = -1" } else { "" };
+    let rest = match step {
+        _ if parameter.contains("use_encoded_value") => "\nunknown_value = -1",
+        "target_encoder" if !parameter.starts_with("target =") => "\ntarget = \"y\"",
+        "date_parts" if !parameter.starts_with("parts") => "\nparts = \"day\"",
+        _ => "",
+    };
     let step = format!("use = \"{step}\"\ncolumns = [\"c\"]\n{parameter}{rest}");
     Recipe::parse(&recipe(&[&step])).map(|_| ()).map_err(|e| e.to_string())
 }
@@ -243,6 +248,199 @@ const PARAMETERS: &[(&str, &str, Values, Values, &str)] = &[
         "one of \"auto\", \"QR\", \"LU\", \"none\"",
     ),
     ("pca", "random_state", SEEDS, NO_SEEDS, SEED),
+    (
+        "missing_indicator",
+        "missing_values",
+        &["1", "nan", "\"?\""],
+        &["[1]", "{ a = 1 }"],
+        "a number, a text or nan",
+    ),
+    (
+        "missing_indicator",
+        "features",
+        &["\"missing-only\"", "\"all\""],
+        &["\"some\"", "1"],
+        "one of \"missing-only\", \"all\"",
+    ),
+    (
+        "missing_indicator",
+        "sparse",
+        &["true", "false", "\"auto\""],
+        &["1", "\"true\""],
+        "true, false or \"auto\"",
+    ),
+    ("missing_indicator", "error_on_new", FLAGS, NO_FLAGS, FLAG),
+    (
+        "date_parts",
+        "parts",
+        &["[\"year\", \"dayofyear\"]", "\"month\""],
+        &["[]", "[\"year\", \"year\"]", "\"week\"", "1"],
+        PARTS,
+    ),
+    ("count_encoder", "normalize", FLAGS, NO_FLAGS, FLAG),
+    (
+        "count_encoder",
+        "min_group_size",
+        &["0", "12", "0.5", "\"none\""],
+        &["-1", "1.0", "2.5", "\"few\"", "{ a = 1 }"],
+        "a number of rows from 0, or a share of them between 0 and 1",
+    ),
+    (
+        "count_encoder",
+        "combine_min_nan_groups",
+        &["true", "\"none\""],
+        &["1", "\"always\""],
+        "true, false or \"force\"",
+    ),
+    ("count_encoder", "min_group_name", &["\"none\""], &["1", "[\"a\"]"], "a text"),
+    (
+        "count_encoder",
+        "handle_unknown",
+        &["\"value\"", "\"return_nan\"", "\"error\"", "-1", "\"none\""],
+        &["0.5", "\"ignore\"", "true"],
+        "\"value\", \"return_nan\", \"error\" or a whole number",
+    ),
+    (
+        "count_encoder",
+        "handle_missing",
+        &["\"value\"", "\"return_nan\"", "\"error\""],
+        &["\"ignore\"", "0"],
+        "one of \"value\", \"return_nan\", \"error\"",
+    ),
+    (
+        "count_encoder",
+        "drop_invariant",
+        &["false"],
+        &["true", "0"],
+        "false; `variance_threshold` drops such columns",
+    ),
+    ("count_encoder", "verbose", &["0", "3"], &["true"], "a whole number"),
+    ("count_encoder", "return_df", FLAGS, NO_FLAGS, FLAG),
+    ("hashing_vectorizer", "n_features", N_FEATURES, NO_N_FEATURES, FEATURES),
+    ("hashing_vectorizer", "binary", FLAGS, NO_FLAGS, FLAG),
+    ("hashing_vectorizer", "alternate_sign", FLAGS, NO_FLAGS, FLAG),
+    ("hashing_vectorizer", "norm", &["\"l1\"", "\"l2\"", "\"none\""], &["\"max\"", "2"], NORMS),
+    ("hashing_vectorizer", "dtype", FLOATS, NO_FLOATS, FLOAT),
+    ("hashing_vectorizer", "lowercase", FLAGS, NO_FLAGS, FLAG),
+    (
+        "hashing_vectorizer",
+        "strip_accents",
+        &["\"ascii\"", "\"unicode\"", "\"none\""],
+        &["true"],
+        "\"ascii\", \"unicode\" or \"none\"",
+    ),
+    (
+        "hashing_vectorizer",
+        "analyzer",
+        &["\"word\"", "\"char\"", "\"char_wb\""],
+        &["\"words\""],
+        "one of \"word\", \"char\", \"char_wb\"",
+    ),
+    (
+        "hashing_vectorizer",
+        "stop_words",
+        &["\"english\"", "[\"a\"]", "[]", "\"none\""],
+        &["\"german\"", "[1]"],
+        "\"english\", a list of words, or \"none\"",
+    ),
+    (
+        "hashing_vectorizer",
+        "ngram_range",
+        &["[1, 1]", "[2, 5]"],
+        &["[0, 1]", "[2, 1]", "[1]", "1", "[1.0, 2]"],
+        "two whole numbers from 1, the smaller first, such as [1, 2]",
+    ),
+    ("hashing_vectorizer", "input", &["\"content\""], &["\"filename\"", "\"file\""], "one of \"content\""),
+    (
+        "hashing_vectorizer",
+        "encoding",
+        &["\"utf-8\""],
+        &["\"latin-1\""],
+        "\"utf-8\": texts are decoded where they are read",
+    ),
+    (
+        "hashing_vectorizer",
+        "decode_error",
+        &["\"strict\"", "\"ignore\"", "\"replace\""],
+        &["\"skip\""],
+        "one of \"strict\", \"ignore\", \"replace\"",
+    ),
+    ("feature_hasher", "n_features", N_FEATURES, NO_N_FEATURES, FEATURES),
+    (
+        "feature_hasher",
+        "input_type",
+        &["\"dict\"", "\"pair\"", "\"string\""],
+        &["\"list\""],
+        "one of \"dict\", \"pair\", \"string\"",
+    ),
+    ("feature_hasher", "alternate_sign", FLAGS, NO_FLAGS, FLAG),
+    ("feature_hasher", "dtype", FLOATS, NO_FLOATS, FLOAT),
+    (
+        "target_encoder",
+        "target",
+        &["\"y\""],
+        &["1", "[\"y\"]", "true"],
+        "the name of the column to learn from",
+    ),
+    ("target_encoder", "categories", CATEGORIES, NO_CATEGORIES, CATEGORY_LISTS),
+    (
+        "target_encoder",
+        "target_type",
+        &["\"auto\"", "\"continuous\"", "\"binary\"", "\"multiclass\""],
+        &["\"ordinal\"", "1"],
+        "one of \"auto\", \"continuous\", \"binary\", \"multiclass\"",
+    ),
+    (
+        "target_encoder",
+        "smooth",
+        &["\"auto\"", "0", "2.5", "1e300"],
+        &["-1", "nan", "inf", "\"none\"", "true"],
+        "\"auto\" or a number from 0",
+    ),
+    (
+        "target_encoder",
+        "cv",
+        &["2", "100", "\"none\""],
+        &["1", "101", "5.0", "\"auto\""],
+        "a whole number from 2 to 100",
+    ),
+    (
+        "target_encoder",
+        "random_state",
+        &["0", "42", "\"none\""],
+        &["-1", "0.5", "\"random\""],
+        "a whole number from 0",
+    ),
+    (
+        "target_encoder",
+        "shuffle",
+        &["true"],
+        &["false", "1"],
+        "true: rows go to folds by a hash of their number",
+    ),
+    ("tfidf_vectorizer", "max_df", TEXTS, NO_TEXTS, SOME_TEXTS),
+    ("tfidf_vectorizer", "min_df", TEXTS, NO_TEXTS, SOME_TEXTS),
+    ("tfidf_vectorizer", "max_features", MOST, NO_MOST, WHOLE),
+    (
+        "tfidf_vectorizer",
+        "vocabulary",
+        &["[\"a\", \"b\"]", "\"none\""],
+        &["[]", "[\"a\", \"a\"]", "[1]", "\"a\"", "{ a = 0 }"],
+        "a list of terms, each once",
+    ),
+    ("tfidf_vectorizer", "binary", FLAGS, NO_FLAGS, FLAG),
+    ("tfidf_vectorizer", "use_idf", FLAGS, NO_FLAGS, FLAG),
+    ("tfidf_vectorizer", "smooth_idf", FLAGS, NO_FLAGS, FLAG),
+    ("tfidf_vectorizer", "sublinear_tf", FLAGS, NO_FLAGS, FLAG),
+    ("tfidf_vectorizer", "norm", &["\"l1\"", "\"l2\"", "\"none\""], &["\"max\"", "2"], NORMS),
+    ("tfidf_vectorizer", "dtype", FLOATS, NO_FLOATS, FLOAT),
+    (
+        "tfidf_vectorizer",
+        "ngram_range",
+        &["[1, 1]", "[2, 5]"],
+        &["[0, 1]"],
+        "two whole numbers from 1, the smaller first, such as [1, 2]",
+    ),
 ];
 
 const NUMBERS: &[&str] = &["-3", "0.5", "1e300"];
@@ -250,6 +448,20 @@ const NO_NUMBERS: &[&str] = &["inf", "nan", "\"0\"", "[1]"];
 const SEEDS: &[&str] = &["0", "42", "\"none\""];
 const NO_SEEDS: &[&str] = &["-1", "1.5", "\"a\""];
 const SEED: &str = "a whole number from 0";
+const TEXTS: Values = &["1", "20", "0.0", "0.5", "1.0"];
+const NO_TEXTS: Values = &["0", "-1", "1.5", "-0.5", "nan", "\"all\""];
+const SOME_TEXTS: &str = "a number of texts from 1, or a share of them from 0.0 to 1.0";
+
+const N_FEATURES: Values = &["1", "16", "2147483647"];
+const NO_N_FEATURES: Values = &["0", "-1", "2147483648", "16.0", "\"many\""];
+const FEATURES: &str = "a whole number from 1 to 2147483647";
+const NORMS: &str = "one of \"l2\", \"l1\", \"none\"";
+const FLOATS: Values = &["\"float64\"", "\"float32\""];
+const NO_FLOATS: Values = &["\"int8\"", "64"];
+const FLOAT: &str = "one of \"float64\", \"float32\"";
+
+const PARTS: &str =
+    "a list of year, quarter, month, day, dayofweek, dayofyear, hour, minute, second, each at most once";
 
 const FLAGS: &[&str] = &["true", "false"];
 const NO_FLAGS: &[&str] = &["1", "\"true\"", "[true]"];
@@ -301,6 +513,22 @@ fn a_refusal_quotes_the_value() {
     assert_eq!(
         refusal("standard_scaler", "with_means = true"),
         "line 5: unknown key `with_means`; did you mean `with_mean`?"
+    );
+}
+
+#[test]
+fn parameters_of_groups_depend_on_each_other() {
+    let refusal = |parameters: &str| parse("count_encoder", parameters).unwrap_err();
+    for parameter in ["combine_min_nan_groups = false", "min_group_name = \"few\""] {
+        let name = parameter.split(' ').next().unwrap();
+        assert_eq!(
+            refusal(parameter),
+            format!("line 2: `{name}` is given, expected `min_group_size` beside it")
+        );
+    }
+    assert_eq!(
+        refusal("min_group_size = 2\ncombine_min_nan_groups = \"force\"\nhandle_missing = \"return_nan\""),
+        "line 2: `combine_min_nan_groups` is \"force\", expected true or false under `handle_missing = \"return_nan\"`"
     );
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Float64Array};
+use arrow::array::{ArrayRef, Float64Array, StringArray};
 use arrow::record_batch::RecordBatch;
 use incremental::{Column, ErrorKind, Fitting, Lineage, Recipe};
 use monitor::{Budget, Bytes, Monitor};
@@ -184,6 +184,36 @@ fn states_are_reserved_and_refused_by_the_budget() {
     assert!(held < with_sibling, "a sibling has a reservation of its own");
     assert_eq!(at_the_end, Bytes::ZERO);
     assert!(matches!(fit_within(100).unwrap_err().kind(), ErrorKind::Budget(_)));
+}
+
+#[test]
+fn a_vocabulary_beyond_the_budget_is_refused_with_a_way_out() {
+    let words: Vec<String> = (0..10_000).map(|i| format!("word {i} of many")).collect();
+    let column: ArrayRef = Arc::new(StringArray::from(words));
+    let batch = table([("y", Arc::new(Float64Array::from(vec![0.5; 10_000])) as ArrayRef), ("t", column)]);
+    let hasher = "feature_hasher";
+    for (step, instead) in [
+        ("one_hot_encoder", hasher),
+        ("ordinal_encoder", hasher),
+        ("count_encoder", hasher),
+        ("target_encoder", hasher),
+        ("tfidf_vectorizer", "hashing_vectorizer"),
+    ] {
+        let target = if step == "target_encoder" { "\ntarget = \"y\"" } else { "" };
+        let recipe = recipe(&[&format!("use = \"{step}\"\ncolumns = [\"t\"]{target}")]);
+        let recipe = Recipe::parse(&recipe).unwrap();
+        let budget = Budget::new(Bytes::from(256usize << 10));
+        let monitor = Monitor::builder().with_budget(budget).build().unwrap();
+        let mut fitting = Fitting::new(recipe, &columns(&batch), &monitor);
+        let mut pass = fitting.next_pass().unwrap().unwrap();
+        let error = pass.update(&batch.project(pass.projection()).unwrap(), 0).unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::VocabularyFull { .. }));
+        let message = error.to_string();
+        let start = format!("step 1 ({step}): its vocabulary has grown to ");
+        assert!(message.starts_with(&start), "{message}");
+        assert!(message.contains(", and the memory budget of 256.0 KiB cannot give "), "{message}");
+        assert!(message.ends_with(&format!("; use `{instead}`, which keeps none")), "{message}");
+    }
 }
 
 #[test]

@@ -21,5 +21,6 @@ pub(super) fn run(args: &FitTransform) -> Result<(), Failure> {
     if let Some(path) = &args.save {
         fit::save(&pipeline, path, args.output.overwrite)?;
     }
-    transform::apply(&mut job, &scan, &pipeline, target)
+    // What is saved is for later rows.
+    transform::apply(&mut job, &scan, &pipeline.training(), target)
 }

@@ -23,9 +23,10 @@ pub(super) fn run(args: &Transform) -> Result<(), Failure> {
     let is_free = |name: &str| fixed.iter().all(|(fixed, _)| fixed != name);
     let texts = pipeline.input().iter().filter(|c| c.kind == ValueKind::Text && is_free(&c.name));
     let hints = texts.map(|column| (column.name.clone(), TypeHint::Text)).collect();
-    job.demand(hints, pipeline_downcast(job.settings.downcast));
     let name = job.input_name();
-    let scan = job.scan().map_err(|failure| missing_column(failure, &pipeline, &name))?;
+    let downcast = pipeline_downcast(job.settings.downcast);
+    let scan = job.scan_demanding(hints, downcast, |column| pipeline.is_target(column));
+    let scan = scan.map_err(|failure| missing_column(failure, &pipeline, &name))?;
     apply(&mut job, &scan, &pipeline, target)
 }
 

@@ -1,9 +1,10 @@
 //! How large the next batch may be.
 //!
 //! ```text
-//!  Observation ──► AutoSize ──► policy ──► BatchLimit ──► the loader cuts the batch there,
-//!  budget, what     state        a pure     rows, bytes    or where its reservation is refused
-//!  is reserved                   function
+//!  Observation ──► Policy ──► Decision ──► BatchLimit ──► the loader cuts the batch there,
+//!  budget, what     a pure     limit,       rows, bytes    or where its reservation is refused
+//!  is reserved,     function   state,
+//!  what presses     and state  reason
 //! ```
 //!
 //! Bytes first: a batch may take its share of what the budget has left. Feedback second: a share that shrinks is
@@ -33,8 +34,9 @@
 
 mod auto_size;
 mod batch_rows;
+mod law;
 mod policy;
 
-pub use auto_size::AutoSize;
+pub use auto_size::{AutoSize, MAX_BATCH_BYTES, MAX_BATCH_ROWS};
 pub use batch_rows::{BatchRows, ParseBatchRowsError};
-pub use policy::{MAX_BATCH_BYTES, MAX_BATCH_ROWS};
+pub use policy::{Decision, Policy, Reason, State};

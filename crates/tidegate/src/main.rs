@@ -11,6 +11,7 @@ mod interrupt;
 mod job;
 mod metrics;
 mod output;
+mod outside;
 mod pages_back;
 mod progress;
 mod rejects_file;

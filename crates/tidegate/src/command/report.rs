@@ -58,7 +58,7 @@ pub(super) fn summary(job: &Job, scan: &Scan, sizes: &BatchSizes) -> Result<Summ
     summary.passes = job.passes();
     summary.batches = sizes.count();
     summary.batch_rows = sizes.summary();
-    summary.resizes = job.resizes();
+    summary.resizes = job.sizing.resizes();
     let nulls: Vec<u64> = scan.columns().iter().map(|c| c.nulls).collect();
     summary.set_schema(scan.schema(), &nulls);
     Ok(summary)

@@ -21,9 +21,10 @@ use crate::policy::Decision;
 /// let recorder = Recorder::new(100);
 /// let mut policy = AutoSize::new();
 /// let seen = Observation { budget: Bytes::mib(64), ..Observation::default() };
+/// let phase = "load".into();
 /// for _ in 0..1000 {
 ///     let decision = policy.decide(&seen);
-///     recorder.record(&"load".into(), &seen, &decision);
+///     recorder.record(&phase, &seen, &decision);
 /// }
 /// let entries = recorder.entries();
 /// assert!(entries.len() <= 100 && recorder.decisions() == 1000);
@@ -82,10 +83,11 @@ impl Recorder {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes a decision of the phase `phase`.
+    /// Notes a decision of the phase `phase`. Another `Arc` is another phase, though it has the same name, as where a fit
+    /// takes several passes.
     pub fn record(&self, phase: &Arc<str>, seen: &Observation, decision: &Decision) {
         let trace = &mut *self.lock();
-        let before = trace.latest.as_ref().filter(|before| before.phase == *phase);
+        let before = trace.latest.as_ref().filter(|before| Arc::ptr_eq(&before.phase, phase));
         trace.resizes += u64::from(before.is_some_and(|before| before.decision.limit != decision.limit));
         let is_change = before.is_none_or(|before| before.decision.state != decision.state);
         let entry = Entry {
@@ -174,14 +176,15 @@ mod tests {
         }
     }
 
-    fn record(recorder: &Recorder, phase: &str, state: State, rows: usize) {
-        recorder.record(&phase.into(), &Observation::default(), &decision(state, rows));
+    fn record(recorder: &Recorder, phase: &Arc<str>, state: State, rows: usize) {
+        recorder.record(phase, &Observation::default(), &decision(state, rows));
     }
 
     #[test]
     fn sizes_are_compared_within_a_phase() {
         let recorder = Recorder::new(8);
-        for (phase, rows) in [("fit", 1), ("fit", 1), ("fit", 2), ("transform", 3), ("transform", 3)] {
+        let [fit, again]: [Arc<str>; 2] = ["fit".into(), "fit".into()];
+        for (phase, rows) in [(&fit, 1), (&fit, 1), (&fit, 2), (&again, 3), (&again, 3)] {
             record(&recorder, phase, State::Steady, rows);
         }
         assert_eq!((recorder.resizes(), recorder.decisions()), (1, 5));
@@ -195,11 +198,11 @@ mod tests {
         fn changes_stay_as_long_as_they_fit(
             most in 8usize..64, length in 1usize..2_000, changes in proptest::collection::btree_set(0usize..2_000, 0..6),
         ) {
-            let recorder = Recorder::new(most);
+            let (recorder, load) = (Recorder::new(most), "load".into());
             let mut is_steady = true;
             for number in 0..length {
                 is_steady ^= changes.contains(&number);
-                record(&recorder, "load", if is_steady { State::Steady } else { State::Squeeze }, number);
+                record(&recorder, &load, if is_steady { State::Steady } else { State::Squeeze }, number);
             }
             let entries = recorder.entries();
             prop_assert!(entries.len() <= most);
@@ -216,10 +219,10 @@ mod tests {
 
         #[test]
         fn a_trace_of_nothing_but_changes_is_bounded(length in 1usize..2_000) {
-            let recorder = Recorder::new(16);
+            let (recorder, load) = (Recorder::new(16), "load".into());
             for number in 0..length {
                 let state = if number % 2 == 0 { State::Steady } else { State::Squeeze };
-                record(&recorder, "load", state, number);
+                record(&recorder, &load, state, number);
             }
             let entries = recorder.entries();
             prop_assert!(entries.len() <= 16);

@@ -114,7 +114,8 @@ impl Job {
             Some(path) => Some(RejectsFile::create(&path)?),
             None => None,
         };
-        let metrics = Metrics::start(&monitor, metrics, settings.metrics_listen)?;
+        let sizing = Recorder::new(SIZING_ENTRIES);
+        let metrics = Metrics::start(&monitor, &sizing, metrics, settings.metrics_listen)?;
         let loader = Loader::new(source)
             .with_dialect(dialect)
             .with_encoding(encoding)
@@ -144,7 +145,7 @@ impl Job {
             loader,
             rejects,
             max_rejects,
-            sizing: Recorder::new(SIZING_ENTRIES),
+            sizing,
             passes: 0,
             _process: process,
         })

@@ -9,6 +9,7 @@ mod failure;
 mod input;
 mod interrupt;
 mod job;
+mod metric_lines;
 mod metrics;
 mod output;
 mod outside;
@@ -16,6 +17,7 @@ mod pages_back;
 mod progress;
 mod rejects_file;
 mod settings;
+mod sizing_entry;
 mod summary;
 mod written_files;
 

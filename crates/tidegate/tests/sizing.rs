@@ -8,6 +8,7 @@ use arrow::compute::concat_batches;
 use arrow::record_batch::RecordBatch;
 use common::table::read_parquet;
 use common::{Folder, testdata};
+use serde_json::Value;
 use tidegate::incremental::{Column, Fitting, Recipe};
 use tidegate::loader::{FixedRows, Loader, Scan, Sizing, Source};
 use tidegate::monitor::{Budget, Bytes, Monitor};
@@ -93,7 +94,11 @@ fn every_sizing_gives_the_same_and_says_what_it_did() {
         let args = "fit-transform nycflights13-flights-10k.csv -r flights.toml -o out/x.parquet --save out/p --overwrite";
         folder.run(&format!("{args} --null-values NA --summary s.json {options}")).ok();
         let summary = folder.read_json("s.json");
-        assert!(summary["batches"].as_u64().unwrap() > 0);
+        let sizing = summary["sizing"].as_array().unwrap();
+        assert!(sizing.len() <= 256 && sizing.iter().all(|entry| entry["reserved_bytes"].as_u64() > Some(0)));
+        let (first, last) = (&sizing[0], sizing.last().unwrap());
+        assert_eq!((first["phase"].as_str(), last["phase"].as_str()), (Some("fit"), Some("transform")));
+        assert_eq!(first["number"], 0);
         (
             folder.read("out/p"),
             read_parquet(&folder.path("out/x.parquet")),
@@ -109,6 +114,29 @@ fn every_sizing_gives_the_same_and_says_what_it_did() {
         assert!(again == pipeline, "{options}: the pipeline has other bytes");
         assert!(values == columns, "{options}: other values");
     }
+}
+
+#[test]
+fn metrics_have_a_line_for_each_change_of_state() {
+    let folder = Folder::with(&["nycflights13-flights-10k.csv", "flights.toml"]);
+    let args = "fit-transform nycflights13-flights-10k.csv -r flights.toml -o out/x.parquet --null-values NA";
+    folder.run(&format!("{args} --memory 64MiB --metrics m.jsonl --summary s.json")).ok();
+    let text = String::from_utf8(folder.read("m.jsonl")).unwrap();
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(lines.iter().all(|line| line["rss_bytes"].as_u64() > Some(0)), "{lines:?}");
+    let told: Vec<&Value> =
+        lines.iter().map(|line| &line["sizing"]).filter(|sizing| !sizing.is_null()).collect();
+    // As the summary has them: the first of each pass, and those whose state is another than that before.
+    let summary = folder.read_json("s.json");
+    let entries = summary["sizing"].as_array().unwrap();
+    let is_change = |at: usize| {
+        let state = |at: usize| (&entries[at]["phase"], &entries[at]["state"]);
+        at == 0 || entries[at]["reason"] == "first" || state(at) != state(at - 1)
+    };
+    let changes: Vec<&Value> =
+        (0..entries.len()).filter(|at| is_change(*at)).map(|at| &entries[at]).collect();
+    assert_eq!(told, changes);
+    assert!(told.len() >= 2 && told.iter().all(|entry| entry["limit_bytes"].as_u64() <= Some(64 << 20)));
 }
 
 #[test]

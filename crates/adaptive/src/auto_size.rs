@@ -27,12 +27,25 @@ pub const MAX_BATCH_ROWS: usize = 1 << 16;
 /// Bytes of the first batch, as long as nothing is known of the rows, and of any batch as long as a consumer is behind.
 const FIRST_BATCH_BYTES: u64 = 1 << 20;
 
+/// The part of the budget that what comes of a batch may take. It is freed as soon as the batch is done with, and where an
+/// allocator keeps a sixteenth of the budget, that is given back to the system, which takes longer than a batch. Half of
+/// that is left for what the allocator cannot use again.
+const DOWNSTREAM_PART: u64 = 32;
+
+/// Bytes of a batch whatever comes of it, as long as it fits: a single figure that is out of the way is no rule.
+const ANY_DOWNSTREAM_BYTES: u64 = 256 << 10;
+
 /// Share of the time lost to waiting for memory that is taken for none: a single page that is read back.
 const NO_STALL: f64 = 0.001;
 /// The share at which batches are halved. Below it lies what a full page cache costs a reader of a large file.
 const SQUEEZE_STALL: f64 = 0.05;
 /// The share at which batches are made as small as is any use.
 const BRAKE_STALL: f64 = 0.2;
+
+/// A target that differs by less than this part of the batch before is the same.
+const SAME_PART: u64 = 1024;
+/// A batch that lacks less than this part of the target has come to it.
+const NEAR_PART: u64 = 64;
 
 /// Batches without pressure before they grow again.
 const CALM_BATCHES: u32 = 4;
@@ -115,7 +128,8 @@ impl AutoSize {
     }
 
     /// Sets the most bytes and rows of a batch, for consumers that gain from larger ones than a loader does. By default
-    /// [`MAX_BATCH_ROWS`], and [`MAX_BATCH_BYTES`] at the most: 1.5 MiB up to 384 columns.
+    /// [`MAX_BATCH_ROWS`], and [`MAX_BATCH_BYTES`] at the most: 1.5 MiB up to 384 columns, and less where what comes of a
+    /// batch would be more than a 32nd part of the budget.
     pub fn with_most(mut self, bytes: Bytes, rows: usize) -> Self {
         self.settings.most = Some((bytes, rows.max(1)));
         self
@@ -181,7 +195,15 @@ fn decide(settings: &Settings, carried: Carried, seen: &Observation) -> (Carried
     let least_share = law::least_share(seen.budget.saturating_sub(seen.reserved).get(), in_flight);
     let least = (least_share as f64 / said) as u64;
     let by_law = terms.target();
-    let natural = by_law.max(least).min(most);
+    let most_at = |amplification: f64| {
+        if settings.most.is_some() {
+            return most;
+        }
+        let by_downstream = (seen.budget.get() / DOWNSTREAM_PART) as f64 / (amplification - 1.0);
+        most.min((by_downstream as u64).max(ANY_DOWNSTREAM_BYTES))
+    };
+    let natural_of = |terms: Terms| terms.target().max(least).min(most_at(terms.amplification));
+    let natural = natural_of(terms);
     let before = carried.bytes;
     let goal = match before {
         _ if stalled >= BRAKE_STALL => natural.min(LEAST_BATCH_BYTES),
@@ -196,9 +218,9 @@ fn decide(settings: &Settings, carried: Carried, seen: &Observation) -> (Carried
     let enough = FIRST_BATCH_BYTES.max(column_bytes(seen.columns));
     let (bytes, mut reason) = match before {
         None => (goal.min(FIRST_BATCH_BYTES), Reason::First),
-        Some(before) if goal < before => {
+        Some(before) if goal < before - before / SAME_PART => {
             // The cause is what, left out, would have let the batch stay as it was.
-            let without = |terms: Terms| terms.target().max(least).min(most) >= before;
+            let without = |terms: Terms| natural_of(terms) >= before;
             let reason = if goal < natural {
                 Reason::Stalled
             } else if without(Terms { amplification: carried.amplification, ..terms }) {
@@ -212,14 +234,17 @@ fn decide(settings: &Settings, carried: Carried, seen: &Observation) -> (Carried
             };
             (goal, reason)
         }
-        Some(before) if goal == before => (goal, Reason::AtTarget),
+        // What differs from batch to batch by chance is no reason to change anything.
+        Some(before) if goal <= before + before / SAME_PART => (goal.min(before), Reason::AtTarget),
         Some(before) if stalled > NO_STALL => (before, Reason::Waits),
         Some(before) if is_recovering => (before, Reason::NotCalmYet),
         Some(before) if seen.is_consumer_behind && before >= enough => (before, Reason::ConsumerBehind),
         Some(before) => {
             // Up to there the consumer gains too: fewer hand-overs for the same rows.
             let most = if seen.is_consumer_behind { goal.min(enough) } else { goal };
-            (law::follow(before, most, in_flight), Reason::Room)
+            let bytes = law::follow(before, most, in_flight);
+            // The law comes ever nearer; the last of the way is one step.
+            (if most - most / NEAR_PART <= bytes { most } else { bytes }, Reason::Room)
         }
     };
 
@@ -250,10 +275,10 @@ fn decide(settings: &Settings, carried: Carried, seen: &Observation) -> (Carried
 }
 
 /// Bytes that the process has beside what was reserved at the most since the batch before: what nobody gives back, and
-/// nobody is going to use again.
+/// nobody is going to use again. A tenth of the budget has its room in the 15 % that the law leaves.
 fn unreserved(seen: &Observation) -> u64 {
-    let accounted = seen.reserved_peak.max(seen.reserved);
-    seen.outside.resident.map_or(0, |resident| resident.saturating_sub(accounted).get())
+    let accounted = seen.reserved_peak.max(seen.reserved).get().saturating_add(seen.budget.get() / 10);
+    seen.outside.resident.map_or(0, |resident| resident.get().saturating_sub(accounted))
 }
 
 #[cfg(test)]

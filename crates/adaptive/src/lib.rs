@@ -17,7 +17,7 @@
 //! The policies: [`AutoSize`] follows what memory leaves and is the one to take. [`StepRule`], [`Aimd`] and
 //! [`FixedRows`](chunked_loader::FixedRows) are there to compare with, [`RandomSize`] to test that sizes never reach the values. Each is a
 //! [`Sizing`](chunked_loader::Sizing) by itself; a [`Controller`] around one shows it what presses from outside, and
-//! records what it decides.
+//! records what it decides. The [`simulator`] runs them through what seldom happens.
 //!
 //! ```
 //! use adaptive::AutoSize;
@@ -47,6 +47,7 @@ mod fixed_rows;
 mod law;
 mod policy;
 mod random_size;
+pub mod simulator;
 mod split_mix;
 mod step_rule;
 mod trace;

@@ -8,8 +8,11 @@ use crate::policy::{Decision, Policy, Reason, State};
 
 /// Rows of the first batch.
 const FIRST_ROWS: usize = 10_000;
+/// Rows of the smallest batch: quarters of quarters would soon be single rows.
+const LEAST_ROWS: usize = 1_000;
 
-/// A quarter of the rows below 20 % of memory available, half of them below 40 %, and half as many again above.
+/// A quarter of the rows below 20 % of memory available, half of them below 40 %, and half as many again above; at least
+/// 1000.
 ///
 /// It looks at what is free and not at what a row takes, so that rows that become wider meet it unprepared. It is here
 /// to be compared with.
@@ -53,10 +56,9 @@ impl Policy for StepRule {
             Some(rows) if free * 5 < budget => (State::Brake, Reason::LessFree, rows / 4),
             Some(rows) if free * 5 < budget * 2 => (State::Squeeze, Reason::LessFree, rows / 2),
             Some(rows) if rows >= self.most_rows => (State::Steady, Reason::AtTarget, rows),
-            // At least one more, or a single row would stay alone for ever.
-            Some(rows) => (State::Ramp, Reason::Room, rows + (rows / 2).max(1)),
+            Some(rows) => (State::Ramp, Reason::Room, rows + rows / 2),
         };
-        let rows = rows.clamp(1, self.most_rows);
+        let rows = rows.max(LEAST_ROWS).min(self.most_rows);
         self.rows = Some(rows);
         let limit = BatchLimit { rows, bytes: Bytes::MAX, may_be_cut: true };
         Decision { limit, state, reason, target: None, amplification: 1.0 }

@@ -91,8 +91,8 @@ fn what_made_a_batch_smaller_is_named() {
     let reserved = Observation { reserved: Bytes::mib(595), reserved_peak: Bytes::mib(700), ..roomy() };
     let decision = near(Observation { outside: neighbour, ..reserved });
     assert_eq!((decision.reason, decision.state), (Reason::LimitFell, State::Squeeze));
-    // 370 MiB are resident that nobody has reserved.
-    let leaked = outside(Bytes::gib(1), Bytes::mib(870), 0.0);
+    // 472 MiB are resident that nobody has reserved, of which 102.4 have their room.
+    let leaked = outside(Bytes::gib(1), Bytes::mib(972), 0.0);
     let reserved = Observation { reserved: Bytes::mib(500), reserved_peak: Bytes::mib(500), ..roomy() };
     let decision = near(Observation { outside: leaked, ..reserved });
     assert_eq!((decision.reason, decision.state), (Reason::Unreserved, State::Squeeze));
@@ -174,6 +174,20 @@ fn a_consumer_that_is_behind_gets_no_larger_batches_than_it_gains_from() {
             && (FIRST_BATCH_BYTES * 99 / 100..=FIRST_BATCH_BYTES).contains(&sizes[39]),
         "{sizes:?}"
     );
+}
+
+#[test]
+fn what_comes_of_a_batch_takes_no_more_than_a_part_of_the_budget() {
+    let observation = |peak| Observation {
+        budget: Bytes::mib(64),
+        last: Some(LastBatch { rows: 10, bytes: Bytes(1000), peak, raw_bytes: 100 }),
+        ..roomy()
+    };
+    // 2 MiB for three times as much.
+    let decision = grown().decide(&observation(Bytes(4000)));
+    assert_eq!((decision.limit.bytes.get(), decision.reason), ((2 << 20) / 3, Reason::Amplified));
+    let decision = grown().decide(&observation(Bytes(101_000)));
+    assert_eq!(decision.limit.bytes.get(), ANY_DOWNSTREAM_BYTES);
 }
 
 #[test]

@@ -1,15 +1,23 @@
 //! How large the next batch may be.
 //!
 //! ```text
-//!  Observation ──► AutoSize ──► policy ──► BatchLimit ──► the loader cuts the batch there,
-//!  budget, what     state        a pure     rows, bytes    or where its reservation is refused
-//!  is reserved                   function
+//!  what presses ┐
+//!  from outside ▼                   ┌──► Recorder: what was decided, from what, and why
+//!  Observation ──► Controller ──► Policy
+//!  of the loader        │           │ Decision
+//!                       ▼           ▼
+//!              BatchLimit ──► the loader cuts the batch there, or where its reservation is refused
 //! ```
 //!
 //! Bytes first: a batch may take its share of what the budget has left. Feedback second: a share that shrinks is
 //! obeyed at once, one that grows is followed slowly. Neither is the guarantee. That is the cut inside a
 //! batch, at the bytes it has reserved; the policy only makes such cuts rare. The values that come out are the
 //! same for every answer.
+//!
+//! The policies: [`AutoSize`] follows what memory leaves and is the one to take. [`StepRule`], [`Aimd`] and
+//! [`FixedRows`](chunked_loader::FixedRows) are there to compare with, [`RandomSize`] to test that sizes never reach the values. Each is a
+//! [`Sizing`](chunked_loader::Sizing) by itself; a [`Controller`] around one shows it what presses from outside, and
+//! records what it decides. The [`simulator`] runs them through what seldom happens.
 //!
 //! ```
 //! use adaptive::AutoSize;
@@ -31,10 +39,24 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod aimd;
 mod auto_size;
 mod batch_rows;
+mod controller;
+mod fixed_rows;
+mod law;
 mod policy;
+mod random_size;
+pub mod simulator;
+mod split_mix;
+mod step_rule;
+mod trace;
 
-pub use auto_size::AutoSize;
+pub use aimd::Aimd;
+pub use auto_size::{AutoSize, MAX_BATCH_BYTES, MAX_BATCH_ROWS};
 pub use batch_rows::{BatchRows, ParseBatchRowsError};
-pub use policy::{MAX_BATCH_BYTES, MAX_BATCH_ROWS};
+pub use controller::Controller;
+pub use policy::{Decision, Policy, Reason, State};
+pub use random_size::RandomSize;
+pub use step_rule::StepRule;
+pub use trace::{Entry, Recorder};

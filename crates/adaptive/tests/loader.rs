@@ -93,7 +93,7 @@ fn a_widening_consumer_gets_fewer_rows() {
         // What the consumer makes of the batch fits beside it.
         let wide = consumer.try_reserve(Bytes(1_000 * batch.num_rows() as u64)).unwrap();
         rows += batch.num_rows();
-        assert!(batch.num_rows() > 100, "{} rows", batch.num_rows());
+        assert!(batch.num_rows() > 300 || rows == 50_000, "{} rows", batch.num_rows());
         drop(wide);
     }
     assert_eq!(rows, 50_000);

@@ -10,11 +10,12 @@ use std::task::{Poll, Waker};
 
 use monitor::{Budget, Bytes, Consumer};
 
+use crate::account::Account;
 use crate::batch::Batch;
 use crate::batch_builder::BatchPlan;
 use crate::error::Error;
 use crate::signal::Signal;
-use crate::sizing::{BatchLimit, FixedRows, LastBatch, Observation, Sizing};
+use crate::sizing::{BatchLimit, FixedRows, Sizing};
 use crate::spares::{Room, Spares};
 
 /// Bytes of input that a range has at the least, so that claiming is seldom.
@@ -23,12 +24,8 @@ const RANGE_BYTES: f64 = (256 << 10) as f64;
 /// Cuts rows into ranges, and decides the size of their batches.
 pub(crate) struct Sizes {
     sizing: Box<dyn Sizing>,
-    budget: Budget,
+    account: Account,
     spares: Arc<Spares>,
-    in_flight: usize,
-    columns: usize,
-    /// The batch that was finished last.
-    last: Option<LastBatch>,
     next_row: u64,
     end_row: u64,
     raw_row_bytes: f64,
@@ -45,11 +42,8 @@ impl Sizes {
     ) -> Sizes {
         Sizes {
             sizing,
-            budget: budget.clone(),
+            account: Account::new(budget, in_flight, plan.projection.len()),
             spares: Arc::clone(spares),
-            in_flight,
-            columns: plan.projection.len(),
-            last: None,
             next_row: rows.start,
             end_row: rows.end.min(plan.scan.rows).max(rows.start),
             raw_row_bytes: plan.scan.bytes as f64 / plan.scan.rows.max(1) as f64,
@@ -68,14 +62,8 @@ impl Sizes {
 
     /// Where the next batch ends.
     pub(crate) fn limit(&mut self, plan: &BatchPlan) -> BatchLimit {
-        let mut limit = self.sizing.next(&Observation {
-            budget: self.budget.limit(),
-            // What waits to be used again is the next batch's.
-            reserved: self.budget.reserved().saturating_sub(self.spares.reserved()),
-            in_flight: self.in_flight,
-            columns: self.columns,
-            last: self.last,
-        });
+        // What waits to be used again is the next batch's.
+        let mut limit = self.sizing.next(&self.account.observe(self.spares.reserved()));
         limit.rows = limit.rows.max(1);
         if limit.may_be_cut {
             limit.rows = limit.rows.min(plan.rows_in(limit.bytes));
@@ -98,8 +86,7 @@ impl Sizes {
     }
 
     pub(crate) fn finished(&mut self, batch: &Batch) {
-        self.last =
-            Some(LastBatch { rows: batch.num_rows(), bytes: batch.reserved(), raw_bytes: batch.raw_bytes() });
+        self.account.finished(batch);
     }
 }
 
@@ -178,7 +165,7 @@ const MOST_READY: usize = 2;
 impl Delivery {
     /// A line with room for `most_lines` ranges.
     pub(crate) fn new(sizes: Sizes, most_lines: usize) -> Delivery {
-        let consumer = sizes.budget.consumer("batch");
+        let consumer = sizes.account.budget.consumer("batch");
         let state = State {
             sizes,
             lines: VecDeque::new(),
@@ -220,6 +207,7 @@ impl Delivery {
                 return None;
             }
             if state.lines.len() >= self.most_lines {
+                state.sizes.account.is_consumer_behind = true;
                 state = self.wait(state);
                 continue;
             }
@@ -239,7 +227,7 @@ impl Delivery {
                 // At the head of an empty line: what there is has to do.
                 Err(_) => {
                     if limit.may_be_cut {
-                        limit.rows = plan.rows_in(state.sizes.budget.available()).min(limit.rows);
+                        limit.rows = plan.rows_in(state.sizes.account.budget.available()).min(limit.rows);
                     }
                     state.sizes.spares.room(&self.consumer, Bytes::ZERO).ok()?
                 }
@@ -270,6 +258,7 @@ impl Delivery {
                 self.notify(state);
                 return true;
             }
+            state.sizes.account.is_consumer_behind = true;
             state = self.wait(state);
         }
     }
@@ -311,7 +300,10 @@ impl Delivery {
             self.changed.notify(&state);
             match next {
                 Poll::Ready(next) => return next,
-                Poll::Pending => state = self.wait(state),
+                Poll::Pending => {
+                    state.sizes.account.is_consumer_behind = false;
+                    state = self.wait(state);
+                }
             }
         }
     }
@@ -323,6 +315,7 @@ impl Delivery {
         let next = state.take();
         self.changed.notify(&state);
         if next.is_pending() {
+            state.sizes.account.is_consumer_behind = false;
             state.waker = Some(waker.clone());
         }
         next
@@ -333,11 +326,13 @@ impl Delivery {
         let mut state = self.lock();
         let rest = Sizes {
             sizing: Box::new(FixedRows(1)),
-            budget: state.sizes.budget.clone(),
+            account: state.sizes.account.clone(),
             spares: Arc::clone(&state.sizes.spares),
             ..state.sizes
         };
-        Sizes { next_row, in_flight: 1, ..std::mem::replace(&mut state.sizes, rest) }
+        let mut sizes = Sizes { next_row, ..std::mem::replace(&mut state.sizes, rest) };
+        sizes.account.in_flight = 1;
+        sizes
     }
 
     /// Ends all: nobody wants batches any more, or a thread panicked.

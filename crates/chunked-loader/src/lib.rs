@@ -133,6 +133,7 @@
 //! - Tokens and empty quoted fields of a column that has shown no value yet are given as texts: as nulls they would be lost
 //!   if the column came to text.
 
+mod account;
 mod batch;
 mod batch_builder;
 mod batches;
@@ -186,7 +187,7 @@ pub use progress::Progress;
 pub use record_batch_reader::RecordBatches;
 pub use rejects::{OnBadRecord, Reject};
 pub use scan::{ColumnFacts, Scan};
-pub use sizing::{BatchLimit, FixedRows, LastBatch, Observation, Sizing};
+pub use sizing::{BatchLimit, FixedRows, LastBatch, Observation, Outside, Sizing};
 pub use source::{Encoding, LegacyEncoding, Source, UnknownEncoding};
 #[cfg(feature = "stream")]
 pub use stream::BatchStream;

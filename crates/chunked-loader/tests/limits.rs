@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use chunked_loader::{
-    Batch, BatchLimit, ErrorKind, FixedRows, LastBatch, Loader, Observation, Sizing, Source,
+    Batch, BatchLimit, ErrorKind, FixedRows, LastBatch, Loader, Observation, Outside, Sizing, Source,
 };
 use monitor::{Budget, Bytes, Monitor};
 
@@ -176,6 +176,43 @@ fn a_sizing_sees_the_budget_and_the_batch_before() {
     assert!(last.bytes >= first.reserved() && last != LastBatch::default());
     assert!(seen[1].reserved >= first.reserved());
     assert_eq!(second.first_row(), first.num_rows() as u64);
+}
+
+#[test]
+fn a_sizing_sees_what_came_of_the_batch_before() {
+    let (loader, budget) = numbers(Bytes::mib(1));
+    let scan = loader.scan().unwrap();
+    let limits = Script::new(&[Bytes::kib(64)]);
+    let seen = Arc::clone(&limits.seen);
+    let consumer = budget.consumer("made of it");
+    for batch in loader.batches(&scan, &[0], Box::new(limits)).take(3) {
+        let batch = batch.unwrap();
+        drop(consumer.try_reserve(Bytes::kib(100)).unwrap());
+        drop(batch);
+    }
+    let seen = seen.lock().unwrap();
+    for seen in &seen[1..] {
+        let last = seen.last.unwrap();
+        let made = last.peak.saturating_sub(last.bytes);
+        assert!((Bytes::kib(100)..Bytes::kib(130)).contains(&made), "{seen:?}");
+        assert!(seen.reserved_peak >= last.peak, "{seen:?}");
+        assert!(!seen.is_consumer_behind && seen.outside == Outside::default());
+    }
+}
+
+#[test]
+fn a_consumer_that_others_wait_for_is_behind() {
+    let (loader, _) = numbers(Bytes::mib(4));
+    let scan = loader.scan().unwrap();
+    let limits = Script::new(&[Bytes::kib(4)]);
+    let seen = Arc::clone(&limits.seen);
+    let batches = loader.with_threads(2).batches(&scan, &[0], Box::new(limits));
+    // Nobody who makes a batch can be seen to wait, so the consumer lets them run, over and over.
+    let is_behind = batches.map(Result::unwrap).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+        seen.lock().unwrap().iter().any(|seen| seen.is_consumer_behind)
+    });
+    assert!(is_behind);
 }
 
 #[test]

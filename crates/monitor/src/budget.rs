@@ -50,6 +50,8 @@ struct Ledger {
     reserved: AtomicU64,
     /// The highest value that `reserved` ever had.
     peak: AtomicU64,
+    /// The highest value since somebody took it last.
+    recent_peak: AtomicU64,
     /// In order of opening. Only names of code, so few, and never removed.
     accounts: Mutex<Vec<Arc<Account>>>,
 }
@@ -89,6 +91,7 @@ impl Budget {
             limit,
             reserved: AtomicU64::new(0),
             peak: AtomicU64::new(0),
+            recent_peak: AtomicU64::new(0),
             accounts: Mutex::new(Vec::new()),
         }))
     }
@@ -130,6 +133,28 @@ impl Budget {
         // Between the raise of the total and that of the peak, another thread may look: the total counts at
         // once.
         Bytes(self.0.peak.load(Ordering::Relaxed)).max(self.reserved())
+    }
+
+    /// The most that was reserved at once since this was called last, by whichever handle.
+    ///
+    /// For one caller at a time, such as the reader of an input that wants to know what came of a batch: what one takes,
+    /// another does not see.
+    ///
+    /// ```
+    /// use monitor::{Budget, Bytes};
+    ///
+    /// let budget = Budget::new(Bytes(100));
+    /// let consumer = budget.consumer("batch");
+    /// let held = consumer.try_reserve(Bytes(10))?;
+    /// drop(consumer.try_reserve(Bytes(50))?);
+    /// assert_eq!(budget.take_recent_peak(), Bytes(60));
+    /// assert_eq!(budget.take_recent_peak(), held.bytes());
+    /// assert_eq!(budget.peak(), Bytes(60));
+    /// # Ok::<(), monitor::BudgetExceeded>(())
+    /// ```
+    pub fn take_recent_peak(&self) -> Bytes {
+        let now = self.reserved();
+        Bytes(self.0.recent_peak.swap(now.get(), Ordering::Relaxed)).max(now)
     }
 
     /// A handle for the consumer of that name. The same name gives the same account.
@@ -197,6 +222,7 @@ impl Budget {
             Ok(before) => {
                 // No overflow: the sum was at or under the limit.
                 raise_peak(&self.0.peak, before + bytes.get());
+                raise_peak(&self.0.recent_peak, before + bytes.get());
                 Ok(())
             }
             Err(total) => Err(Bytes(total)),

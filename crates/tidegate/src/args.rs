@@ -226,6 +226,9 @@ pub(crate) struct Run {
     /// Rows a batch, such as 10k, or `auto`; `bench` takes a list
     #[arg(long, value_name = "N|auto", help_heading = "Run")]
     pub(crate) batch_rows: Option<String>,
+    /// What decides how many rows a batch has [default: fixed with --batch-rows N, else auto]
+    #[arg(long, value_enum, help_heading = "Run")]
+    pub(crate) sizing: Option<SizingArg>,
     /// How narrow columns are made
     #[arg(long, value_enum, default_value_t = DowncastArg::Safe, help_heading = "Run")]
     pub(crate) downcast: DowncastArg,
@@ -248,6 +251,30 @@ pub(crate) struct Run {
     /// Continue an interrupted run (not built in this version)
     #[arg(long, help_heading = "Run")]
     pub(crate) resume: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SizingArg {
+    /// Follow what memory leaves
+    Auto,
+    /// A quarter below 20 % of memory available, half below 40 %, half as many again above
+    Step,
+    /// A little more each time, half when the budget is nearly full
+    Aimd,
+    /// Always as many as --batch-rows says
+    Fixed,
+}
+
+impl SizingArg {
+    /// As it is typed.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            SizingArg::Auto => "auto",
+            SizingArg::Step => "step",
+            SizingArg::Aimd => "aimd",
+            SizingArg::Fixed => "fixed",
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -2,14 +2,12 @@
 
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use adaptive::{AutoSize, BatchRows};
-use chunked_loader::{
-    Batch, BatchLimit, Downcast, FixedRows, Kind, Loader, Observation, OnBadRecord, Scan, Sizing, TypeHint,
-};
+use adaptive::{Aimd, AutoSize, Controller, Policy, Recorder, StepRule};
+use chunked_loader::{Batch, Downcast, FixedRows, Kind, Loader, OnBadRecord, Scan, Sizing, TypeHint};
 use incremental::{Column, ValueKind};
 use monitor::{Budget, Bytes, Monitor, Reservation, Tag};
 
@@ -19,16 +17,20 @@ use crate::failure::Failure;
 use crate::input;
 use crate::interrupt::Interrupt;
 use crate::metrics::Metrics;
+use crate::outside;
 use crate::pages_back::PagesBack;
 use crate::progress::Progress;
 use crate::rejects_file::RejectsFile;
-use crate::settings::{self, MaxRejects, Settings};
+use crate::settings::{self, MaxRejects, Settings, SizeBy};
 use crate::summary::BatchSizes;
 use crate::written_files;
 
 /// What the process takes beside what is reserved: code that is not paged in yet, thread stacks, and what the
 /// allocator keeps for itself.
 const PROCESS_SLACK: Bytes = Bytes::mib(12);
+
+/// Decisions on sizes that a summary shows.
+const SIZING_ENTRIES: usize = 256;
 
 /// What is allocated is counted by these tags, where the allocator counts.
 const LOADER: &str = "loader";
@@ -56,7 +58,7 @@ pub(crate) struct Job {
     loader: Loader,
     rejects: Option<RejectsFile>,
     max_rejects: Option<MaxRejects>,
-    resizes: Arc<AtomicU64>,
+    pub(crate) sizing: Recorder,
     passes: usize,
     /// Holds the process's own share of the budget.
     _process: Reservation,
@@ -112,7 +114,8 @@ impl Job {
             Some(path) => Some(RejectsFile::create(&path)?),
             None => None,
         };
-        let metrics = Metrics::start(&monitor, metrics, settings.metrics_listen)?;
+        let sizing = Recorder::new(SIZING_ENTRIES);
+        let metrics = Metrics::start(&monitor, &sizing, metrics, settings.metrics_listen)?;
         let loader = Loader::new(source)
             .with_dialect(dialect)
             .with_encoding(encoding)
@@ -142,7 +145,7 @@ impl Job {
             loader,
             rejects,
             max_rejects,
-            resizes: Arc::default(),
+            sizing,
             passes: 0,
             _process: process,
         })
@@ -151,11 +154,6 @@ impl Job {
     /// Passes over the input so far.
     pub(crate) fn passes(&self) -> usize {
         self.passes
-    }
-
-    /// How often the size of the next batch was changed.
-    pub(crate) fn resizes(&self) -> u64 {
-        self.resizes.load(Ordering::Relaxed)
     }
 
     /// Names of the input, for messages.
@@ -248,14 +246,20 @@ impl Job {
         }
     }
 
-    fn sizing(&self, row_bytes_made: usize) -> Box<dyn Sizing> {
-        let sizing: Box<dyn Sizing> = match self.settings.batch_rows {
-            BatchRows::Auto => {
-                Box::new(AutoSize::new().with_row_bytes_downstream(Bytes::from(row_bytes_made)))
-            }
-            BatchRows::Rows(rows) => Box::new(FixedRows(rows.into())),
+    /// What decides on the batches of the phase `name`.
+    fn sizing_of(&self, name: &str, row_bytes_made: usize) -> Box<dyn Sizing> {
+        let policy: Box<dyn Policy> = match self.settings.sizing {
+            SizeBy::Auto => Box::new(AutoSize::new().with_row_bytes_downstream(Bytes::from(row_bytes_made))),
+            SizeBy::Step => Box::<StepRule>::default(),
+            SizeBy::Aimd => Box::<Aimd>::default(),
+            SizeBy::Fixed(rows) => Box::new(FixedRows(rows.into())),
         };
-        Box::new(CountingSizing { sizing, last: None, resizes: Arc::clone(&self.resizes) })
+        let controller = Controller::new(policy).with_recorder(&self.sizing, name);
+        match self.settings.sizing {
+            // Nothing would come of a look outside.
+            SizeBy::Fixed(_) => Box::new(controller),
+            _ => Box::new(controller.with_outside(outside::look(&self.monitor))),
+        }
     }
 
     /// Runs one pass over the columns `projection` as the phase `name`, in which every thread takes batches: `each` is
@@ -272,7 +276,7 @@ impl Job {
         self.passes += 1;
         let threads = self.settings.threads;
         let loader = self.loader.clone().with_batches_kept(threads);
-        let batches = loader.batches(scan, projection, self.sizing(0));
+        let batches = loader.batches(scan, projection, self.sizing_of(name, 0));
         let shared = Mutex::new((batches, BatchSizes::default()));
         let (loading, taking) = (Tag::new(LOADER), Tag::new(STEPS));
         let (interrupt, is_over) = (&self.interrupt, AtomicBool::new(false));
@@ -326,7 +330,7 @@ impl Job {
         phase.add_bytes(scan.bytes());
         self.passes += 1;
         let (loading, taking) = (Tag::new(LOADER), Tag::new(STEPS));
-        let mut batches = self.loader.batches(scan, projection, self.sizing(row_bytes_made));
+        let mut batches = self.loader.batches(scan, projection, self.sizing_of(name, row_bytes_made));
         let mut pages = PagesBack::new(&self.monitor);
         let making = self.monitor.budget().consumer("transform");
         let mut sizes = BatchSizes::default();
@@ -362,24 +366,6 @@ fn rejects_path(input: &Input, output: Option<&Path>) -> Result<Option<std::path
         (Some(path), _) => Ok(Some(path.clone())),
         (None, Some(output)) if output != Path::new("-") => Ok(Some(RejectsFile::default_path(output))),
         _ => Err(Failure::Usage("--on-bad-row quarantine needs --rejects FILE here".into())),
-    }
-}
-
-/// Passes a sizing's answers on and counts how often they change.
-struct CountingSizing {
-    sizing: Box<dyn Sizing>,
-    last: Option<BatchLimit>,
-    resizes: Arc<AtomicU64>,
-}
-
-impl Sizing for CountingSizing {
-    fn next(&mut self, seen: &Observation) -> BatchLimit {
-        let limit = self.sizing.next(seen);
-        if self.last.is_some_and(|last| last != limit) {
-            self.resizes.fetch_add(1, Ordering::Relaxed);
-        }
-        self.last = Some(limit);
-        limit
     }
 }
 

@@ -9,12 +9,15 @@ mod failure;
 mod input;
 mod interrupt;
 mod job;
+mod metric_lines;
 mod metrics;
 mod output;
+mod outside;
 mod pages_back;
 mod progress;
 mod rejects_file;
 mod settings;
+mod sizing_entry;
 mod summary;
 mod written_files;
 

@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use monitor::{MetricsServer, Monitor, OpenMetricsFile, Sampler, SnapshotLines};
+use adaptive::Recorder;
+use monitor::{MetricsServer, Monitor, OpenMetricsFile, Sampler};
 
 use crate::failure::Failure;
+use crate::metric_lines::MetricLines;
 
 /// Between two lines of a file.
 const LINE_INTERVAL: Duration = Duration::from_millis(100);
@@ -27,6 +29,7 @@ impl Metrics {
     /// Makes the file and listens, where this is asked for.
     pub(crate) fn start(
         monitor: &Monitor,
+        sizing: &Recorder,
         path: Option<&Path>,
         listen: Option<SocketAddr>,
     ) -> Result<Metrics, Failure> {
@@ -40,7 +43,7 @@ impl Metrics {
             Some(path) => {
                 let file = File::create(path).map_err(|e| Failure::io(path, "written", e))?;
                 let sampler = monitor.sample_every(LINE_INTERVAL)?;
-                Some((path.to_owned(), sampler.with_observer(SnapshotLines::new(file))))
+                Some((path.to_owned(), sampler.with_observer(MetricLines::new(file, sizing.clone()))))
             }
         };
         Ok(Metrics { file: Mutex::new(file), _server: server })

@@ -1,13 +1,14 @@
 //! Checked arguments: what the raw flags mean, or why they mean nothing.
 
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use adaptive::BatchRows;
 use chunked_loader::{Dialect, Downcast, Encoding, FixedType, MAX_RECORD_BYTES, NullValues, TypeHint};
 use monitor::{Bytes, Limits};
 
-use crate::args::{DowncastArg, Input, OnBadRow, ProgressArg, Run};
+use crate::args::{DowncastArg, Input, OnBadRow, ProgressArg, Run, SizingArg};
 use crate::failure::Failure;
 use crate::metrics;
 
@@ -16,12 +17,21 @@ use crate::metrics;
 pub(crate) struct Settings {
     pub(crate) memory: Bytes,
     pub(crate) threads: usize,
-    pub(crate) batch_rows: BatchRows,
+    pub(crate) sizing: SizeBy,
     pub(crate) downcast: Downcast,
     pub(crate) progress: ProgressArg,
     pub(crate) summary: Option<PathBuf>,
     pub(crate) metrics: Option<PathBuf>,
     pub(crate) metrics_listen: Option<SocketAddr>,
+}
+
+/// What decides how many rows a batch has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SizeBy {
+    Auto,
+    Step,
+    Aimd,
+    Fixed(NonZeroUsize),
 }
 
 /// How many rejected records are too many.
@@ -69,13 +79,30 @@ impl Settings {
         Ok(Settings {
             memory,
             threads,
-            batch_rows,
+            sizing: size_by(run.sizing, batch_rows)?,
             downcast,
             progress: run.progress,
             summary: run.summary.clone(),
             metrics: run.metrics.clone(),
             metrics_listen: run.metrics_listen.as_deref().map(metrics::parse_address).transpose()?,
         })
+    }
+}
+
+/// What `--sizing` and `--batch-rows` mean together.
+pub(crate) fn size_by(sizing: Option<SizingArg>, batch_rows: BatchRows) -> Result<SizeBy, Failure> {
+    match (sizing, batch_rows) {
+        (None | Some(SizingArg::Fixed), BatchRows::Rows(rows)) => Ok(SizeBy::Fixed(rows)),
+        (Some(SizingArg::Fixed), BatchRows::Auto) => {
+            Err(Failure::Usage("--sizing fixed needs --batch-rows N".into()))
+        }
+        (Some(sizing), BatchRows::Rows(rows)) => Err(Failure::Usage(format!(
+            "--sizing {} decides how many rows a batch has, and --batch-rows {rows} says so too; leave one of them out",
+            sizing.name()
+        ))),
+        (None | Some(SizingArg::Auto), BatchRows::Auto) => Ok(SizeBy::Auto),
+        (Some(SizingArg::Step), BatchRows::Auto) => Ok(SizeBy::Step),
+        (Some(SizingArg::Aimd), BatchRows::Auto) => Ok(SizeBy::Aimd),
     }
 }
 

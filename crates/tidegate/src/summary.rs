@@ -10,6 +10,7 @@ use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 
 use crate::failure::Failure;
+use crate::sizing_entry::SizingEntry;
 
 /// What `--summary` writes.
 #[derive(Debug, Serialize)]
@@ -23,6 +24,8 @@ pub(crate) struct Summary {
     pub(crate) batches: u64,
     pub(crate) batch_rows: BatchRowsSummary,
     pub(crate) resizes: u64,
+    /// Decisions on the sizes of batches: all of them if they are few, and all that changed the state.
+    pub(crate) sizing: Vec<SizingEntry>,
     pub(crate) wall_s: f64,
     pub(crate) cpu_s: f64,
     pub(crate) budget_bytes: u64,
@@ -117,6 +120,7 @@ impl Summary {
             batches: 0,
             batch_rows: BatchRowsSummary::default(),
             resizes: 0,
+            sizing: Vec::new(),
             wall_s: began.elapsed().as_secs_f64(),
             cpu_s: cpu_seconds(),
             budget_bytes: monitor.budget().limit().get(),

@@ -60,6 +60,7 @@ fn the_keys_and_what_they_add_up_to() {
             "rows_out",
             "rows_rejected",
             "schema",
+            "sizing",
             "version",
             "wall_s",
         ];
@@ -75,6 +76,16 @@ fn the_keys_and_what_they_add_up_to() {
         assert_eq!(number("batches"), 4, "{args}");
         assert_eq!(summary["batch_rows"], json!({"min": 100, "median": 300, "max": 300}), "{args}");
         assert_eq!(number("resizes"), 0, "{args}");
+        let sizing = summary["sizing"].as_array().unwrap();
+        // A decision for each batch of each pass behind the scan.
+        assert!(sizing.len() as u64 >= passes - 1, "{args}: {sizing:?}");
+        for decision in sizing {
+            assert_eq!(
+                (&decision["reason"], &decision["most_rows"]),
+                (&json!("fixed"), &json!(300)),
+                "{args}"
+            );
+        }
         assert_eq!(number("budget_bytes"), 256 << 20, "{args}");
         assert!(number("peak_rss_bytes") > 0, "{args}");
         assert!((1..=256 << 20).contains(&number("peak_reserved_bytes")), "{args}");

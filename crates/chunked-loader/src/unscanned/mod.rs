@@ -20,6 +20,7 @@ use std::sync::Arc;
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use monitor::{Budget, Bytes, Reservation};
 
+use crate::account::Account;
 use crate::batch::Batch;
 use crate::batch_builder::{BatchBuilder, BatchPlan};
 use crate::checkpoints::Checkpoints;
@@ -32,7 +33,7 @@ use crate::preface;
 use crate::progress::Meter;
 use crate::rejects::Reject;
 use crate::scan::{ColumnFacts, Opened, Scan, ScanPlan, Scanner, dictionary_bytes, no_timestamp_unit};
-use crate::sizing::{BatchLimit, LastBatch, Observation, Sizing};
+use crate::sizing::{BatchLimit, Sizing};
 use crate::source::{Encoding, Input, OpenFile, SourceFile};
 use crate::spares::{Room, Spares};
 use crate::walker::{Gait, Walker};
@@ -82,7 +83,7 @@ pub struct UnscannedBatches {
     next_row: u64,
     rows: u64,
     rejected: u64,
-    last: Option<LastBatch>,
+    account: Account,
     raw: Vec<u8>,
     on_reject: Option<HandReject>,
     meter: Meter,
@@ -143,6 +144,7 @@ impl UnscannedBatches {
         rereader.window().want(options.gait.sub_block)?;
         let told = columns.iter().map(|column| column.told.clone()).collect();
         let next_row = range.start;
+        let account = Account::new(&options.budget, options.batches_kept, built);
         let mut batches = UnscannedBatches {
             plan,
             files,
@@ -161,7 +163,7 @@ impl UnscannedBatches {
             next_row,
             rows: 0,
             rejected: 0,
-            last: None,
+            account,
             raw: Vec::new(),
             on_reject: None,
             meter,
@@ -292,8 +294,7 @@ impl UnscannedBatches {
         let batch = self.make(cut, first, reservation)?;
         self.next_row += batch.num_rows() as u64;
         self.rows += batch.num_rows() as u64;
-        self.last =
-            Some(LastBatch { rows: batch.num_rows(), bytes: batch.reserved(), raw_bytes: batch.raw_bytes() });
+        self.account.finished(&batch);
         Ok(Some(batch))
     }
 
@@ -306,14 +307,7 @@ impl UnscannedBatches {
     }
 
     fn limit(&mut self) -> BatchLimit {
-        let Options { sizing, budget, projection, batches_kept, .. } = &mut self.options;
-        let mut limit = sizing.next(&Observation {
-            budget: budget.limit(),
-            reserved: budget.reserved(),
-            in_flight: *batches_kept,
-            columns: projection.as_ref().map_or(self.columns.len(), Vec::len),
-            last: self.last,
-        });
+        let mut limit = self.options.sizing.next(&self.account.observe(Bytes::ZERO));
         limit.rows = limit.rows.max(1);
         limit
     }

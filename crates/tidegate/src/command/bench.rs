@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
+use adaptive::BatchRows;
 use monitor::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -58,11 +59,13 @@ pub(super) fn run(args: &Bench) -> Result<(), Failure> {
 
 /// Loads the input once and prints the figures; types are scanned before the clock starts.
 fn single_run(args: &Bench, rows: &str) -> Result<(), Failure> {
-    let mut run = Job::open(
-        &args.input,
-        &crate::args::Run { batch_rows: Some(rows.to_owned()), ..copied(&args.run) },
-        &Beside::default(),
-    )?;
+    let batch_rows = settings::parse_batch_rows(rows)?;
+    let flags = crate::args::Run {
+        batch_rows: Some(rows.to_owned()),
+        sizing: args.run.sizing.filter(|_| batch_rows == BatchRows::Auto),
+        ..copied(&args.run)
+    };
+    let mut run = Job::open(&args.input, &flags, &Beside::default())?;
     let scan = run.scan()?;
     let all: Vec<usize> = (0..scan.columns().len()).collect();
     let (began, cpu) = (Instant::now(), cpu_seconds());
@@ -90,6 +93,7 @@ fn copied(run: &crate::args::Run) -> crate::args::Run {
         memory: run.memory.clone(),
         threads: run.threads,
         batch_rows: None,
+        sizing: None,
         downcast: run.downcast,
         progress: crate::args::ProgressArg::Off,
         summary: None,
@@ -105,6 +109,8 @@ fn all_runs(args: &Bench) -> Result<(), Failure> {
     for size in list.split(',') {
         settings::parse_batch_rows(size)?;
     }
+    // It says what `auto` stands for in the list.
+    settings::size_by(args.run.sizing, BatchRows::Auto)?;
     if args.run.summary.is_some() {
         return Err(Failure::Usage("--summary is not for bench; take --json".into()));
     }
@@ -130,8 +136,8 @@ fn all_runs(args: &Bench) -> Result<(), Failure> {
         let first = &runs[0];
         sizes.push(Size {
             batch_rows: match settings::parse_batch_rows(size)? {
-                adaptive::BatchRows::Auto => json!("auto"),
-                adaptive::BatchRows::Rows(rows) => json!(rows),
+                BatchRows::Auto => json!("auto"),
+                BatchRows::Rows(rows) => json!(rows),
             },
             wall_s,
             cpu_s: median(|run| run.cpu_s),

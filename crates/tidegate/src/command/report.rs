@@ -10,6 +10,7 @@ use crate::args::ProgressArg;
 use crate::failure::Failure;
 use crate::job::Job;
 use crate::output::Output;
+use crate::sizing_entry::SizingEntry;
 use crate::summary::{BatchSizes, Summary};
 
 /// Finishes the output and tells about the run.
@@ -58,7 +59,8 @@ pub(super) fn summary(job: &Job, scan: &Scan, sizes: &BatchSizes) -> Result<Summ
     summary.passes = job.passes();
     summary.batches = sizes.count();
     summary.batch_rows = sizes.summary();
-    summary.resizes = job.resizes();
+    summary.resizes = job.sizing.resizes();
+    summary.sizing = job.sizing.entries().iter().map(SizingEntry::of).collect();
     let nulls: Vec<u64> = scan.columns().iter().map(|c| c.nulls).collect();
     summary.set_schema(scan.schema(), &nulls);
     Ok(summary)

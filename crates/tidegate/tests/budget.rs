@@ -9,12 +9,12 @@
 mod common;
 
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use common::{Folder, Run, orders, skip};
+use common::cgroup::Cgroup;
+use common::{Folder, orders};
 use rustix::fs::{CWD, Mode, mkfifoat};
 use serde_json::Value;
 
@@ -121,58 +121,6 @@ fn larger_batches_are_seen_to_take_more() {
     assert!(large > small + 8 * MIB, "{small} {large}");
 }
 
-/// A memory cgroup, gone with the guard.
-struct Cgroup(PathBuf);
-
-impl Cgroup {
-    /// A group in which all processes together may have `limit` bytes. None where this user cannot make one.
-    fn new(limit: u64) -> Option<Cgroup> {
-        let own = fs::read_to_string("/proc/self/cgroup").unwrap();
-        let own = |controller: &str| {
-            own.lines().find_map(|line| {
-                let (controllers, path) = line.split_once(':')?.1.split_once(':')?;
-                controllers
-                    .split(',')
-                    .any(|c| c == controller)
-                    .then(|| path.trim_start_matches('/').to_owned())
-            })
-        };
-        let v1 = own("memory")
-            .map(|path| (Path::new("/sys/fs/cgroup/memory").join(path), "memory.limit_in_bytes"));
-        let v2 = own("").map(|path| (Path::new("/sys/fs/cgroup").join(path), "memory.max"));
-        for (parent, file) in [v1, v2].into_iter().flatten() {
-            let name = format!("tidegate-test-{}-{limit}", std::process::id());
-            let group = Cgroup(parent.join(name));
-            if fs::create_dir(&group.0).is_ok() && fs::write(group.0.join(file), limit.to_string()).is_ok() {
-                // Without this a job could hide in swap; where there is none, there is no such file.
-                let _ = fs::write(group.0.join("memory.swap.max"), "0");
-                let _ = fs::write(group.0.join("memory.swappiness"), "0");
-                return Some(group);
-            }
-        }
-        skip("a hard limit of memory", "this user cannot make a memory cgroup");
-        None
-    }
-
-    /// Runs the command in the group.
-    fn run(&self, folder: &Folder, args: &str) -> Run {
-        let mut shell = Command::new("sh");
-        // The shell enters the group and becomes the command.
-        shell.args(["-c", "echo $$ > \"$0/cgroup.procs\" && exec \"$@\""]).arg(&self.0);
-        let command = folder.command();
-        shell.arg(command.get_program()).args(args.split_whitespace());
-        shell.current_dir(folder.path("")).env("TMPDIR", folder.path("tmp")).stdin(Stdio::null());
-        shell.output().unwrap().into()
-    }
-}
-
-impl Drop for Cgroup {
-    fn drop(&mut self) {
-        // A group that was never made cannot be taken away.
-        let _ = fs::remove_dir(&self.0);
-    }
-}
-
 #[test]
 fn a_cgroup_with_little_more_than_the_budget_does_not_kill_the_job() {
     let Some(group) = Cgroup::new((48 + 16) * MIB) else { return };
@@ -204,4 +152,54 @@ fn without_a_budget_three_quarters_of_the_cgroup_are_taken() {
     assert_eq!(folder.read_json("s.json")["budget_bytes"], 64 * MIB);
     folder.run("convert x.csv -o out/y.parquet --summary s.json").ok();
     assert!(folder.read_json("s.json")["budget_bytes"].as_u64().unwrap() <= 1024 * MIB);
+}
+
+/// Many columns and few rows, so that what a column takes shows.
+#[test]
+fn ten_thousand_columns_fit_in_a_quarter_of_a_gibibyte() {
+    let folder = Folder::new();
+    let row = |of: &dyn Fn(usize) -> String| (0..10_000).map(of).collect::<Vec<_>>().join(",");
+    let mut csv = row(&|column| format!("c{column}"));
+    for n in 0..200 {
+        csv.push('\n');
+        csv.push_str(&row(&|column| ((n + 1) * (column + 7) % 9973).to_string()));
+    }
+    folder.write("wide.csv", csv);
+    let group = Cgroup::new((256 + 16) * MIB);
+    for threads in [1, 2] {
+        let args = format!(
+            "convert wide.csv -o out/x.parquet --overwrite --memory 256MiB --threads {threads} --summary s.json"
+        );
+        match &group {
+            Some(group) => group.run(&folder, &args),
+            None => folder.run(&args),
+        }
+        .ok();
+        assert!(peak(&folder.read_json("s.json")) <= 256 * MIB, "{threads}");
+    }
+}
+
+#[test]
+fn a_one_hot_of_five_thousand_categories_fits_in_a_quarter_of_a_gibibyte() {
+    let folder = Folder::new();
+    let rows: String = (0..15_000).map(|row| format!("{row},k{}\n", row * 7 % 5000)).collect();
+    folder.write("many.csv", format!("id,category\n{rows}"));
+    folder.write(
+        "recipe.toml",
+        "version = 1\n[[steps]]\nuse = \"one_hot_encoder\"\ncolumns = [\"category\"]\n",
+    );
+    let group = Cgroup::new((256 + 16) * MIB);
+    for threads in [1, 2] {
+        let args = format!(
+            "fit-transform many.csv -r recipe.toml -o out/x.parquet --overwrite --memory 256MiB --threads {threads} --summary s.json"
+        );
+        match &group {
+            Some(group) => group.run(&folder, &args),
+            None => folder.run(&args),
+        }
+        .ok();
+        let summary = folder.read_json("s.json");
+        assert_eq!(summary["schema"].as_array().unwrap().len(), 5001);
+        assert!(peak(&summary) <= 256 * MIB, "{threads}");
+    }
 }

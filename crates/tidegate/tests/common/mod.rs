@@ -6,6 +6,7 @@
 #![allow(dead_code, reason = "every test file takes what it needs")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
+pub(crate) mod cgroup;
 pub(crate) mod table;
 
 use std::fmt;

@@ -103,7 +103,7 @@ impl AtomicFile {
         // Held as long as the file is open, and gone with the process. Where files cannot be locked, what a killed
         // process leaves stays.
         let _ = temporary.as_file().try_lock();
-        let write_back = WriteBack::default();
+        let write_back = WriteBack::new();
         Ok(Self { temporary, write_back, place, path: path.to_owned(), overwrite })
     }
 
@@ -113,7 +113,7 @@ impl AtomicFile {
     pub(crate) fn publish(self, written: u64) -> Result<(), Error> {
         let Self { temporary, write_back, place, path, overwrite } = self;
         let io = |error| Error::io(&path, written, error);
-        write_back.end().map_err(io)?;
+        write_back.end(temporary.as_file()).map_err(io)?;
         temporary.as_file().sync_all().map_err(io)?;
         let renamed = if overwrite { temporary.persist(&place) } else { temporary.persist_noclobber(&place) };
         match renamed {
@@ -129,9 +129,7 @@ impl AtomicFile {
 
 impl Write for AtomicFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let taken = self.temporary.as_file_mut().write(bytes)?;
-        self.write_back.wrote(self.temporary.as_file(), taken);
-        Ok(taken)
+        self.write_back.write(self.temporary.as_file(), bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -20,6 +20,7 @@ use crate::output::{Output, Progress};
 use crate::parquet_file::{ParquetFile, given_up};
 use crate::row_groups::{Cutter, Piece, RowGroupLimits, RowSizes};
 use crate::seconds::stored_schema;
+use crate::write_back::WriteBack;
 
 /// What a column takes in each row group beside its values: encoder, lane and, for a while, those of the last one.
 const COLUMN: u64 = 2 << 10;
@@ -89,7 +90,8 @@ impl ParquetEncoder {
             return Err(progress.encode(ParquetError::NYI(problem)));
         }
         let count = schema.fields().len() as u64;
-        let mut columns = budget.consumer("columns").try_reserve(Bytes(count * COLUMN)).map_err(refused)?;
+        let held = Bytes(count * COLUMN + WriteBack::BYTES);
+        let mut columns = budget.consumer("columns").try_reserve(held).map_err(refused)?;
         let index = FileIndex::new(budget).map_err(refused)?;
         let (limits, reservation) = reserve(budget, limits).map_err(refused)?;
         let threads = threads.filter(|_| !is_wide(limits.bytes, schema.fields().len()));
@@ -447,7 +449,7 @@ mod tests {
 
     #[test]
     fn a_refusal_makes_row_groups_smaller_instead_of_ending_the_run() {
-        let budget = Budget::new(Bytes::kib(800));
+        let budget = Budget::new(Bytes::kib(800).saturating_add(Bytes(WriteBack::BYTES)));
         let limits = RowGroupLimits { rows: usize::MAX, bytes: Bytes::mib(1) };
         let (peak, metadata) = write(&[table(100_000)], limits, &budget);
         assert!(metadata.num_row_groups() > 2, "{:?}", group_rows(&metadata));
@@ -462,7 +464,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let output = Output::file(&directory.path().join("out.parquet"), false).unwrap();
         let whole = table(1000);
-        let budget = Budget::new(Bytes::kib(384));
+        let budget = Budget::new(Bytes::kib(384).saturating_add(Bytes(WriteBack::BYTES)));
         let mut encoder = encoder(output, &whole.schema(), limits, &budget, None);
         encoder.write(&whole.slice(0, 100)).unwrap();
         let index = |budget: &Budget| budget.holders().into_iter().find(|holder| holder.name == "file index");

@@ -1,5 +1,7 @@
 //! What a loader notes between the beginning of one batch and that of the next, for whoever sizes them.
 
+use std::collections::VecDeque;
+
 use monitor::{Budget, Bytes};
 
 use crate::batch::Batch;
@@ -16,6 +18,8 @@ pub(crate) struct Account {
     reserved_before: Bytes,
     /// The batch that was finished last.
     last: Option<LastBatch>,
+    /// Bytes of the latest batches, as many as may be alive at a time.
+    recent: VecDeque<Bytes>,
     /// Whether a batch had to wait for the consumer since the last look.
     pub(crate) is_consumer_behind: bool,
 }
@@ -28,6 +32,7 @@ impl Account {
             columns,
             reserved_before: budget.reserved(),
             last: None,
+            recent: VecDeque::new(),
             is_consumer_behind: false,
         }
     }
@@ -37,10 +42,14 @@ impl Account {
         let reserved_peak = self.budget.take_recent_peak();
         let reserved = self.budget.reserved().saturating_sub(spare);
         if let Some(last) = &mut self.last {
-            // Those that began meanwhile are no part of this one, and as large as a rule.
-            let others = last.bytes.get().saturating_mul(self.in_flight.saturating_sub(1) as u64);
             let rise = reserved_peak.saturating_sub(self.reserved_before);
-            last.peak = rise.saturating_sub(Bytes(others)).max(last.bytes);
+            last.peak = self.recent.iter().max().map_or(last.bytes, |largest| {
+                // The others that began meanwhile are as large as any of late. What is left is the rest's, and this one's
+                // in proportion: the end of a range can be a few rows, beside which everything seems much.
+                let others = largest.get() as f64 * self.in_flight.saturating_sub(1) as f64;
+                let ratio = (rise.get() as f64 - others) / largest.get().max(1) as f64;
+                Bytes((last.bytes.get() as f64 * ratio) as u64).max(last.bytes)
+            });
         }
         self.reserved_before = reserved;
         Observation {
@@ -56,8 +65,41 @@ impl Account {
     }
 
     pub(crate) fn finished(&mut self, batch: &Batch) {
-        let bytes = batch.reserved();
-        self.last =
-            Some(LastBatch { rows: batch.num_rows(), bytes, peak: bytes, raw_bytes: batch.raw_bytes() });
+        self.note(batch.num_rows(), batch.reserved(), batch.raw_bytes());
+    }
+
+    fn note(&mut self, rows: usize, bytes: Bytes, raw_bytes: u64) {
+        while self.recent.len() >= self.in_flight.max(1) {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(bytes);
+        self.last = Some(LastBatch { rows, bytes, peak: bytes, raw_bytes });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The peak that is seen of a batch of `bytes` behind one of 1000, where `rise` more was reserved for a moment.
+    fn peak(in_flight: usize, rise: u64, bytes: u64) -> u64 {
+        let budget = Budget::new(Bytes(10_000));
+        let consumer = budget.consumer("batch");
+        let mut account = Account::new(&budget, in_flight, 1);
+        account.note(100, Bytes(1000), 1);
+        account.observe(Bytes::ZERO);
+        drop(consumer.try_reserve(Bytes(rise)).unwrap());
+        account.note(1, Bytes(bytes), 1);
+        account.observe(Bytes::ZERO).last.unwrap().peak.get()
+    }
+
+    #[test]
+    fn what_comes_of_a_batch_is_its_own_share_of_the_rise() {
+        assert_eq!(peak(1, 2500, 1000), 2500);
+        assert_eq!(peak(1, 50, 20), 50);
+        assert_eq!(peak(1, 0, 20), 20, "no less than itself");
+        // The other in flight has 1000 of it.
+        assert_eq!(peak(2, 2500, 1000), 1500);
+        assert_eq!(peak(2, 2500, 20), 30, "the end of a range is no measure");
     }
 }

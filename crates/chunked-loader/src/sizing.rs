@@ -55,7 +55,8 @@ pub struct LastBatch {
     /// Bytes of its columns, as reserved.
     pub bytes: Bytes,
     /// What was reserved for it and what came of it at the most, at least `bytes`: the rise of what everybody has
-    /// reserved since it began, without what other batches in flight may have taken of that.
+    /// reserved since it began, without what other batches in flight may have taken of that, which are taken to be as large as
+    /// the largest of late; of what is left, its share by its bytes.
     pub peak: Bytes,
     /// Bytes of the input that became it.
     pub raw_bytes: u64,

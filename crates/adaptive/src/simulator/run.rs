@@ -89,6 +89,8 @@ struct Run<'a> {
     /// Bytes of a batch whose buffers wait for the next.
     spare: f64,
     last: Option<LastBatch>,
+    /// Bytes of the latest batches, as many as are in flight.
+    recent: VecDeque<f64>,
     reserved_before: f64,
     /// What was seen of the container, and when.
     limit: (f64, f64),
@@ -117,6 +119,7 @@ impl<'a> Run<'a> {
             alive: VecDeque::new(),
             spare: 0.0,
             last: None,
+            recent: VecDeque::new(),
             limit: (f64::NEG_INFINITY, CONTAINER),
             outcome: Outcome {
                 overshoot: 0.0,
@@ -143,6 +146,10 @@ impl<'a> Run<'a> {
             each(&Step { seen, decision, rows: made.rows, bytes: Bytes(made.bytes as u64) });
             self.outcome.batches += 1;
             self.outcome.cuts += u64::from(made.is_cut);
+            if self.recent.len() >= self.course.in_flight {
+                self.recent.pop_front();
+            }
+            self.recent.push_back(made.bytes);
             self.last = Some(LastBatch {
                 rows: made.rows,
                 bytes: Bytes(made.bytes as u64),
@@ -175,9 +182,11 @@ impl<'a> Run<'a> {
         }
         let reserved = memory.reserved - self.spare;
         if let Some(last) = &mut self.last {
-            let others = last.bytes.get() as f64 * (self.course.in_flight as f64 - 1.0);
-            let rise = (memory.reserved_peak - self.reserved_before - others).max(0.0);
-            last.peak = Bytes(rise as u64).max(last.bytes);
+            // As the loader reckons.
+            let largest = self.recent.iter().copied().fold(1.0, f64::max);
+            let others = largest * (self.course.in_flight as f64 - 1.0);
+            let ratio = (memory.reserved_peak - self.reserved_before - others) / largest;
+            last.peak = Bytes((last.bytes.get() as f64 * ratio) as u64).max(last.bytes);
         }
         let reserved_peak = std::mem::replace(&mut memory.reserved_peak, memory.reserved);
         self.reserved_before = reserved;

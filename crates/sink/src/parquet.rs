@@ -51,7 +51,7 @@ pub(crate) struct ParquetEncoder {
 /// whole block.
 enum Stage {
     Ahead {
-        output: Output,
+        output: Box<Output>,
         index: FileIndex,
     },
     /// How each column is written.
@@ -107,7 +107,7 @@ impl ParquetEncoder {
         let lanes = Lanes::new(schema.fields().len(), threads, scratches, progress.clone());
         Ok(Self {
             lanes,
-            stage: Stage::Ahead { output, index },
+            stage: Stage::Ahead { output: Box::new(output), index },
             schema,
             compression,
             limits,
@@ -151,7 +151,7 @@ impl ParquetEncoder {
     /// Gives each column an encoder. `rest` is what the first block has beside the rows that the columns have gathered.
     fn begin_row_group(&mut self, rest: Option<&RecordBatch>) -> Result<(), Error> {
         self.stage = match std::mem::replace(&mut self.stage, Stage::Between) {
-            Stage::Ahead { output, index } => self.begin_file(output, index, rest)?,
+            Stage::Ahead { output, index } => self.begin_file(*output, index, rest)?,
             stage => stage,
         };
         let Stage::Begun(columns) = &self.stage else { return Err(self.progress.encode(given_up())) };

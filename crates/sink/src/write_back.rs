@@ -267,6 +267,7 @@ impl SyncWorker {
 }
 
 #[cfg(all(test, unix))]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 mod tests {
     use std::io::{Read, Seek};
     use std::os::fd::OwnedFd;

@@ -102,7 +102,8 @@ impl Column {
 /// Where an output column comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lineage {
-    /// The column of the input that it goes back to.
+    /// The column of the input that it goes back to; of a column that a step made from several, as `pca` does, the
+    /// first that the step was given.
     pub source: String,
     /// The steps that made it, first to last, by their place in the recipe from 0 and their name.
     pub steps: Vec<(usize, String)>,

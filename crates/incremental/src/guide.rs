@@ -12,7 +12,7 @@
 //! | `min_max_scaler` | `MinMaxScaler` | (x − min) / (max − min), stretched to `feature_range` | 1 | 24 bytes | does not cancel far from zero |
 //! | `max_abs_scaler` | `MaxAbsScaler` | x / max abs(x) | 1 | 24 bytes | |
 //! | `robust_scaler` | `RobustScaler` | (x − median) / (q2 − q1) | 1 or 2, at most 5 | at most 1.1 MiB, mostly 0.3 | `approximate` takes 1 pass |
-//! | `simple_imputer` | `SimpleImputer` | missing becomes the mean, median, most frequent value or a constant | 1, a median at most 4 | 0.6 KiB; a median at most 1.1 MiB; else grows with the distinct values | |
+//! | `simple_imputer` | `SimpleImputer` | missing becomes the mean, median, most frequent value or a constant | 1, a median at most 4 | 0.6 KiB; a median at most 1.1 MiB; else grows with the distinct values | `approximate` takes 1 pass for a median |
 //!
 //! # Shapes
 //!

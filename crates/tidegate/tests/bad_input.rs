@@ -390,17 +390,6 @@ fn recipes_that_make_no_sense() {
 }
 
 #[test]
-fn steps_of_a_later_version_are_refused_by_name() {
-    let folder = folder();
-    for step in ["pca", "quantile_transformer"] {
-        let recipe = format!("version = 1\n[[steps]]\nuse = \"{step}\"\ncolumns = [\"a\"]\n");
-        folder.write("r.toml", recipe);
-        let run = folder.run("fit-transform good.csv -r r.toml -o out/x.parquet");
-        failed(&folder, &run, 2, &["r.toml: line 3", step, "not built"]);
-    }
-}
-
-#[test]
 fn input_that_is_not_what_was_fitted() {
     let folder = folder();
     folder.write("fitted.csv", "c,n\na,1\nb,2\n");

@@ -81,6 +81,19 @@ fn valid_files() -> &'static Vec<Value> {
 [[steps]]\nuse = \"simple_imputer\"\ncolumns = [\"b\"]\nstrategy = \"most_frequent\"
 [[steps]]\nuse = \"target_encoder\"\ncolumns = [\"f\", \"d\"]\ntarget = \"b\"
 [[steps]]\nuse = \"hashing_vectorizer\"\ncolumns = [\"s\"]\nn_features = 3\ntoken_pattern = \"[a-z]\"\n";
+    const COMPUTE: &str = "version = 1
+[[steps]]\nuse = \"simple_imputer\"\ncolumns = [\"i\", \"f\", \"b\"]
+[[steps]]\nuse = \"k_bins_discretizer\"\ncolumns = [\"b\"]\nn_bins = 3\nstrategy = \"uniform\"
+[[steps]]\nuse = \"polynomial_features\"\ncolumns = [\"i\", \"f\"]
+[[steps]]\nuse = \"pca\"\ncolumns = [\"i^2\", \"f^2\"]\nwhiten = true
+[[steps]]\nuse = \"quantile_transformer\"\ncolumns = [\"pca0\"]\noutput_distribution = \"normal\"
+[[steps]]\nuse = \"power_transformer\"\ncolumns = [\"pca1\"]
+[[steps]]\nuse = \"robust_scaler\"\ncolumns = [\"i\"]
+[[steps]]\nuse = \"max_abs_scaler\"\ncolumns = [\"f\"]
+[[steps]]\nuse = \"clip\"\ncolumns = [\"i f\", \"n\"]\nlower = -1\nupper = 0.5
+[[steps]]\nuse = \"log1p\"\ncolumns = [\"i f\"]
+[[steps]]\nuse = \"variance_threshold\"\ncolumns = [\"i\", \"1\"]
+[[steps]]\nuse = \"cast\"\ncolumns = [\"d\", \"s\"]\ndtype = \"string\"\n";
     static FILES: OnceLock<Vec<Value>> = OnceLock::new();
     FILES.get_or_init(|| {
         let kinds = [
@@ -95,7 +108,7 @@ fn valid_files() -> &'static Vec<Value> {
         let columns = kinds.map(|(name, kind)| (name, array(kind, 0), true));
         let batch = RecordBatch::try_from_iter_with_nullable(columns).expect("all columns have four rows");
         let columns: Vec<Column> = batch.schema().fields().iter().filter_map(|f| Column::of(f)).collect();
-        let bodies = [SCALE, FILL, ENCODE, TEXT, COUNT].map(|recipe| {
+        let bodies = [SCALE, FILL, ENCODE, TEXT, COUNT, COMPUTE].map(|recipe| {
             let recipe = Recipe::parse(recipe).expect("the recipe is right");
             let mut fitting = Fitting::new(recipe, &columns, &Monitor::unbounded());
             while let Some(mut pass) = fitting.next_pass().expect("the columns suit the steps") {
@@ -186,7 +199,18 @@ fn edit(document: &mut Value, [place, other, what]: [u8; 3], offset: usize) {
                     "feature_hasher",
                     "tfidf_vectorizer",
                     "target_encoder",
-                ][usize::from(other) % 14],
+                    "max_abs_scaler",
+                    "robust_scaler",
+                    "log1p",
+                    "clip",
+                    "cast",
+                    "variance_threshold",
+                    "k_bins_discretizer",
+                    "quantile_transformer",
+                    "power_transformer",
+                    "polynomial_features",
+                    "pca",
+                ][usize::from(other) % 25],
             );
         }
         21 => *value = text(["error", "ignore", "infrequent_if_exist", "code"][usize::from(other) % 4]),

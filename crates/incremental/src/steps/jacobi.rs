@@ -115,6 +115,16 @@ mod tests {
     }
 
     #[test]
+    fn matrices_of_low_rank_have_zeros_for_the_rest() {
+        let n = 40;
+        let Eigen { values, vectors } = decompose(vec![vec![1.0; n]; n]);
+        assert!((values[0] - n as f64).abs() < 1e-12, "{values:?}");
+        assert!(values[1..].iter().all(|value| value.abs() < 1e-13), "{values:?}");
+        let even = (n as f64).sqrt().recip();
+        assert!(vectors[0].iter().all(|entry| (entry.abs() - even).abs() < 1e-13), "{:?}", vectors[0]);
+    }
+
+    #[test]
     fn diagonal_and_empty_matrices_are_done() {
         let Eigen { values, vectors } = decompose(vec![vec![1.0, 0.0], vec![0.0, 3.0]]);
         assert_eq!((values, vectors), (vec![3.0, 1.0], vec![vec![0.0, 1.0], vec![1.0, 0.0]]));

@@ -415,7 +415,81 @@ impl FittedStep for Projection {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    /// Offsets, values that cancel, subnormals and values near the ends of the range.
+    fn hard_value() -> impl Strategy<Value = f64> {
+        prop_oneof![
+            -10.0..10.0,
+            (-100i32..100).prop_map(|step| 1e15 + f64::from(step) / 8.0),
+            prop::sample::select(vec![1e300, -1e300, 1e-300, 0.0, -0.0]),
+            (0u64..1 << 52).prop_map(f64::from_bits),
+        ]
+    }
+
+    fn of(rows: &[Vec<f64>]) -> Fitting {
+        let step = Pca { components: Components::All, whiten: false };
+        let names: Arc<[String]> = ["a", "b", "c"].map(str::to_owned).into();
+        let mut fitting = Fitting { step, names, count: 0, sums: Vec::new(), products: Vec::new() };
+        let column = |i: usize| -> ArrayRef {
+            Arc::new(Float64Array::from_iter_values(rows.iter().map(|row| row[i])))
+        };
+        fitting.update(&[column(0), column(1), column(2)], 0).unwrap();
+        fitting
+    }
+
+    /// In units of 2^−1074.
+    fn units(value: f64) -> BigInt {
+        let (mantissa, exponent, sign) = value.integer_decode();
+        (BigInt::from(mantissa) * sign) << (exponent + 1075) >> 1
+    }
+
+    proptest! {
+        #[test]
+        fn the_covariance_is_that_of_rational_arithmetic(
+            rows in prop::collection::vec(prop::collection::vec(hard_value(), 3), 2..20),
+        ) {
+            let (found, half) = of(&rows).covariance();
+            let n = BigInt::from(rows.len());
+            let columns: Vec<Vec<BigInt>> = (0..3).map(|i| rows.iter().map(|row| units(row[i])).collect()).collect();
+            let sums: Vec<BigInt> = columns.iter().map(|column| column.iter().sum()).collect();
+            // Σ(n·x − Σx)(n·y − Σy) is n²·(n − 1) times the covariance.
+            let divisor = (n.pow(2) * (&n - 1u8)).magnitude().clone();
+            for i in 0..3 {
+                for j in 0..3 {
+                    let pairs = columns[i].iter().zip(&columns[j]);
+                    let sum: BigInt = pairs.map(|(x, y)| (x * &n - &sums[i]) * (y * &n - &sums[j])).sum();
+                    prop_assert_eq!(found[i][j], round_ratio(&sum, &divisor, -2148 - 2 * half));
+                }
+            }
+            let largest = (0..3).map(|i| found[i][i]).fold(0.0, f64::max);
+            prop_assert!(largest == 0.0 || (0.01..10.0).contains(&largest), "{}", largest);
+        }
+
+        #[test]
+        fn states_form_a_commutative_monoid(
+            rows in prop::collection::vec(prop::collection::vec(hard_value(), 3), 0..20),
+            cuts in prop::array::uniform2(any::<prop::sample::Index>()),
+        ) {
+            let mut cuts = cuts.map(|cut| cut.index(rows.len() + 1));
+            cuts.sort_unstable();
+            let parts = || [&rows[..cuts[0]], &rows[cuts[0]..cuts[1]], &rows[cuts[1]..]].map(of);
+            let merged = |mut left: Fitting, right: Fitting| {
+                left.merge(Box::new(right));
+                left
+            };
+            let sums = |state: &Fitting| (state.count, state.sums.clone(), state.products.clone());
+            let (whole, [a, b, c]) = (of(&rows), parts());
+            let left = merged(merged(a, b), c);
+            prop_assert_eq!(sums(&left), sums(&whole));
+            let [a, b, c] = parts();
+            prop_assert_eq!(sums(&merged(c, merged(b, a))), sums(&whole));
+            prop_assert_eq!(sums(&merged(of(&[]), of(&rows))), sums(&whole));
+            prop_assert_eq!(sums(&merged(of(&rows), of(&[]))), sums(&whole));
+        }
+    }
 
     #[test]
     fn the_sign_is_that_of_the_largest_entry() {

@@ -117,8 +117,11 @@ impl Pass {
             let logs: Vec<f64> = present.iter().map(|x| self.curve.signed_log(*x)).collect();
             self.logs.add_slice(&logs);
             for (lambda, comoments) in &mut self.points {
-                let at =
-                    present.iter().zip(&logs).map(|(x, log)| self.curve.value_and_slope(*lambda, *x, *log));
+                let at = present.iter().zip(&logs).map(|(x, log)| {
+                    let (value, slope) = self.curve.value_and_slope(*lambda, *x, *log);
+                    // What is no number makes the whole λ one that is left out.
+                    if slope.is_nan() { (f64::INFINITY, f64::INFINITY) } else { (value, slope) }
+                });
                 let (values, slopes): (Vec<f64>, Vec<f64>) = at.unzip();
                 comoments.update(&values, &slopes);
             }

@@ -79,7 +79,7 @@ impl ColumnStep for QuantileTransformer {
     fn start(self: &Arc<Self>, _: usize, input: &Column) -> Result<Fitting, Error> {
         numeric::check_arithmetic(input)?;
         let quantiles = Quantiles::new(self.n_quantiles as usize, self.approximate);
-        Ok(Fitting { step: **self, rows: 0, quantiles })
+        Ok(Fitting { step: **self, rows: 0, last: None, quantiles })
     }
 
     fn preview(&self, _: usize, input: &Column) -> (Vec<Column>, bool) {
@@ -91,6 +91,8 @@ struct Fitting {
     step: QuantileTransformer,
     /// Rows of this pass, those without a value included: they count for the number of quantiles.
     rows: u64,
+    /// The number of the last quantile, from 0, once a pass has ended.
+    last: Option<u64>,
     quantiles: Quantiles,
 }
 
@@ -104,7 +106,7 @@ impl ColumnState for Fitting {
     }
 
     fn identity(&self) -> Self {
-        Fitting { step: self.step, rows: 0, quantiles: self.quantiles.identity() }
+        Fitting { rows: 0, quantiles: self.quantiles.identity(), ..*self }
     }
 
     fn merge(&mut self, other: &Self) {
@@ -118,11 +120,14 @@ impl ColumnState for Fitting {
 
     fn finish(self) -> Result<Progress<Self>, Error> {
         let step = self.step;
-        let last = step.n_quantiles.min(self.rows).max(1) - 1;
+        // Later passes are asked for the same ranks, whatever has become of the input.
+        let last = self.last.unwrap_or_else(|| step.n_quantiles.min(self.rows).max(1) - 1);
         let levels: Vec<Level> = (0..=last).map(|step| Level::ratio(step, last.max(1))).collect();
         Ok(match self.quantiles.finish(&levels, QuantileMethod::Linear)? {
             Found::Done(quantiles) => Progress::Done(Ranked { quantiles, output: step.output }),
-            Found::Again(quantiles) => Progress::Again(Fitting { step, rows: 0, quantiles }),
+            Found::Again(quantiles) => {
+                Progress::Again(Fitting { step, rows: 0, last: Some(last), quantiles })
+            }
         })
     }
 }

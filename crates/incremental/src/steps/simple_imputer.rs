@@ -11,9 +11,11 @@
 //! | `add_indicator` | false | a column of 0 and 1 where the fit saw a missing value |
 //! | `keep_empty_features` | false | a column without values is filled with 0 |
 //! | `copy` | true | nothing: input is never overwritten |
+//! | `approximate` | false | a median in one pass, of values cut to their leading bits (not in scikit-learn) |
 //!
 //! Mean and median give float64; the other strategies keep the column's type, or take the next that holds
-//! the fill. One pass, but for a median, which takes up to four.
+//! the fill. One pass, but for a median, which takes up to four unless it may be approximate: see
+//! [`cut_values`](OrderStatistics::cut_values).
 //!
 //! | strategy | a column's state |
 //! |---|---|
@@ -32,12 +34,13 @@ use serde::{Deserialize, Serialize};
 use super::categories;
 use super::fill;
 use super::missing;
+use super::quantiles;
 use crate::column::{Column, ValueKind};
 use crate::error::{Error, ErrorKind};
 use crate::numeric;
 use crate::params::{ParamValue, Params};
 use crate::per_column::{ColumnState, ColumnStep, FittedColumn, PerColumn, Progress};
-use crate::stats::{Category, Counts, Moments, OrderStatistics, Outcome};
+use crate::stats::{Category, Counts, Level, Moments, OrderStatistics, Outcome, QuantileMethod};
 use crate::step::{OutputColumn, Step};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +60,7 @@ struct SimpleImputer {
     missing_values: Option<ParamValue>,
     add_indicator: bool,
     keep_empty_features: bool,
+    approximate: bool,
 }
 
 pub(super) fn parse(params: &mut Params) -> Result<Box<dyn Step>, Error> {
@@ -77,6 +81,7 @@ pub(super) fn parse(params: &mut Params) -> Result<Box<dyn Step>, Error> {
         missing_values: missing::parse(params)?,
         add_indicator: params.flag("add_indicator", false)?,
         keep_empty_features: params.flag("keep_empty_features", false)?,
+        approximate: quantiles::approximate(params)?,
     }))
 }
 
@@ -232,6 +237,10 @@ impl ColumnState for Fitting {
         let Fitting { step, kind, missing_value, statistic, missing, present } = self;
         let fill = match statistic {
             Statistic::Mean(moments) => moments.mean().and_then(Category::float),
+            Statistic::Median(order) if step.approximate => {
+                let median = order.cut_quantiles(&[Level::ratio(1, 2)], QuantileMethod::Linear);
+                median.first().copied().and_then(Category::float)
+            }
             Statistic::Median(order) => match order.finish_median() {
                 Ok(Outcome::Done(median)) => median.and_then(Category::float),
                 Ok(Outcome::Again(next)) => {

@@ -8,7 +8,7 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, TimeUnit};
 
 use crate::support::{
-    apply, bools, dictionary, fit, fit_error, floats, ints, made, made_of, nulls, table, texts,
+    apply, bools, dictionary, fit, fit_by, fit_error, floats, ints, made, made_of, nulls, table, texts,
 };
 
 fn step(name: &str, parameters: &str) -> String {
@@ -344,4 +344,41 @@ fn bins_around_means_are_those_of_the_class() {
             assert!((found - expected).abs() <= 1e-12 * expected.abs(), "{found:?} {expected:?}");
         }
     }
+}
+
+#[test]
+fn an_input_that_changes_between_passes_is_refused() {
+    let batch = table([("c", many())]);
+    for name in ["quantile_transformer", "robust_scaler", "k_bins_discretizer"] {
+        let mut seen = 0;
+        let changed = fit_by(&[&step(name, "")], &batch, |mut pass, wanted| {
+            seen += 1;
+            pass.update(wanted, 0)?;
+            // More rows, and none of them the same.
+            if seen > 1 {
+                let more: ArrayRef = Arc::new(Float64Array::from_iter_values((0..300_000).map(f64::from)));
+                pass.update(&table([("c", more)]), 200_000)?;
+            }
+            Ok(pass)
+        });
+        let message = changed.map(|_| ()).unwrap_err().to_string();
+        assert!(
+            message.ends_with("the input changed between two passes; run again when it is complete"),
+            "{message}"
+        );
+    }
+    // Rows without a value are in nobody's way, and the number of quantiles stays that of the first pass.
+    let few = table([("c", many().slice(0, 20_000))]);
+    let mut seen = 0;
+    let (_, passes) =
+        fit_by(&[&step("quantile_transformer", "n_quantiles = 65536")], &few, |mut pass, wanted| {
+            seen += 1;
+            pass.update(wanted, 0)?;
+            if seen > 1 {
+                pass.update(&table([("c", floats([None, None]))]), 20_000)?;
+            }
+            Ok(pass)
+        })
+        .unwrap();
+    assert!(passes > 1);
 }

@@ -36,6 +36,7 @@ const PARAMETERS: &[(&str, &str, Values, Values, &str)] = &[
     ("simple_imputer", "copy", FLAGS, NO_FLAGS, FLAG),
     ("simple_imputer", "add_indicator", FLAGS, NO_FLAGS, FLAG),
     ("simple_imputer", "keep_empty_features", FLAGS, NO_FLAGS, FLAG),
+    ("simple_imputer", "approximate", FLAGS, NO_FLAGS, FLAG),
     (
         "simple_imputer",
         "strategy",

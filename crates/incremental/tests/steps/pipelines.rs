@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Float64Array, StringArray};
+use arrow::array::{ArrayRef, AsArray, Float64Array, StringArray};
+use arrow::datatypes::Float64Type;
 use arrow::record_batch::RecordBatch;
 use incremental::{Column, ErrorKind, Fitting, Lineage, Recipe};
 use monitor::{Budget, Bytes, Monitor};
@@ -57,6 +58,13 @@ fn a_median_takes_passes_until_it_is_exact() {
     let filled = apply(&pipeline, &batch.slice(40_001, 1), true).unwrap();
     let expected: ArrayRef = Arc::new(Float64Array::from(vec![step(20_000)]));
     assert_eq!(filled.column(0), &expected);
+    let approximate = format!("{median}\napproximate = true");
+    let (pipeline, passes) = fit(&[&approximate], &batch).unwrap();
+    assert_eq!(passes, 1);
+    let filled = apply(&pipeline, &batch.slice(40_001, 1), true).unwrap();
+    // 40 001 neighbours, and room for 14 335 values: two bits are cut.
+    let found = filled.column(0).as_primitive::<Float64Type>().value(0);
+    assert!((step(19_997)..=step(20_000)).contains(&found), "{found:e}");
 }
 
 #[test]

@@ -93,7 +93,7 @@ impl Pipeline {
             let fitted = (kind.decode)(step.learnt, &step.columns)?;
             Ok(PipelineStep { name: kind.name, inputs: step.columns, fitted: Arc::from(fitted) })
         });
-        Ok(Pipeline { input, steps: steps.collect::<Result<_, Error>>()? })
+        Ok(Pipeline { input, steps: steps.collect::<Result<_, Error>>()?, split: None, is_training: false })
     }
 }
 

@@ -165,6 +165,12 @@ impl Error {
         self
     }
 
+    /// The same error with the row that `f` makes of its own.
+    pub(crate) fn map_row(mut self, f: impl FnOnce(u64) -> u64) -> Self {
+        self.0.row = self.0.row.map(f);
+        self
+    }
+
     /// The same error for a caller who names the row's place in a better way.
     pub fn without_row(mut self) -> Self {
         self.0.row = None;
@@ -284,7 +290,9 @@ impl fmt::Display for ErrorKind {
                 )
             }
             ErrorKind::TooWide { columns, refusal } => {
-                write!(f, "makes {columns} columns, and {refusal}; make fewer")
+                let fewer =
+                    "make fewer, by `n_features`, `max_features` or `max_categories`, or by another step";
+                write!(f, "makes {columns} columns, and {refusal}; {fewer}")
             }
             ErrorKind::Io(e) => match e.kind() {
                 io::ErrorKind::NotFound => write!(f, "no such file; check the path"),

@@ -5,7 +5,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::ArrayRef;
+use arrow::array::{Array, ArrayRef, BooleanArray};
+use arrow::buffer::BooleanBuffer;
+use arrow::compute::{filter, filter_record_batch};
 use arrow::record_batch::RecordBatch;
 use monitor::{BudgetExceeded, Bytes, Monitor, Reservation};
 
@@ -15,6 +17,7 @@ use crate::graph::{COLUMN_BYTES, Graph, Plan};
 use crate::pipeline::{Pipeline, PipelineStep};
 use crate::recipe::Recipe;
 use crate::selection::Selected;
+use crate::split::Split;
 use crate::step::{Fit, FitState, FittedStep};
 
 /// A fit of a recipe on an input, pass by pass.
@@ -71,6 +74,10 @@ pub struct Pass {
     /// Computes the inputs of the states, all behind one another.
     plan: Arc<Plan>,
     fits: Vec<StepFit>,
+    /// The rows that the states do not see.
+    split: Option<Split>,
+    /// Whether a state or a step before it tells rows apart by their numbers.
+    needs_row_numbers: bool,
     reservation: Reservation,
 }
 
@@ -104,6 +111,7 @@ impl Fitting {
         let mut columns = self.monitor.budget().consumer("columns made").try_reserve(input)?;
         let mut graph = Graph::new(&self.input, true);
         let mut is_final = true;
+        let mut needs_row_numbers = false;
         let mut fits: Vec<(StepFit, Vec<usize>)> = Vec::new();
         for index in 0..self.recipe.steps.len() {
             let (name, line) = (self.recipe.steps[index].name, self.recipe.steps[index].line);
@@ -112,7 +120,9 @@ impl Fitting {
             if let Stage::Fitted { fitted, .. } = &self.stages[index] {
                 reserve_columns(&mut columns, fitted.as_ref()).map_err(located)?;
                 // Later steps learn from what the rows of the fit will be.
-                let fitted = fitted.training().unwrap_or_else(|| Arc::clone(fitted));
+                let training = fitted.training();
+                needs_row_numbers |= training.is_some();
+                let fitted = training.unwrap_or_else(|| Arc::clone(fitted));
                 graph.push_fitted(index, name, fitted, &places).map_err(located)?;
                 continue;
             }
@@ -152,13 +162,21 @@ impl Fitting {
             return Ok(None);
         }
         self.passes += 1;
-        let (fits, wanted): (Vec<_>, Vec<_>) = fits.into_iter().unzip();
+        let (fits, wanted): (Vec<StepFit>, Vec<_>) = fits.into_iter().unzip();
         let wanted = wanted.concat();
+        needs_row_numbers |= fits.iter().any(|fit| fit.state.needs_row_numbers());
         let plan = Arc::new(graph.plan(wanted));
         let held = Bytes::from(held_by(&fits));
         let reservation = self.monitor.budget().consumer("fit state").try_reserve(held)?;
-        let graph = Arc::new((graph, columns));
-        Ok(Some(Pass { number: self.passes, graph, plan, fits, reservation }))
+        Ok(Some(Pass {
+            number: self.passes,
+            graph: Arc::new((graph, columns)),
+            plan,
+            fits,
+            split: self.recipe.split,
+            needs_row_numbers,
+            reservation,
+        }))
     }
 
     /// The places of the columns that a step takes; `None`: not known before others are fitted.
@@ -213,8 +231,32 @@ impl Fitting {
             };
             steps.push(PipelineStep { name: step.name, inputs, fitted });
         }
-        Ok(Pipeline { input: self.input, steps })
+        Ok(Pipeline { input: self.input, steps, split: self.recipe.split, is_training: false })
     }
+}
+
+/// Gives a state the rows of a batch that `training` says.
+fn update_some(
+    state: &mut dyn FitState,
+    inputs: &[ArrayRef],
+    first_row: u64,
+    training: &BooleanBuffer,
+) -> Result<(), Error> {
+    if state.needs_row_numbers() {
+        return training.set_slices().try_for_each(|(start, end)| {
+            let run: Vec<ArrayRef> = inputs.iter().map(|array| array.slice(start, end - start)).collect();
+            state.update(&run, first_row + start as u64)
+        });
+    }
+    let mask = BooleanArray::new(training.clone(), None);
+    let kept = inputs.iter().map(|array| filter(array, &mask)).collect::<Result<Vec<_>, _>>()?;
+    state.update(&kept, first_row).map_err(|e| e.map_row(|row| row_of(training, first_row, row)))
+}
+
+/// The number of a row that was counted among the rows of `training` only.
+fn row_of(training: &BooleanBuffer, first_row: u64, row: u64) -> u64 {
+    let place = training.set_indices().nth((row - first_row) as usize);
+    first_row + place.unwrap_or(0) as u64
 }
 
 /// The place of a step's target, which is none of its columns.
@@ -270,14 +312,40 @@ impl Pass {
     /// # Panics
     /// If the batch has fewer columns than the projection.
     pub fn update(&mut self, batch: &RecordBatch, first_row: u64) -> Result<(), Error> {
-        let arrays = self.graph.0.run(&self.plan, batch.columns(), first_row)?;
+        match self.split.map(|split| split.training(first_row, batch.num_rows())) {
+            None => self.see(batch.columns(), first_row, None)?,
+            Some(training) if self.needs_row_numbers => {
+                self.see(batch.columns(), first_row, Some(&training))?;
+            }
+            Some(training) => {
+                // Before any step, which might refuse a row that the fit is not to see.
+                let kept = filter_record_batch(batch, &BooleanArray::new(training.clone(), None))?;
+                let seen = self.see(kept.columns(), first_row, None);
+                seen.map_err(|e| e.map_row(|row| row_of(&training, first_row, row)))?;
+            }
+        }
+        self.resize()
+    }
+
+    /// Takes the rows of a batch that `training` says, or all of them.
+    fn see(
+        &mut self,
+        columns: &[ArrayRef],
+        first_row: u64,
+        training: Option<&BooleanBuffer>,
+    ) -> Result<(), Error> {
+        let arrays = self.graph.0.run(&self.plan, columns, first_row)?;
         let mut rest: &[ArrayRef] = &arrays;
         for fit in &mut self.fits {
             let (inputs, tail) = rest.split_at(fit.arrays);
             rest = tail;
-            fit.state.update(inputs, first_row).map_err(|e| e.in_step(fit.step, fit.name))?;
+            let updated = match training {
+                None => fit.state.update(inputs, first_row),
+                Some(training) => update_some(fit.state.as_mut(), inputs, first_row, training),
+            };
+            updated.map_err(|e| e.in_step(fit.step, fit.name))?;
         }
-        self.resize()
+        Ok(())
     }
 
     fn resize(&mut self) -> Result<(), Error> {
@@ -307,6 +375,8 @@ impl Pass {
             graph: Arc::clone(&self.graph),
             plan: Arc::clone(&self.plan),
             fits,
+            split: self.split,
+            needs_row_numbers: self.needs_row_numbers,
             reservation: self.reservation.consumer().try_reserve(held)?,
         })
     }

@@ -51,6 +51,7 @@ mod pipeline;
 mod recipe;
 mod row_hash;
 mod selection;
+mod split;
 mod stateless;
 pub mod stats;
 mod step;

@@ -139,6 +139,15 @@ impl Params {
         })
     }
 
+    /// The seed of a hash, 0 unless it is given.
+    pub(crate) fn seed(&mut self, name: &'static str) -> Result<u64, Error> {
+        let seed = self.read_optional(name, "a whole number from 0", |value| match *value {
+            ParamValue::Int(seed @ 0..) => u64::try_from(seed).ok(),
+            _ => None,
+        })?;
+        Ok(seed.unwrap_or(0))
+    }
+
     /// One of a few words; the first is the default.
     pub(crate) fn choice<T: Copy>(
         &mut self,

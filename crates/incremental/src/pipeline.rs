@@ -3,12 +3,15 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use arrow::array::BooleanArray;
+use arrow::compute::kernels::zip::zip;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 
 use crate::column::{Column, Lineage, ValueKind};
 use crate::error::{Error, ErrorKind};
 use crate::graph::{COLUMN_BYTES, Graph, Plan};
+use crate::split::{self, Split};
 use crate::step::FittedStep;
 
 /// Steps that have learnt what they need, for inputs with the columns of the one they were fitted on.
@@ -16,6 +19,10 @@ use crate::step::FittedStep;
 pub struct Pipeline {
     pub(crate) input: Vec<Column>,
     pub(crate) steps: Vec<PipelineStep>,
+    /// The rows that the fit did not see, as long as the fit's rows are known by their numbers.
+    pub(crate) split: Option<Split>,
+    /// Whether it is for the rows of the fit.
+    pub(crate) is_training: bool,
 }
 
 /// A fitted step and the columns that it takes.
@@ -35,6 +42,16 @@ pub struct BoundPipeline {
     projection: Vec<usize>,
     /// For each source of the plan, its place in the batch.
     order: Vec<usize>,
+    split: Option<BoundSplit>,
+}
+
+/// How the rows of a fit are told apart, the last column of the output.
+#[derive(Clone, Debug)]
+struct BoundSplit {
+    split: Split,
+    data_type: DataType,
+    /// For the rows that the fit did not see, if they get other values.
+    later: Option<Box<BoundPipeline>>,
 }
 
 impl Pipeline {
@@ -79,6 +96,7 @@ impl Pipeline {
             input.push(columns[place].clone());
         }
         let mut graph = Graph::new(&input, narrow);
+        let mut is_special = false;
         for (index, step) in self.steps.iter().enumerate() {
             let name = step.name;
             let located = |e: Error| e.in_step(index, name);
@@ -88,16 +106,39 @@ impl Pipeline {
                     format!("the step takes the column \"{name}\", which no step before it makes; fit again");
                 located(Error::new(ErrorKind::Archive { message }))
             })?;
-            graph.push_fitted(index, step.name, step.fitted, &inputs).map_err(located)?;
+            let training = if self.is_training { step.fitted.training() } else { None };
+            is_special |= training.is_some();
+            let fitted = training.unwrap_or(step.fitted);
+            graph.push_fitted(index, step.name, fitted, &inputs).map_err(located)?;
         }
-        let fields = graph.columns().into_iter().map(|c| Field::new(c.name, c.data_type, true));
-        let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+        let mut fields: Vec<Field> =
+            graph.columns().into_iter().map(|c| Field::new(c.name, c.data_type, true)).collect();
+        let split = match self.split.filter(|_| self.is_training) {
+            None => None,
+            Some(_) if fields.iter().any(|field| field.name() == split::COLUMN) => {
+                return Err(Error::new(ErrorKind::DuplicateColumn).in_column(split::COLUMN));
+            }
+            Some(split) => {
+                let field = Split::field(narrow);
+                let data_type = field.data_type().clone();
+                fields.push(field);
+                let later = Pipeline { is_training: false, ..self.clone() };
+                let later = if is_special { Some(Box::new(later.bind(columns, narrow)?)) } else { None };
+                Some(BoundSplit { split, data_type, later })
+            }
+        };
+        let schema = Arc::new(Schema::new(fields));
         let plan = graph.plan_table();
         let wanted: Vec<usize> = plan.sources().iter().map(|source| places[*source]).collect();
         let mut projection = wanted.clone();
         projection.sort_unstable();
         let order = wanted.iter().filter_map(|place| projection.binary_search(place).ok()).collect();
-        Ok(BoundPipeline { graph, plan, schema, projection, order })
+        Ok(BoundPipeline { graph, plan, schema, projection, order, split })
+    }
+
+    /// How many rows the fit has seen of an input of `rows`: all, unless the recipe has a split.
+    pub fn rows_fitted(&self, rows: u64) -> u64 {
+        self.split.map_or(rows, |split| split.training_rows(rows))
     }
 
     /// Whether a step has learnt from the column and does without it, so that an input may lack it.
@@ -107,20 +148,19 @@ impl Pipeline {
 
     /// The pipeline for the rows that it was fitted on: steps that learn from a target give them what they have
     /// learnt from other rows, so that no row's target is in what is made of it. Rows are known by their
-    /// numbers. A pipeline that was read from its file is the same for all rows.
+    /// numbers. Where the recipe has a split, the rows that the fit did not see get what later rows get, and the
+    /// output's last column, `split`, says which rows these are. A pipeline that was read from its file is the same
+    /// for all rows.
     pub fn training(&self) -> Pipeline {
-        let steps = self.steps.iter().map(|step| PipelineStep {
-            fitted: step.fitted.training().unwrap_or_else(|| Arc::clone(&step.fitted)),
-            ..step.clone()
-        });
-        Pipeline { input: self.input.clone(), steps: steps.collect() }
+        Pipeline { is_training: true, ..self.clone() }
     }
 
     /// Bytes that binding takes: what is noted of each column that a step makes. A caller with a budget
     /// reserves them before it binds, since an encoder of many categories makes as many columns.
     pub fn bound_bytes(&self) -> usize {
         let made: usize = self.steps.iter().map(|step| step.fitted.width()).sum();
-        (self.input.len() + made) * COLUMN_BYTES
+        let bound = if self.split.is_some() && self.is_training { 2 } else { 1 };
+        bound * (self.input.len() + made) * COLUMN_BYTES
     }
 
     /// Bytes on the heap of what the steps have learnt.
@@ -170,13 +210,18 @@ impl BoundPipeline {
         &self.projection
     }
 
-    /// Where each output column comes from, in order.
+    /// Where each output column comes from, in order, but for that of a split, which is the last.
     pub fn lineage(&self) -> Vec<&Lineage> {
         self.graph.table().iter().map(|v| &self.graph.value(*v).lineage).collect()
     }
 
     /// Bytes that a row takes in the columns that steps make, text left aside.
     pub fn made_row_bytes(&self) -> usize {
+        let later = self.split.as_ref().and_then(|split| split.later.as_ref());
+        later.map_or(0, |later| later.made_row_bytes()) + self.own_row_bytes()
+    }
+
+    fn own_row_bytes(&self) -> usize {
         let made =
             self.graph.table().iter().map(|v| self.graph.value(*v)).filter(|v| !v.lineage.steps.is_empty());
         made.map(|v| match &v.column.data_type {
@@ -196,7 +241,18 @@ impl BoundPipeline {
     /// If the batch has fewer columns than the projection.
     pub fn transform(&self, batch: &RecordBatch, first_row: u64) -> Result<RecordBatch, Error> {
         let sources: Vec<_> = self.order.iter().map(|place| Arc::clone(batch.column(*place))).collect();
-        let arrays = self.graph.run(&self.plan, &sources, first_row)?;
+        let mut arrays = self.graph.run(&self.plan, &sources, first_row)?;
+        if let Some(BoundSplit { split, data_type, later }) = &self.split {
+            let training = split.training(first_row, batch.num_rows());
+            if let Some(later) = later {
+                let others = later.graph.run(&later.plan, &sources, first_row)?;
+                let training = BooleanArray::new(training.clone(), None);
+                for (array, other) in arrays.iter_mut().zip(&others).filter(|(array, other)| array != other) {
+                    *array = zip(&training, array, other)?;
+                }
+            }
+            arrays.push(Split::array(&training, data_type)?);
+        }
         let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
         Ok(RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options)?)
     }

@@ -1,4 +1,13 @@
 //! The recipe: TOML read strictly, each mistake named with its line and the nearest valid word.
+//!
+//! | table or key | means |
+//! |---|---|
+//! | `version` | 1 |
+//! | `[[steps]]` | a step: `use` names it, `columns` and `exclude` its columns, and the rest are its parameters |
+//! | `[split]` | a share of the rows, `test`, is kept from the fit, by a hash of the row's number and `seed` (0) |
+//!
+//! Where there is a split, what is made of the rows of the fit has a last column `split`, `train` or `test`. Rows
+//! of the test share get what later rows would get.
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -6,6 +15,7 @@ use toml::de::{DeTable, DeValue};
 use crate::error::{Error, ErrorKind};
 use crate::params::{ParamValue, Params};
 use crate::selection::Selection;
+use crate::split::Split;
 use crate::step::Step;
 use crate::steps;
 
@@ -27,6 +37,7 @@ use crate::steps;
 #[derive(Debug)]
 pub struct Recipe {
     pub(crate) steps: Vec<RecipeStep>,
+    pub(crate) split: Option<Split>,
 }
 
 /// One `[[steps]]` table.
@@ -39,7 +50,7 @@ pub(crate) struct RecipeStep {
 }
 
 /// Keys of a recipe that later versions read.
-const NOT_BUILT: [&str; 3] = ["model", "evaluation", "split"];
+const NOT_BUILT: [&str; 2] = ["model", "evaluation"];
 
 impl Recipe {
     /// Reads a recipe.
@@ -57,6 +68,7 @@ impl Recipe {
         })?;
         let mut version = None;
         let mut steps = Vec::new();
+        let mut split = None;
         for (key, value) in document.get_ref() {
             let line = line_of(key.span().start);
             match key.get_ref().as_ref() {
@@ -64,6 +76,12 @@ impl Recipe {
                     version = value.get_ref().as_integer().and_then(|v| v.as_str().parse::<i64>().ok())
                 }
                 "steps" => steps = Recipe::steps(value, &line_of)?,
+                "split" => {
+                    let table = value.get_ref().as_table().ok_or_else(|| {
+                        Error::parameter("split", "something else", "a table `[split]`").at_line(line)
+                    })?;
+                    split = Some(Split::parse(&mut Params::new(table, line_of), line)?);
+                }
                 other if NOT_BUILT.contains(&other) => {
                     return Err(Error::new(ErrorKind::NotBuilt { what: format!("[{other}]") }).at_line(line));
                 }
@@ -79,7 +97,7 @@ impl Recipe {
         if version != Some(1) {
             return Err(Error::new(ErrorKind::Version { found: version }));
         }
-        Ok(Recipe { steps })
+        Ok(Recipe { steps, split })
     }
 
     fn steps(

@@ -91,6 +91,12 @@ pub trait FitState: Any + Send {
     /// Bytes on the heap, by capacity.
     fn heap_bytes(&self) -> usize;
 
+    /// Whether rows are told apart by their numbers, and not only in messages. Then rows that a split leaves out
+    /// part a batch in two, while for others they are taken out of it.
+    fn needs_row_numbers(&self) -> bool {
+        false
+    }
+
     /// The step to use in place of this one where the budget refuses what its vocabulary grows to.
     fn instead(&self) -> Option<&'static str> {
         None

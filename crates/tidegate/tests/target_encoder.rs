@@ -75,3 +75,27 @@ fn later_rows_need_no_target_though_it_was_text() {
     assert!(String::from_utf8(folder.read("r.csv")).unwrap().contains("c1,2,3"));
     assert_eq!(numbers(&read_parquet(&folder.path("out2.parquet")), "city"), [1.0, 0.0]);
 }
+
+#[test]
+fn a_split_says_which_rows_were_fitted() {
+    let folder = folder();
+    folder.write("recipe.toml", format!("{RECIPE}\n[split]\ntest = 0.25\nseed = 1\n"));
+    folder.run("fit-transform train.csv -r recipe.toml -o out.parquet --save saved").ok();
+    let output = read_parquet(&folder.path("out.parquet"));
+    let (city, split) = (numbers(&output, "city"), output.last().unwrap());
+    assert_eq!(split.name, "split");
+    let fitted = split.cells.iter().filter(|cell| **cell == Cell::Text("train".into())).count();
+    let run = folder.run("fit train.csv -r recipe.toml -o fitted").ok();
+    assert!(run.text().contains(&format!("2 steps fitted on {fitted} rows")), "{run:?}");
+    // A city of its own that the fit has not seen gets the mean of the fit.
+    let mut test = split.cells.iter().zip(&city).filter(|(cell, _)| **cell == Cell::Text("test".into()));
+    let mean = *test.next().unwrap().1;
+    assert!(test.all(|(_, value)| *value == mean));
+    folder.run("transform later.csv -p saved -o later.parquet").ok();
+    let later = read_parquet(&folder.path("later.parquet"));
+    assert_eq!(numbers(&later, "city")[2], mean);
+    assert!(later.iter().all(|column| column.name != "split"));
+    folder.run("fit-transform train.csv -r recipe.toml -o wide.parquet --downcast none").ok();
+    assert_eq!(numbers(&read_parquet(&folder.path("wide.parquet")), "city"), city);
+    folder.run("fit-transform train.csv -r recipe.toml -o less.parquet --downcast aggressive").ok();
+}

@@ -84,15 +84,12 @@ pub(super) fn parse(params: &mut Params) -> Result<Box<dyn Step>, Error> {
         ParamValue::Int(folds @ 2..=100) => u32::try_from(folds).ok(),
         _ => None,
     })?;
-    let seed = params.read_optional("random_state", "a whole number from 0", |value| match *value {
-        ParamValue::Int(seed @ 0..) => u64::try_from(seed).ok(),
-        _ => None,
-    })?;
+    let seed = params.seed("random_state")?;
     params.read("shuffle", (), "true: rows go to folds by a hash of their number", |value| {
         (*value == ParamValue::Bool(true)).then_some(())
     })?;
     let target = target.ok_or_else(|| Error::parameter("target", "not given", expected))?;
-    let (folds, seed) = (folds.unwrap_or(5), seed.unwrap_or(0));
+    let folds = folds.unwrap_or(5);
     Ok(Box::new(Arc::new(TargetEncoder { target, categories, target_type, smooth, folds, seed })))
 }
 

@@ -136,6 +136,10 @@ impl FitState for Sum {
         classes + self.all.heap_bytes() + self.columns.iter().map(column).sum::<usize>()
     }
 
+    fn needs_row_numbers(&self) -> bool {
+        true
+    }
+
     fn instead(&self) -> Option<&'static str> {
         Some("feature_hasher")
     }
@@ -154,8 +158,7 @@ impl FitState for Sum {
             None => vec![0],
         };
         let exponent = all.exponent();
-        let all: Vec<Totals> =
-            outputs.iter().map(|class| Totals::new(&all.sums(0, *class, exponent))).collect();
+        let all = Totals::each(&all.sums(0, &outputs, exponent));
         let folds = step.folds as usize;
         let mut out_of_fold = OutOfFold {
             seed: step.seed,
@@ -172,8 +175,8 @@ impl FitState for Sum {
             let mut encodings = vec![Vec::with_capacity(categories); outputs.len()];
             let mut of_folds = vec![encodings.clone(); folds];
             for category in 0..categories {
-                for (output, (class, all)) in outputs.iter().zip(&all).enumerate() {
-                    let own = Totals::new(&tallies.sums(category, *class, exponent));
+                let own = Totals::each(&tallies.sums(category, &outputs, exponent));
+                for (output, (own, all)) in own.iter().zip(&all).enumerate() {
                     encodings[output].push(own.all.encoding(&all.all, step.smooth, exponent));
                     let others = own.others.iter().zip(&all.others);
                     for (of_fold, (own, all)) in of_folds.iter_mut().zip(others) {
@@ -204,8 +207,12 @@ struct Totals {
 }
 
 impl Totals {
-    fn new(folds: &[Sums]) -> Totals {
-        let all = Sums::total(folds);
-        Totals { others: folds.iter().map(|fold| all.minus(fold)).collect(), all }
+    /// Of each output.
+    fn each(outputs: &[Vec<Sums>]) -> Vec<Totals> {
+        let totals = outputs.iter().map(|folds| {
+            let all = Sums::total(folds);
+            Totals { others: folds.iter().map(|fold| all.minus(fold)).collect(), all }
+        });
+        totals.collect()
     }
 }

@@ -106,26 +106,37 @@ impl Tallies {
         }
     }
 
-    /// The sums of a category in each fold, of the number or of whether the row is of `class`, in units of
-    /// 2^`exponent`.
-    pub(super) fn sums(&self, category: usize, class: usize, exponent: i64) -> Vec<Sums> {
-        let of_fold = |fold: usize| match (&self.groups, self.summed) {
-            (Groups::Classes(groups), Summed::Classes(classes)) => {
-                let counts = groups[category].chunks(classes).nth(fold).unwrap_or_default();
-                let rows: u64 = counts.iter().sum();
-                // Of zeros and ones, so that squares are the same.
-                let ones = BigInt::from(counts.get(class).copied().unwrap_or(0));
-                Sums { rows: rows.into(), sum: ones.clone(), squares: ones }
+    /// For each of `classes` the sums of a category in each fold: of whether the row is of the class, or of the
+    /// number, whatever the class, in units of 2^`exponent`.
+    pub(super) fn sums(&self, category: usize, classes: &[usize], exponent: i64) -> Vec<Vec<Sums>> {
+        match (&self.groups, self.summed) {
+            (Groups::Classes(groups), Summed::Classes(all)) => {
+                let count = |fold: usize, class: usize| match groups[category].get(fold * all + class) {
+                    // A target of one value has no second.
+                    Some(count) if class < all => *count,
+                    _ => 0,
+                };
+                let rows: Vec<u64> =
+                    (0..self.folds).map(|fold| (0..all).map(|class| count(fold, class)).sum()).collect();
+                let of_fold = |class: usize, fold: usize| {
+                    // Of zeros and ones, so that squares are the same.
+                    let ones = BigInt::from(count(fold, class));
+                    Sums { rows: rows[fold].into(), sum: ones.clone(), squares: ones }
+                };
+                let of_class = |class: &usize| (0..self.folds).map(|fold| of_fold(*class, fold)).collect();
+                classes.iter().map(of_class).collect()
             }
             (Groups::Numbers(groups), _) => {
-                groups[category].get(fold).map_or_else(Sums::default, |moments| {
-                    let (sum, squares) = moments.in_units(exponent);
-                    Sums { rows: moments.count().into(), sum, squares }
-                })
+                let of_fold = |fold: usize| {
+                    groups[category].get(fold).map_or_else(Sums::default, |moments| {
+                        let (sum, squares) = moments.in_units(exponent);
+                        Sums { rows: moments.count().into(), sum, squares }
+                    })
+                };
+                classes.iter().map(|_| (0..self.folds).map(of_fold).collect()).collect()
             }
-            _ => Sums::default(),
-        };
-        (0..self.folds).map(of_fold).collect()
+            _ => Vec::new(),
+        }
     }
 }
 
@@ -257,7 +268,7 @@ mod tests {
             let (tallied_all, tallied_own) = (tallied(&all), tallied(&own));
             let exponent = tallied_all.exponent().min(tallied_own.exponent());
             let [all_sums, own_sums] =
-                [&tallied_all, &tallied_own].map(|t| Sums::total(&t.sums(0, 0, exponent)));
+                [&tallied_all, &tallied_own].map(|t| Sums::total(&t.sums(0, &[0], exponent)[0]));
             let got = own_sums.encoding(&all_sums, smooth, exponent);
             let want = twin(&all, &own, smooth);
             prop_assert!((got - want).abs() <= 1e-12 * (1.0 + want.abs()), "{got} {want}");
@@ -267,7 +278,7 @@ mod tests {
     #[test]
     fn a_category_without_rows_is_the_mean_and_no_rows_are_nan() {
         let all = tallied(&[1.0, 2.0]);
-        let all = Sums::total(&all.sums(0, 0, all.exponent()));
+        let all = Sums::total(&all.sums(0, &[0], all.exponent())[0]);
         for smooth in [Smooth::Auto, Smooth::Rows(0.0), Smooth::Rows(3.0)] {
             let exponent = tallied(&[1.0, 2.0]).exponent();
             assert_eq!(Sums::default().encoding(&all, smooth, exponent), 1.5);

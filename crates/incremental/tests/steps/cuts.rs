@@ -161,7 +161,15 @@ fn merged(pass: Pass, wanted: &RecordBatch, tree: usize) -> Result<Pass, Error> 
 
 proptest! {
     #[test]
-    fn no_cut_changes_a_bit(table in table(), steps in vec(step(), 1..5), rows in 1usize..9) {
+    fn no_cut_changes_a_bit(
+        table in table(),
+        mut steps in vec(step(), 1..5),
+        has_split in any::<bool>(),
+        rows in 1usize..9,
+    ) {
+        if has_split && let Some(last) = steps.last_mut() {
+            last.push_str("\n[split]\ntest = 0.3");
+        }
         let steps: Vec<&str> = steps.iter().map(String::as_str).collect();
         let in_batches = fit_by(&steps, &table, |mut pass, wanted| {
             for first in (0..wanted.num_rows()).step_by(rows) {
@@ -193,14 +201,21 @@ proptest! {
     }
 
     #[test]
-    fn merging_is_commutative_and_associative_and_has_an_identity(table in table(), step in step()) {
+    fn merging_is_commutative_and_associative_and_has_an_identity(
+        table in table(),
+        step in step(),
+        split in select(vec!["", "\n[split]\ntest = 0.3"]),
+    ) {
+        let step = format!("{step}{split}");
         let steps = [step.as_str()];
         let Ok((whole, _)) = fit(&steps, &table) else { return Ok(()) };
         for tree in 0..6 {
             let (pipeline, _) = fit_by(&steps, &table, |pass, wanted| merged(pass, wanted, tree)).unwrap();
             prop_assert_eq!(whole.to_bytes().unwrap(), pipeline.to_bytes().unwrap(), "tree {}", tree);
-            let training = apply(&pipeline.training(), &table, true).ok();
-            prop_assert_eq!(apply(&whole.training(), &table, true).ok(), training, "tree {}", tree);
+            let [training, twin] = [&pipeline, &whole].map(|pipeline| {
+                apply(&pipeline.training(), &table, true).map_err(|e| e.to_string())
+            });
+            prop_assert_eq!(training, twin, "tree {}", tree);
         }
     }
 

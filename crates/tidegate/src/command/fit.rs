@@ -39,7 +39,7 @@ pub(super) fn run(args: &Fit) -> Result<(), Failure> {
         job.input_name(),
         args.output.display(),
         pipeline.step_names().count(),
-        report::grouped(scan.rows()),
+        report::grouped(pipeline.rows_fitted(scan.rows())),
         job.passes(),
         job.monitor.peak()?,
         job.monitor.budget().limit(),

@@ -35,7 +35,8 @@ const DOWNSTREAM_PART: u64 = 32;
 /// Bytes of a batch whatever comes of it, as long as it fits: a single figure that is out of the way is no rule.
 const ANY_DOWNSTREAM_BYTES: u64 = 256 << 10;
 
-/// Share of the time lost to waiting for memory that is taken for none: a single page that is read back.
+/// Share of the time lost to waiting for memory that is taken for none: a single page that is read back. Stalls count
+/// only where less than the budget is to be had.
 const NO_STALL: f64 = 0.001;
 /// The share at which batches are halved. Below it lies what a full page cache costs a reader of a large file.
 const SQUEEZE_STALL: f64 = 0.05;
@@ -167,7 +168,11 @@ fn decide(settings: &Settings, carried: Carried, seen: &Observation) -> (Carried
         Some((bytes, rows)) => (bytes.get(), rows as u64),
         None => (most_bytes(seen.columns), MAX_BATCH_ROWS as u64),
     };
-    let stalled = if seen.outside.stalled.is_finite() { seen.outside.stalled } else { 0.0 };
+    // Where the budget is to be had in full, waits are those of others, or of a reader whose page cache is full, which goes
+    // on as long as it reads: smaller batches would mend neither.
+    let is_short_outside = seen.outside.limit.is_some_and(|limit| limit < seen.budget);
+    let stalled =
+        if is_short_outside && seen.outside.stalled.is_finite() { seen.outside.stalled } else { 0.0 };
 
     let row_bytes =
         seen.last.filter(|last| last.rows > 0).map(|l| l.bytes.get().div_ceil(l.rows as u64).max(1));

@@ -142,7 +142,8 @@ fn a_container_that_has_nothing_left_gets_the_least() {
 
 #[test]
 fn waits_for_memory_stop_growth_then_halve_then_brake() {
-    let stalled = |share: f64| Observation { outside: outside(Bytes::gib(1), Bytes::ZERO, share), ..roomy() };
+    let within = |limit: Bytes, share| Observation { outside: outside(limit, Bytes::ZERO, share), ..roomy() };
+    let stalled = |share: f64| within(roomy().budget.saturating_sub(Bytes(1)), share);
     let mut sizing = AutoSize::new();
     sizing.decide(&roomy());
     let held = sizing.decide(&stalled(0.002));
@@ -155,6 +156,10 @@ fn waits_for_memory_stop_growth_then_halve_then_brake() {
     assert_eq!(sizing.decide(&stalled(0.15)).state, State::Brake);
     assert_eq!(sizing.decide(&stalled(0.06)).state, State::Squeeze);
     assert_eq!(sizing.decide(&stalled(f64::NAN)).reason, Reason::NotCalmYet);
+    // Where the whole budget is to be had, they are no reason.
+    let mut sizing = AutoSize::new();
+    sizing.decide(&roomy());
+    assert_eq!(sizing.decide(&within(roomy().budget, 0.5)).reason, Reason::Room);
 }
 
 #[test]

@@ -9,6 +9,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::atomic::check_target;
 use crate::compression::Compression;
+use crate::csv::CsvEncoder;
 use crate::encoder::{Encoder, EncoderSink};
 use crate::error::{Error, ErrorKind, TargetProblem};
 use crate::format::Format;
@@ -53,7 +54,7 @@ impl SinkBuilder {
         Self { stream: Some(stream), ..self }
     }
 
-    /// How to compress; the default is snappy for Parquet and none for Arrow IPC.
+    /// How to compress; the default is snappy for Parquet and none for Arrow IPC; CSV has no other.
     pub fn with_compression(self, compression: Compression) -> Self {
         Self { compression: Some(compression), ..self }
     }
@@ -93,7 +94,7 @@ impl SinkBuilder {
     ///
     /// # Errors
     ///
-    /// `UnknownFormat`, `NotBuilt`, `Compression`, `Option`, `Exists` and `Target` of [`ErrorKind`].
+    /// `UnknownFormat`, `Compression`, `Option`, `Exists` and `Target` of [`ErrorKind`].
     pub fn check(&self) -> Result<Format, Error> {
         let (format, _) = self.checked_options()?;
         check_target(&self.path, self.overwrite)?;
@@ -125,16 +126,13 @@ impl SinkBuilder {
             Format::IpcFile | Format::IpcStream => {
                 Box::new(IpcEncoder::new(output, &schema, format, compression, budget)?)
             }
-            Format::Csv => return Err(ErrorKind::NotBuilt { format }.into()),
+            Format::Csv => Box::new(CsvEncoder::new(output, &schema, budget)?),
         };
         Ok(Box::new(EncoderSink::new(encoder, schema, path)))
     }
 
     fn checked_options(&self) -> Result<(Format, Compression), Error> {
         let format = Format::of(&self.path)?;
-        if format == Format::Csv {
-            return Err(ErrorKind::NotBuilt { format }.into());
-        }
         let compression = self.compression.unwrap_or_else(|| Compression::default_for(format));
         compression.check(format)?;
         if self.row_group_rows == 0 {

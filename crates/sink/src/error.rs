@@ -63,11 +63,6 @@ pub enum ErrorKind {
         /// The target.
         path: PathBuf,
     },
-    /// The format is known, but this build cannot write it.
-    NotBuilt {
-        /// The format.
-        format: Format,
-    },
     /// A compression that does not exist, or that the format does not have.
     Compression {
         /// The compression as it was given.
@@ -309,11 +304,6 @@ impl fmt::Display for Error {
                 Named(path),
                 Format::extensions()
             ),
-            ErrorKind::NotBuilt { format } => write!(
-                f,
-                "writing {format} (.{}) is not built in; write .parquet, .arrow or .arrows instead",
-                format.extension()
-            ),
             ErrorKind::Compression { given, problem } => problem.describe(given, f),
             ErrorKind::Option { name, expected } => write!(f, "{name} must be {expected}"),
             ErrorKind::Schema { path, mismatch } => {
@@ -376,6 +366,9 @@ impl CompressionProblem {
                 f,
                 "compression \"{given}\": the zstd level must be a whole number from {least} to {most}"
             ),
+            Self::NotIn(format @ Format::Csv) => {
+                write!(f, "{format} has no compression \"{given}\"; leave it out, or write .parquet")
+            }
             Self::NotIn(format) => {
                 write!(f, "{format} has no compression \"{given}\"; use zstd, lz4 or none, or write .parquet")
             }
@@ -489,10 +482,6 @@ mod tests {
                  .arrows, .csv, or - for an Arrow IPC stream",
             ),
             (
-                ErrorKind::NotBuilt { format: Format::Csv },
-                "writing CSV (.csv) is not built in; write .parquet, .arrow or .arrows instead",
-            ),
-            (
                 ErrorKind::Compression { given: "gzip".into(), problem: CompressionProblem::Unknown },
                 "unknown compression \"gzip\"; valid are snappy, zstd, zstd:LEVEL (LEVEL from 1 to 22), lz4, \
                  none",
@@ -507,6 +496,13 @@ mod tests {
                     problem: CompressionProblem::NotIn(Format::IpcFile),
                 },
                 "Arrow IPC file has no compression \"snappy\"; use zstd, lz4 or none, or write .parquet",
+            ),
+            (
+                ErrorKind::Compression {
+                    given: "lz4".into(),
+                    problem: CompressionProblem::NotIn(Format::Csv),
+                },
+                "CSV has no compression \"lz4\"; leave it out, or write .parquet",
             ),
             (
                 ErrorKind::Option { name: "row group rows", expected: "at least 1" },

@@ -15,7 +15,7 @@ pub enum Format {
     IpcFile,
     /// Arrow IPC, the stream format, `.arrows` and `-`.
     IpcStream,
-    /// Comma-separated values, `.csv`: known by name, not written.
+    /// Comma-separated values, `.csv`.
     Csv,
 }
 

@@ -1,12 +1,12 @@
 //! Writers that leave a whole file or none.
 //!
-//! A [`Sink`] takes Arrow batches of one schema and makes a Parquet file, an Arrow IPC file or an Arrow IPC
-//! stream of them. A file is written under a temporary name beside its target and renamed when it is
+//! A [`Sink`] takes Arrow batches of one schema and makes a Parquet file, an Arrow IPC file, an Arrow IPC
+//! stream or a CSV file of them. A file is written under a temporary name beside its target and renamed when it is
 //! whole and on stable storage; whatever fails before that leaves nothing behind.
 //!
 //! ```text
 //!            schema, counts       values to bytes        bytes to the system
-//!  batch ──► guard over a   ──►   parquet │ ipc    ──►   buffer ──► .NAME.tidegate-XXXXXX ──► NAME
+//!  batch ──► guard over a   ──►   parquet, ipc, csv ─►   buffer ──► .NAME.tidegate-XXXXXX ──► NAME
 //!            format's encoder     row groups, within                 fsync, rename, fsync
 //!                                 the budget, columns         └───► a stream, for the path -
 //!                                 side by side
@@ -17,10 +17,12 @@
 //! | `*.parquet` | Parquet | snappy, zstd, lz4, none | any, per batch |
 //! | `*.arrow` | Arrow IPC file | none, zstd, lz4 | one a column: every batch brings the first one again, or a beginning of it |
 //! | `*.arrows`, `-` | Arrow IPC stream | none, zstd, lz4 | any, per batch; a changed one is sent anew in full |
-//! | `*.csv` | known, but not built | | |
+//! | `*.csv` | CSV | none | their values |
 //!
 //! Types come back as they went in, integer widths and dictionaries included, from a reader that knows
-//! Arrow. One exception: Parquet has no timestamps in seconds, so they come back in milliseconds.
+//! Arrow. One exception: Parquet has no timestamps in seconds, so they come back in milliseconds. CSV has no types; what
+//! the `chunked-loader` crate has read comes back from it with the same values and types, but for columns that have neither
+//! a value nor a text with characters, and for names that it has made up.
 //!
 //! The crate prints nothing, installs nothing and keeps no state outside a sink.
 //!
@@ -53,6 +55,7 @@ mod builder;
 mod column_chunk;
 mod column_encoder;
 mod compression;
+mod csv;
 mod dictionary;
 mod encoder;
 mod encoding;

@@ -11,7 +11,7 @@ use crate::atomic::AtomicFile;
 use crate::error::{Error, ErrorKind};
 
 /// Bytes gathered before the system is asked to take them.
-const BUFFER_BYTES: usize = 128 << 10;
+pub(crate) const BUFFER_BYTES: usize = 128 << 10;
 
 /// A buffered writer that knows its target's name and how much of it the system has taken.
 pub(crate) struct Output {

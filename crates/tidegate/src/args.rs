@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Prepares tables larger than memory: streams CSV into narrow Arrow batches inside a memory budget,
-/// fits and applies preprocessing in two passes, and writes Parquet or Arrow.
+/// fits and applies preprocessing in two passes, and writes Parquet, Arrow or CSV.
 #[derive(Debug, Parser)]
 #[command(name = "tidegate", version, disable_help_subcommand = true, max_term_width = 100)]
 pub(crate) struct Cli {
@@ -203,13 +203,13 @@ pub(crate) enum OnBadRow {
 /// Where the rows go.
 #[derive(Debug, Args)]
 pub(crate) struct Output {
-    /// FILE.parquet, FILE.arrow, FILE.arrows, or `-` for an IPC stream to standard output
+    /// FILE.parquet, FILE.arrow, FILE.arrows, FILE.csv, or `-` for an IPC stream to standard output
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: PathBuf,
     /// Replace OUTPUT if it exists
     #[arg(long)]
     pub(crate) overwrite: bool,
-    /// snappy, zstd[:LEVEL], lz4 or none [default: snappy for Parquet, none for Arrow]
+    /// snappy, zstd[:LEVEL], lz4 or none [default: snappy for Parquet, none for Arrow; CSV has none]
     #[arg(long, value_name = "NAME")]
     pub(crate) compression: Option<String>,
 }

@@ -131,11 +131,9 @@ fn incremental_code(kind: &incremental::ErrorKind) -> u8 {
 fn sink_code(kind: &sink::ErrorKind) -> u8 {
     use sink::ErrorKind as Kind;
     match kind {
-        Kind::Exists { .. }
-        | Kind::UnknownFormat { .. }
-        | Kind::NotBuilt { .. }
-        | Kind::Compression { .. }
-        | Kind::Option { .. } => 2,
+        Kind::Exists { .. } | Kind::UnknownFormat { .. } | Kind::Compression { .. } | Kind::Option { .. } => {
+            2
+        }
         Kind::Budget { .. } => 4,
         _ => 1,
     }

@@ -1,23 +1,26 @@
 //! From a path and options to a sink.
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::PathBuf;
 
 use arrow::datatypes::SchemaRef;
 use monitor::{Bytes, Monitor};
-use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::atomic::check_target;
 use crate::compression::Compression;
-use crate::csv::CsvEncoder;
-use crate::encoder::{Encoder, EncoderSink};
+use crate::encoder::{Files, FilesSink, OneFile};
 use crate::error::{Error, ErrorKind, TargetProblem};
 use crate::format::Format;
-use crate::ipc::IpcEncoder;
+use crate::opener::Opener;
 use crate::output::Output;
-use crate::parquet::ParquetEncoder;
+use crate::partition::PartitionedFiles;
 use crate::row_groups::RowGroupLimits;
 use crate::sink::Sink;
+use crate::split::{SplitFiles, SplitLimits};
+use crate::staging::{Layout, Staging};
+
+/// Files of partitions that are open side by side.
+const OPEN_FILES: usize = 64;
 
 /// Says where and how to write; [`SinkBuilder::build`] opens the sink.
 ///
@@ -32,6 +35,9 @@ pub struct SinkBuilder {
     row_group_bytes: Option<Bytes>,
     row_group_rows: usize,
     threads: usize,
+    split: SplitLimits,
+    partition_by: Option<String>,
+    open_files: usize,
 }
 
 impl SinkBuilder {
@@ -46,6 +52,9 @@ impl SinkBuilder {
             row_group_bytes: None,
             row_group_rows: RowGroupLimits::DEFAULT_ROWS,
             threads: 1,
+            split: SplitLimits::default(),
+            partition_by: None,
+            open_files: OPEN_FILES,
         }
     }
 
@@ -89,6 +98,38 @@ impl SinkBuilder {
         Self { row_group_rows: rows, ..self }
     }
 
+    /// Ends a file after so many rows and goes on in the next one: `NAME-00000.EXTENSION`, `NAME-00001.EXTENSION`, …. All
+    /// but the last have just so many. With [`with_split_bytes`](Self::with_split_bytes), a file ends by what comes first.
+    pub fn with_split_rows(self, rows: u64) -> Self {
+        Self { split: SplitLimits { rows: Some(rows), ..self.split }, ..self }
+    }
+
+    /// Ends a file once it has so many bytes, as with [`with_split_rows`](Self::with_split_rows).
+    ///
+    /// Its length is looked at after rows that take a sixteenth of that in memory, so that it is a little more, and, where
+    /// Parquet holds values that were not compressed when it was looked at, up to a quarter less. Where a file ends follows from the rows and
+    /// not from batches or threads; but for Arrow IPC, whose messages are the batches, and, as row groups do, for Parquet
+    /// under a budget.
+    pub fn with_split_bytes(self, bytes: Bytes) -> Self {
+        Self { split: SplitLimits { bytes: Some(bytes), ..self.split }, ..self }
+    }
+
+    /// Parts rows by the values of a column, into a folder of the target's name: `NAME.EXTENSION/COLUMN=value/`, in it
+    /// `part-00000.EXTENSION`, `part-00001.EXTENSION`, …. The files do not hold the column.
+    ///
+    /// Names are those of Hive: a null is `__HIVE_DEFAULT_PARTITION__`, and what has a meaning in names stands as `%` and
+    /// two hexadecimal digits. Numbers, dates and timestamps are written as in CSV. An empty text is `COLUMN=`. The thread
+    /// that writes encodes all of them, one after the other.
+    pub fn with_partition_by(self, column: impl Into<String>) -> Self {
+        Self { partition_by: Some(column.into()), ..self }
+    }
+
+    /// How many files of partitions are open at most, 64 by default: each takes memory, and fewer are open where the budget
+    /// has no more. Where there are more values than that, in no order, each of their files holds few rows.
+    pub fn with_open_files(self, files: usize) -> Self {
+        Self { open_files: files, ..self }
+    }
+
     /// Checks all that can be known before there is a schema, so that a long first pass is not in vain:
     /// the format, the options, and by [`check_target`] the target. Returns the format.
     ///
@@ -97,38 +138,53 @@ impl SinkBuilder {
     /// `UnknownFormat`, `Compression`, `Option`, `Exists` and `Target` of [`ErrorKind`].
     pub fn check(&self) -> Result<Format, Error> {
         let (format, _) = self.checked_options()?;
-        check_target(&self.path, self.overwrite)?;
+        match self.layout() {
+            None => check_target(&self.path, self.overwrite)?,
+            Some(layout) => drop(Staging::create(&self.path, layout, self.overwrite)?),
+        }
         Ok(format)
+    }
+
+    /// What the target becomes if it is not one file.
+    fn layout(&self) -> Option<Layout> {
+        match self.partition_by {
+            Some(_) => Some(Layout::Folder),
+            None => self.split.is_set().then_some(Layout::Numbered),
+        }
     }
 
     /// Opens the sink for batches of `schema`.
     ///
     /// # Errors
     ///
-    /// As [`SinkBuilder::check`], and `Encode` when the format cannot hold one of the types.
+    /// As [`SinkBuilder::check`], `Encode` when the format cannot hold one of the types, `Partition` when there is no such
+    /// column, and `Budget`.
     pub fn build(self, schema: SchemaRef) -> Result<Box<dyn Sink>, Error> {
         let (format, compression) = self.checked_options()?;
-        let Self { path, stream, overwrite, monitor, row_group_bytes, row_group_rows, threads, .. } = self;
-        let output = match stream {
-            Some(stream) if Format::is_stream_path(&path) => Output::stream(&path, stream),
-            _ => Output::file(&path, overwrite)?,
-        };
-        let budget = monitor.budget();
-        let encoder: Box<dyn Encoder> = match format {
-            Format::Parquet => {
-                let limits = RowGroupLimits {
-                    rows: row_group_rows,
-                    bytes: row_group_bytes.unwrap_or_else(|| RowGroupLimits::default_bytes(budget)),
+        let staging = self.layout().map(|layout| Staging::create(&self.path, layout, self.overwrite));
+        let staging = staging.transpose()?;
+        let Self { path, stream, overwrite, monitor, split, partition_by, .. } = self;
+        let bytes = self.row_group_bytes.unwrap_or_else(|| RowGroupLimits::default_bytes(monitor.budget()));
+        let limits = RowGroupLimits { rows: self.row_group_rows, bytes };
+        let threads = if partition_by.is_some() { 1 } else { self.threads };
+        let opener = Opener { format, compression, limits, threads, monitor };
+        let files: Box<dyn Files> = match (staging, partition_by) {
+            (Some(staging), Some(column)) => {
+                let path = path.clone();
+                Box::new(PartitionedFiles::new(staging, opener, &schema, path, column, self.open_files)?)
+            }
+            (Some(staging), None) => {
+                Box::new(SplitFiles::new(staging, opener, schema.clone(), path.clone(), split)?)
+            }
+            (None, _) => {
+                let output = match stream {
+                    Some(stream) if Format::is_stream_path(&path) => Output::stream(&path, stream),
+                    _ => Output::file(&path, overwrite)?,
                 };
-                let threads = encoding_threads(threads).map_err(|error| Error::io(&path, 0, error))?;
-                Box::new(ParquetEncoder::new(output, &schema, compression, limits, budget, threads)?)
+                Box::new(OneFile(opener.open(output, &schema)?))
             }
-            Format::IpcFile | Format::IpcStream => {
-                Box::new(IpcEncoder::new(output, &schema, format, compression, budget)?)
-            }
-            Format::Csv => Box::new(CsvEncoder::new(output, &schema, budget)?),
         };
-        Ok(Box::new(EncoderSink::new(encoder, schema, path)))
+        Ok(Box::new(FilesSink::new(files, schema, path)))
     }
 
     fn checked_options(&self) -> Result<(Format, Compression), Error> {
@@ -141,6 +197,25 @@ impl SinkBuilder {
         if self.threads == 0 {
             return Err(ErrorKind::Option { name: "threads", expected: "at least 1" }.into());
         }
+        let option = |name, expected| Err(ErrorKind::Option { name, expected }.into());
+        if self.split.rows == Some(0) {
+            return option("rows of a file", "at least 1");
+        }
+        if self.split.bytes == Some(Bytes::ZERO) {
+            return option("bytes of a file", "at least 1");
+        }
+        if self.open_files == 0 {
+            return option("open files", "at least 1");
+        }
+        if self.partition_by.is_some() && self.split.is_set() {
+            return option("a split", "left out where rows are partitioned");
+        }
+        if Format::is_stream_path(&self.path) && self.layout().is_some() {
+            return option(
+                "the target of rows that are split or partitioned",
+                "a name, since - is one stream",
+            );
+        }
         if self.row_group_bytes == Some(Bytes::ZERO) {
             return Err(ErrorKind::Option { name: "row group bytes", expected: "at least 1" }.into());
         }
@@ -150,15 +225,4 @@ impl SinkBuilder {
         }
         Ok((format, compression))
     }
-}
-
-/// Threads that encode columns; none where one is enough.
-fn encoding_threads(threads: usize) -> io::Result<Option<ThreadPool>> {
-    if threads == 1 {
-        return Ok(None);
-    }
-    let builder =
-        ThreadPoolBuilder::new().num_threads(threads).thread_name(|index| format!("encode-{index}"));
-    // A panic has told of itself, and the sink learns of it; it must not take the process with it.
-    builder.panic_handler(drop).build().map(Some).map_err(io::Error::other)
 }

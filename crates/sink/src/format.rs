@@ -20,7 +20,7 @@ pub enum Format {
 }
 
 impl Format {
-    const ALL: [Self; 4] = [Self::Parquet, Self::IpcFile, Self::IpcStream, Self::Csv];
+    pub(crate) const ALL: [Self; 4] = [Self::Parquet, Self::IpcFile, Self::IpcStream, Self::Csv];
 
     /// The format that `path` asks for: by its extension in any case, and the IPC stream for `-`.
     ///

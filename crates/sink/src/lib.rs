@@ -24,6 +24,17 @@
 //! the `chunked-loader` crate has read comes back from it with the same values and types, but for columns that have neither
 //! a value nor a text with characters, and for names that it has made up.
 //!
+//! # Several files
+//!
+//! | option | for `orders.parquet` it makes |
+//! |---|---|
+//! | [`with_split_rows`](SinkBuilder::with_split_rows), [`with_split_bytes`](SinkBuilder::with_split_bytes) | `orders-00000.parquet`, `orders-00001.parquet`, … |
+//! | [`with_partition_by`](SinkBuilder::with_partition_by)`("city")` | the folder `orders.parquet` with `city=Bern/part-00000.parquet`, … |
+//!
+//! They are written in a temporary folder beside the target, and get their names when all of them are whole. Overwriting
+//! replaces a whole set: numbered files of an earlier run that has made more go too, and so does a folder with all that is
+//! in it, which is refused if that is anything but partitions. [`Sink`] says what a killed process can leave.
+//!
 //! The crate prints nothing, installs nothing and keeps no state outside a sink.
 //!
 //! ```
@@ -63,20 +74,28 @@ mod error;
 mod estimate;
 mod file_index;
 mod format;
+mod hive;
 mod ipc;
 mod lanes;
+mod leftovers;
+mod opener;
 mod output;
 mod parquet;
 mod parquet_file;
+mod partition;
 mod repetition;
 mod row_groups;
 mod seconds;
 mod sink;
+mod split;
+mod staging;
 mod write_back;
 
 pub use crate::atomic::check_target;
 pub use crate::builder::SinkBuilder;
 pub use crate::compression::{Compression, ZstdLevel};
-pub use crate::error::{CompressionProblem, Error, ErrorKind, SchemaMismatch, TargetProblem};
+pub use crate::error::{
+    CompressionProblem, Error, ErrorKind, PartitionProblem, SchemaMismatch, TargetProblem,
+};
 pub use crate::format::Format;
 pub use crate::sink::{Sink, Written};

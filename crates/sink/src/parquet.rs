@@ -42,7 +42,7 @@ pub(crate) struct ParquetEncoder {
     /// Covers any row group, from the file's first row to its last.
     reservation: Reservation,
     on_the_way: Consumer,
-    _columns: Reservation,
+    columns: Reservation,
     progress: Progress,
 }
 
@@ -107,7 +107,7 @@ impl ParquetEncoder {
             row_group: RowGroup::default(),
             reservation,
             on_the_way: budget.consumer("rows to encode"),
-            _columns: columns,
+            columns,
             progress,
         })
     }
@@ -261,6 +261,16 @@ impl Encoder for ParquetEncoder {
             }
         }
         Ok(())
+    }
+
+    fn file_bytes(&mut self) -> Result<u64, Error> {
+        let is_quiet = |on_the_way, row_groups| on_the_way == 0 && row_groups == 0;
+        self.lanes.traffic().wait(is_quiet, &self.progress)?;
+        Ok(self.progress.accepted() + self.lanes.held_bytes() as u64)
+    }
+
+    fn reserved(&self) -> Bytes {
+        self.reservation.bytes().saturating_add(self.columns.bytes())
     }
 
     fn finish(mut self: Box<Self>) -> Result<Output, Error> {

@@ -206,9 +206,18 @@ pub(crate) struct Output {
     /// FILE.parquet, FILE.arrow, FILE.arrows, FILE.csv, or `-` for an IPC stream to standard output
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: PathBuf,
-    /// Replace OUTPUT if it exists
+    /// Replace OUTPUT if it exists, with all its numbered files, or its folder of partitions
     #[arg(long)]
     pub(crate) overwrite: bool,
+    /// Begin another file after so many rows, such as 1000k: FILE-00000.parquet, FILE-00001.parquet, ...
+    #[arg(long, value_name = "N")]
+    pub(crate) split_rows: Option<String>,
+    /// Begin another file once one has about so many bytes, such as 256MiB
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) split_bytes: Option<String>,
+    /// Part rows by the values of a column, into a folder FILE.parquet/COLUMN=value/ each
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) partition_by: Option<String>,
     /// snappy, zstd[:LEVEL], lz4 or none [default: snappy for Parquet, none for Arrow; CSV has none]
     #[arg(long, value_name = "NAME")]
     pub(crate) compression: Option<String>,

@@ -134,6 +134,21 @@ impl<'a> Cells<'a> {
             other => unreachable!("{other} is no dictionary"),
         }
     }
+
+    /// Appends the value of a row as it is, without quotes.
+    ///
+    /// # Errors
+    ///
+    /// A date or timestamp in a year that has no form.
+    pub(crate) fn append(&self, row: usize, to: &mut Vec<u8>) -> Result<(), ArrowError> {
+        match self {
+            Self::Texts(text) => {
+                to.extend_from_slice(text(row).as_bytes());
+                Ok(())
+            }
+            Self::Others(append) => append(row, to),
+        }
+    }
 }
 
 fn append_float(value: f64, to: &mut Vec<u8>) {

@@ -14,7 +14,7 @@ use monitor::{Budget, Bytes, Reservation};
 
 use crate::encoder::Encoder;
 use crate::error::Error;
-use crate::output::{BUFFER_BYTES, Output, Progress};
+use crate::output::{Output, Progress};
 use cells::Cells;
 use quoting::Quoting;
 
@@ -41,7 +41,7 @@ pub(crate) struct CsvEncoder {
     quoting: Quoting,
     /// A value that is no text.
     scratch: Vec<u8>,
-    _buffer: Reservation,
+    buffer: Reservation,
 }
 
 impl CsvEncoder {
@@ -59,10 +59,10 @@ impl CsvEncoder {
             );
             return Err(progress.encode(ArrowError::NotYetImplemented(problem)));
         }
-        let buffer = budget.consumer("CSV buffer").try_reserve(Bytes::from(BUFFER_BYTES));
+        let buffer = budget.consumer("CSV buffer").try_reserve(Bytes::from(output.buffer_bytes()));
         let buffer = buffer.map_err(|refusal| progress.exceeded(refusal))?;
         let quoting = Quoting::of(schema.fields().len());
-        let mut encoder = Self { output, progress, quoting, scratch: Vec::new(), _buffer: buffer };
+        let mut encoder = Self { output, progress, quoting, scratch: Vec::new(), buffer };
         encoder.write_header(schema).map_err(|error| encoder.progress.io(error))?;
         Ok(encoder)
     }
@@ -112,6 +112,14 @@ impl Encoder for CsvEncoder {
         (0..batch.num_rows()).try_for_each(|row| self.write_row(row, &columns))
     }
 
+    fn file_bytes(&mut self) -> Result<u64, Error> {
+        Ok(self.progress.accepted())
+    }
+
+    fn reserved(&self) -> Bytes {
+        self.buffer.bytes()
+    }
+
     fn finish(self: Box<Self>) -> Result<Output, Error> {
         Ok(self.output)
     }
@@ -130,6 +138,7 @@ mod tests {
 
     use super::*;
     use crate::SinkBuilder;
+    use crate::output::BUFFER_BYTES;
 
     fn written(columns: Vec<(&str, ArrayRef)>) -> Result<String, Error> {
         let directory = tempfile::tempdir().unwrap();
@@ -185,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_buffer_is_paid_for() {
+    fn abuffer_is_paid_for() {
         let budget = Budget::new(Bytes::kib(200));
         let schema = RecordBatch::try_from_iter([("n", Arc::new(Int32Array::from(vec![1])) as ArrayRef)])
             .unwrap()

@@ -62,6 +62,7 @@
 //! ```
 
 mod atomic;
+mod bloom;
 mod builder;
 mod column_chunk;
 mod column_encoder;

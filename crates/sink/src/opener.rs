@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use monitor::{Budget, Bytes, Monitor};
@@ -25,6 +26,8 @@ pub(crate) struct Opener {
     /// That encode one file.
     pub(crate) threads: usize,
     pub(crate) monitor: Monitor,
+    /// Names of columns with a filter of their values; Parquet only.
+    pub(crate) filtered: Arc<[String]>,
 }
 
 impl Opener {
@@ -54,7 +57,8 @@ impl Opener {
                 let limits = RowGroupLimits { bytes: self.limits.bytes.min(row_group_bytes), ..self.limits };
                 let threads = encoding_threads(self.threads)
                     .map_err(|error| Error::io(output.progress().path(), 0, error))?;
-                Box::new(ParquetEncoder::new(output, schema, self.compression, limits, budget, threads)?)
+                let encoder = ParquetEncoder::new(output, schema, self.compression, limits, budget, threads)?;
+                Box::new(encoder.with_bloom_filters(Arc::clone(&self.filtered))?)
             }
             Format::IpcFile | Format::IpcStream => {
                 Box::new(IpcEncoder::new(output, schema, self.format, self.compression, budget)?)

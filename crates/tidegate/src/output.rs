@@ -15,6 +15,9 @@ use crate::args;
 use crate::failure::Failure;
 use crate::settings::Division;
 
+/// Under which key a file says where its columns come from.
+const LINEAGE: &str = "tidegate.lineage";
+
 /// A target that can be written, as far as can be known beforehand.
 pub(crate) struct Target {
     builder: SinkBuilder,
@@ -51,6 +54,11 @@ impl Target {
 
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Writes where the output's columns come from with them.
+    pub(crate) fn with_lineage(self, lineage: &str) -> Target {
+        Target { builder: self.builder.with_metadata(LINEAGE, lineage), ..self }
     }
 
     /// Begins to write rows of `schema`. `float32`: which float64 columns, by place, are stored as float32.

@@ -8,6 +8,8 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use common::Folder;
+use parquet::file::reader::{FileReader, SerializedFileReader};
+
 use common::table::{Cell, Column, read_parquet};
 
 fn folder() -> Folder {
@@ -177,5 +179,39 @@ fn options_that_make_no_sense_are_usage_errors() {
         assert_eq!((run.code, run.text()), (Some(2), ""), "{run:?}");
         assert!(run.stderr.starts_with(&format!("tidegate: {message}")), "{run:?}");
         assert_eq!(folder.outputs(), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn a_file_says_where_its_columns_come_from() {
+    let folder = folder();
+    folder.write(
+        "recipe.toml",
+        "version = 1\n[[steps]]\nuse = \"simple_imputer\"\ncolumns = [\"amount\"]\n\
+         [[steps]]\nuse = \"standard_scaler\"\ncolumns = [\"amount\"]\n\
+         [[steps]]\nuse = \"one_hot_encoder\"\ncolumns = [\"category\"]\n",
+    );
+    folder.run("fit-transform orders-1k.csv -r recipe.toml -o out/x.parquet --save out/p").ok();
+    folder.run("transform orders-1k.csv -p out/p -o out/y.parquet").ok();
+    for name in ["out/x.parquet", "out/y.parquet"] {
+        let reader = SerializedFileReader::new(fs::File::open(folder.path(name)).unwrap()).unwrap();
+        let pairs = reader.metadata().file_metadata().key_value_metadata().unwrap();
+        let lineage = pairs.iter().find(|pair| pair.key == "tidegate.lineage").unwrap();
+        let lineage: serde_json::Value = serde_json::from_str(lineage.value.as_ref().unwrap()).unwrap();
+        let columns = lineage.as_array().unwrap();
+        let names: Vec<&str> = columns.iter().map(|column| column["column"].as_str().unwrap()).collect();
+        assert_eq!(names, rows(&folder, name).iter().map(|column| column.name.as_str()).collect::<Vec<_>>());
+        let of = |name: &str| columns.iter().find(|column| column["column"] == name).unwrap();
+        let expected = serde_json::json!({
+            "column": "amount",
+            "source": "amount",
+            "steps": [{"place": 0, "name": "simple_imputer"}, {"place": 1, "name": "standard_scaler"}],
+            "category": null,
+        });
+        assert_eq!(of("amount"), &expected);
+        let category = columns.iter().find(|column| column["source"] == "category").unwrap();
+        assert_eq!(category["steps"][0], serde_json::json!({"place": 2, "name": "one_hot_encoder"}));
+        assert_eq!(category["column"], format!("category_{}", category["category"].as_str().unwrap()));
+        assert_eq!(of("id")["steps"], serde_json::json!([]));
     }
 }

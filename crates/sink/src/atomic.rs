@@ -1,29 +1,15 @@
 //! A file that appears under its name whole, or not at all.
 
-use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use tempfile::NamedTempFile;
 
 use crate::error::{Error, ErrorKind, TargetProblem};
 use crate::format::Format;
+use crate::leftovers::{self, RANDOM_BYTES};
 use crate::write_back::WriteBack;
-
-/// What the name of an unfinished file contains, so that one left by a killed process is known for what
-/// it is: `.NAME.tidegate-XXXXXX`, beside `NAME`.
-const MARK: &str = ".tidegate-";
-
-/// Length of what stands for `XXXXXX` there.
-const RANDOM_BYTES: usize = 6;
-
-/// More than it takes from making a file to locking it.
-const SETTLED: Duration = Duration::from_secs(1);
-
-/// Longest part of the target's name that goes into the temporary one; file systems stop at 255 bytes.
-const MAX_NAME_BYTES: usize = 200;
 
 /// Checks, before any work is done, that a file could be put at `path`.
 ///
@@ -71,25 +57,9 @@ impl AtomicFile {
             return Err(fail(TargetProblem::Directory));
         };
         let directory = parent(&place);
-        match fs::metadata(directory) {
-            Ok(metadata) if !metadata.is_dir() => return Err(fail(TargetProblem::ParentNotDirectory)),
-            Ok(_) => {}
-            Err(error) => {
-                return Err(fail(match error.kind() {
-                    io::ErrorKind::NotFound => TargetProblem::MissingParent,
-                    io::ErrorKind::NotADirectory => TargetProblem::ParentNotDirectory,
-                    _ => TargetProblem::Unwritable(error),
-                }));
-            }
-        }
-        let mut prefix = OsString::from(".");
-        match name.to_str() {
-            Some(name) => prefix.push(&name[..name.floor_char_boundary(MAX_NAME_BYTES)]),
-            None if name.len() <= MAX_NAME_BYTES => prefix.push(name),
-            None => {}
-        }
-        prefix.push(MARK);
-        remove_leftovers(directory, &prefix);
+        missing_parent(directory).map_err(fail)?;
+        let prefix = leftovers::prefix(name);
+        leftovers::remove(directory, &prefix);
         let mut builder = tempfile::Builder::new();
         builder.prefix(&prefix).rand_bytes(RANDOM_BYTES);
         #[cfg(unix)]
@@ -137,30 +107,6 @@ impl Write for AtomicFile {
     }
 }
 
-/// Removes the files of that prefix whose writers are gone: whoever writes one holds its lock.
-///
-/// What cannot be looked at or removed stays: it is in nobody's way.
-fn remove_leftovers(directory: &Path, prefix: &OsStr) {
-    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
-        let name = entry.file_name();
-        let is_one = name.as_encoded_bytes().strip_prefix(prefix.as_encoded_bytes());
-        if is_one.is_none_or(|rest| rest.len() != RANDOM_BYTES) {
-            continue;
-        }
-        if let Ok(file) = File::open(entry.path())
-            && file.metadata().is_ok_and(|found| found.is_file() && is_settled(&found))
-            && file.try_lock().is_ok()
-        {
-            let _ = fs::remove_file(entry.path());
-        }
-    }
-}
-
-/// Whether a file was written to so long ago that whoever made it has had the time to lock it.
-fn is_settled(file: &fs::Metadata) -> bool {
-    file.modified().is_ok_and(|modified| modified.elapsed().is_ok_and(|age| age > SETTLED))
-}
-
 /// Where the file for `path` goes: `path`, or, as a plain create would, what it links to.
 fn check_place(path: &Path, overwrite: bool) -> Result<PathBuf, Error> {
     let problem = |problem| Err(ErrorKind::Target { path: path.to_owned(), problem }.into());
@@ -177,8 +123,21 @@ fn check_place(path: &Path, overwrite: bool) -> Result<PathBuf, Error> {
     }
 }
 
+/// Why nothing can be put into a directory, if it is none.
+pub(crate) fn missing_parent(directory: &Path) -> Result<(), TargetProblem> {
+    match fs::metadata(directory) {
+        Ok(metadata) if !metadata.is_dir() => Err(TargetProblem::ParentNotDirectory),
+        Ok(_) => Ok(()),
+        Err(error) => Err(match error.kind() {
+            io::ErrorKind::NotFound => TargetProblem::MissingParent,
+            io::ErrorKind::NotADirectory => TargetProblem::ParentNotDirectory,
+            _ => TargetProblem::Unwritable(error),
+        }),
+    }
+}
+
 /// The directory that `place` is in; a bare name is in the current one.
-fn parent(place: &Path) -> &Path {
+pub(crate) fn parent(place: &Path) -> &Path {
     match place.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
@@ -186,7 +145,7 @@ fn parent(place: &Path) -> &Path {
 }
 
 /// Makes a rename in `directory` survive a power cut, where the system can say so.
-fn sync_directory(directory: &Path) -> io::Result<()> {
+pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
     if !cfg!(unix) {
         return Ok(());
     }
@@ -206,7 +165,7 @@ fn sync_directory(directory: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::SystemTime;
+    use std::time::{Duration, SystemTime};
 
     use super::*;
 

@@ -1,22 +1,28 @@
 //! From a path and options to a sink.
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Schema, SchemaRef};
 use monitor::{Bytes, Monitor};
-use rayon::{ThreadPool, ThreadPoolBuilder};
+use parquet::arrow::ARROW_SCHEMA_META_KEY;
 
 use crate::atomic::check_target;
 use crate::compression::Compression;
-use crate::encoder::{Encoder, EncoderSink};
+use crate::encoder::{Files, FilesSink, OneFile};
 use crate::error::{Error, ErrorKind, TargetProblem};
 use crate::format::Format;
-use crate::ipc::IpcEncoder;
+use crate::opener::Opener;
 use crate::output::Output;
-use crate::parquet::ParquetEncoder;
+use crate::partition::PartitionedFiles;
 use crate::row_groups::RowGroupLimits;
 use crate::sink::Sink;
+use crate::split::{SplitFiles, SplitLimits};
+use crate::staging::{Layout, Staging};
+
+/// Files of partitions that are open side by side.
+const OPEN_FILES: usize = 64;
 
 /// Says where and how to write; [`SinkBuilder::build`] opens the sink.
 ///
@@ -31,6 +37,11 @@ pub struct SinkBuilder {
     row_group_bytes: Option<Bytes>,
     row_group_rows: usize,
     threads: usize,
+    split: SplitLimits,
+    partition_by: Option<String>,
+    open_files: usize,
+    filtered: Vec<String>,
+    metadata: Vec<(String, String)>,
 }
 
 impl SinkBuilder {
@@ -45,6 +56,11 @@ impl SinkBuilder {
             row_group_bytes: None,
             row_group_rows: RowGroupLimits::DEFAULT_ROWS,
             threads: 1,
+            split: SplitLimits::default(),
+            partition_by: None,
+            open_files: OPEN_FILES,
+            filtered: Vec::new(),
+            metadata: Vec::new(),
         }
     }
 
@@ -53,7 +69,7 @@ impl SinkBuilder {
         Self { stream: Some(stream), ..self }
     }
 
-    /// How to compress; the default is snappy for Parquet and none for Arrow IPC.
+    /// How to compress; the default is snappy for Parquet and none for Arrow IPC; CSV has no other.
     pub fn with_compression(self, compression: Compression) -> Self {
         Self { compression: Some(compression), ..self }
     }
@@ -88,53 +104,117 @@ impl SinkBuilder {
         Self { row_group_rows: rows, ..self }
     }
 
+    /// Ends a file after so many rows and goes on in the next one: `NAME-00000.EXTENSION`, `NAME-00001.EXTENSION`, …. All
+    /// but the last have just so many. With [`with_split_bytes`](Self::with_split_bytes), a file ends by what comes first.
+    pub fn with_split_rows(self, rows: u64) -> Self {
+        Self { split: SplitLimits { rows: Some(rows), ..self.split }, ..self }
+    }
+
+    /// Ends a file once it has so many bytes, as with [`with_split_rows`](Self::with_split_rows).
+    ///
+    /// Its length is looked at after rows that take a sixteenth of that in memory, so that it is a little more, and, where
+    /// Parquet holds values that were not compressed when it was looked at, up to a quarter less. Where a file ends follows from the rows and
+    /// not from batches or threads; but for Arrow IPC, whose messages are the batches, and, as row groups do, for Parquet
+    /// under a budget.
+    pub fn with_split_bytes(self, bytes: Bytes) -> Self {
+        Self { split: SplitLimits { bytes: Some(bytes), ..self.split }, ..self }
+    }
+
+    /// Parts rows by the values of a column, into a folder of the target's name: `NAME.EXTENSION/COLUMN=value/`, in it
+    /// `part-00000.EXTENSION`, `part-00001.EXTENSION`, …. The files do not hold the column.
+    ///
+    /// Names are those of Hive: a null is `__HIVE_DEFAULT_PARTITION__`, and what has a meaning in names stands as `%` and
+    /// two hexadecimal digits. Numbers, dates and timestamps are written as in CSV. An empty text is `COLUMN=`. The thread
+    /// that writes encodes all of them, one after the other.
+    pub fn with_partition_by(self, column: impl Into<String>) -> Self {
+        Self { partition_by: Some(column.into()), ..self }
+    }
+
+    /// How many files of partitions are open at most, 64 by default: each takes memory, and fewer are open where the budget
+    /// has no more. Where there are more values than that, in no order, each of their files holds few rows.
+    pub fn with_open_files(self, files: usize) -> Self {
+        Self { open_files: files, ..self }
+    }
+
+    /// Gives the columns of these names a bloom filter in each row group, by which a reader passes over those that surely do
+    /// not hold a value; Parquet only. Columns of whole numbers, dates, timestamps and texts can have one.
+    ///
+    /// It takes a quarter of what a column may gather in memory, but from 1 KiB to 1 MiB, and in the file no more than one
+    /// false answer in a hundred needs. In a row group of more different values than fit, more answers are false.
+    pub fn with_bloom_filters(self, columns: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self { filtered: columns.into_iter().map(Into::into).collect(), ..self }
+    }
+
+    /// Writes a pair of texts with the schema: into Parquet's footer, and the schema of Arrow IPC. CSV has no place for it. A
+    /// key that is given again, or that the schema of the batches has, gets the last value.
+    pub fn with_metadata(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.metadata.push((key.into(), value.into()));
+        self
+    }
+
     /// Checks all that can be known before there is a schema, so that a long first pass is not in vain:
     /// the format, the options, and by [`check_target`] the target. Returns the format.
     ///
     /// # Errors
     ///
-    /// `UnknownFormat`, `NotBuilt`, `Compression`, `Option`, `Exists` and `Target` of [`ErrorKind`].
+    /// `UnknownFormat`, `Compression`, `Option`, `Exists` and `Target` of [`ErrorKind`].
     pub fn check(&self) -> Result<Format, Error> {
         let (format, _) = self.checked_options()?;
-        check_target(&self.path, self.overwrite)?;
+        match self.layout() {
+            None => check_target(&self.path, self.overwrite)?,
+            Some(layout) => drop(Staging::create(&self.path, layout, self.overwrite)?),
+        }
         Ok(format)
+    }
+
+    /// What the target becomes if it is not one file.
+    fn layout(&self) -> Option<Layout> {
+        match self.partition_by {
+            Some(_) => Some(Layout::Folder),
+            None => self.split.is_set().then_some(Layout::Numbered),
+        }
     }
 
     /// Opens the sink for batches of `schema`.
     ///
     /// # Errors
     ///
-    /// As [`SinkBuilder::check`], and `Encode` when the format cannot hold one of the types.
+    /// As [`SinkBuilder::check`], `Encode` when the format cannot hold one of the types, `Partition` when there is no such
+    /// column, and `Budget`.
     pub fn build(self, schema: SchemaRef) -> Result<Box<dyn Sink>, Error> {
         let (format, compression) = self.checked_options()?;
-        let Self { path, stream, overwrite, monitor, row_group_bytes, row_group_rows, threads, .. } = self;
-        let output = match stream {
-            Some(stream) if Format::is_stream_path(&path) => Output::stream(&path, stream),
-            _ => Output::file(&path, overwrite)?,
-        };
-        let budget = monitor.budget();
-        let encoder: Box<dyn Encoder> = match format {
-            Format::Parquet => {
-                let limits = RowGroupLimits {
-                    rows: row_group_rows,
-                    bytes: row_group_bytes.unwrap_or_else(|| RowGroupLimits::default_bytes(budget)),
+        let staging = self.layout().map(|layout| Staging::create(&self.path, layout, self.overwrite));
+        let staging = staging.transpose()?;
+        let Self { path, stream, overwrite, monitor, split, partition_by, .. } = self;
+        let bytes = self.row_group_bytes.unwrap_or_else(|| RowGroupLimits::default_bytes(monitor.budget()));
+        let limits = RowGroupLimits { rows: self.row_group_rows, bytes };
+        let threads = if partition_by.is_some() { 1 } else { self.threads };
+        let filtered = self.filtered.into();
+        let opener = Opener { format, compression, limits, threads, monitor, filtered };
+        let mut metadata = schema.metadata().clone();
+        metadata.extend(self.metadata);
+        let schema = Arc::new(Schema::new_with_metadata(schema.fields().clone(), metadata));
+        let files: Box<dyn Files> = match (staging, partition_by) {
+            (Some(staging), Some(column)) => {
+                let path = path.clone();
+                Box::new(PartitionedFiles::new(staging, opener, &schema, path, column, self.open_files)?)
+            }
+            (Some(staging), None) => {
+                Box::new(SplitFiles::new(staging, opener, schema.clone(), path.clone(), split)?)
+            }
+            (None, _) => {
+                let output = match stream {
+                    Some(stream) if Format::is_stream_path(&path) => Output::stream(&path, stream),
+                    _ => Output::file(&path, overwrite)?,
                 };
-                let threads = encoding_threads(threads).map_err(|error| Error::io(&path, 0, error))?;
-                Box::new(ParquetEncoder::new(output, &schema, compression, limits, budget, threads)?)
+                Box::new(OneFile(opener.open(output, &schema)?))
             }
-            Format::IpcFile | Format::IpcStream => {
-                Box::new(IpcEncoder::new(output, &schema, format, compression, budget)?)
-            }
-            Format::Csv => return Err(ErrorKind::NotBuilt { format }.into()),
         };
-        Ok(Box::new(EncoderSink::new(encoder, schema, path)))
+        Ok(Box::new(FilesSink::new(files, schema, path)))
     }
 
     fn checked_options(&self) -> Result<(Format, Compression), Error> {
         let format = Format::of(&self.path)?;
-        if format == Format::Csv {
-            return Err(ErrorKind::NotBuilt { format }.into());
-        }
         let compression = self.compression.unwrap_or_else(|| Compression::default_for(format));
         compression.check(format)?;
         if self.row_group_rows == 0 {
@@ -142,6 +222,31 @@ impl SinkBuilder {
         }
         if self.threads == 0 {
             return Err(ErrorKind::Option { name: "threads", expected: "at least 1" }.into());
+        }
+        let option = |name, expected| Err(ErrorKind::Option { name, expected }.into());
+        if self.split.rows == Some(0) {
+            return option("rows of a file", "at least 1");
+        }
+        if self.split.bytes == Some(Bytes::ZERO) {
+            return option("bytes of a file", "at least 1");
+        }
+        if self.open_files == 0 {
+            return option("open files", "at least 1");
+        }
+        if !self.filtered.is_empty() && format != Format::Parquet {
+            return option("bloom filters", "left out of other formats than Parquet");
+        }
+        if self.metadata.iter().any(|(key, _)| key == ARROW_SCHEMA_META_KEY) {
+            return option("the key of metadata", "another than that of the schema itself");
+        }
+        if self.partition_by.is_some() && self.split.is_set() {
+            return option("a split", "left out where rows are partitioned");
+        }
+        if Format::is_stream_path(&self.path) && self.layout().is_some() {
+            return option(
+                "the target of rows that are split or partitioned",
+                "a name, since - is one stream",
+            );
         }
         if self.row_group_bytes == Some(Bytes::ZERO) {
             return Err(ErrorKind::Option { name: "row group bytes", expected: "at least 1" }.into());
@@ -152,15 +257,4 @@ impl SinkBuilder {
         }
         Ok((format, compression))
     }
-}
-
-/// Threads that encode columns; none where one is enough.
-fn encoding_threads(threads: usize) -> io::Result<Option<ThreadPool>> {
-    if threads == 1 {
-        return Ok(None);
-    }
-    let builder =
-        ThreadPoolBuilder::new().num_threads(threads).thread_name(|index| format!("encode-{index}"));
-    // A panic has told of itself, and the sink learns of it; it must not take the process with it.
-    builder.panic_handler(drop).build().map(Some).map_err(io::Error::other)
 }

@@ -9,6 +9,7 @@ use arrow::datatypes::Field;
 use arrow::error::ArrowError;
 use parquet::errors::ParquetError;
 
+use crate::bloom::BloomFilter;
 use crate::column_chunk::{ChunkEncoder, ChunkOptions, EncodedChunk, Scratch};
 use crate::error::Error;
 use crate::row_groups::Piece;
@@ -23,6 +24,7 @@ pub(crate) struct ColumnEncoder {
     begun_bytes: usize,
     /// Of the row group in progress.
     chunk: Option<ChunkEncoder>,
+    filter: Option<BloomFilter>,
 }
 
 impl ColumnEncoder {
@@ -38,6 +40,7 @@ impl ColumnEncoder {
     pub(crate) fn begin(&mut self, options: &Arc<ChunkOptions>) -> Result<(), ParquetError> {
         let before = self.chunk.replace(ChunkEncoder::new(options)?);
         assert!(before.is_none(), "the row group before was not ended");
+        self.filter = options.filter_bytes.map(BloomFilter::new);
         Ok(())
     }
 
@@ -85,6 +88,9 @@ impl ColumnEncoder {
 
     fn encode(&mut self, block: ArrayRef, scratch: &mut Scratch) -> Result<(), Error> {
         let block = stored_column(block).map_err(|error| scratch.encode(error.into()))?;
+        if let Some(filter) = &mut self.filter {
+            filter.insert(&block).map_err(|error| scratch.encode(error.into()))?;
+        }
         self.chunk.as_mut().expect("a row group was begun").push(&block, scratch)
     }
 
@@ -98,12 +104,15 @@ impl ColumnEncoder {
             self.begun_bytes = 0;
             self.encode(begun, scratch)?;
         }
-        self.chunk.take().expect("a row group was begun").finish(scratch)
+        let mut chunk = self.chunk.take().expect("a row group was begun").finish(scratch)?;
+        chunk.close.bloom_filter = self.filter.take().map(BloomFilter::finish);
+        Ok(chunk)
     }
 
     /// Bytes of memory that the row group in progress takes, and the block begun.
     pub(crate) fn heap_bytes(&self) -> usize {
-        self.chunk.as_ref().map_or(0, ChunkEncoder::heap_bytes) + self.begun_bytes
+        let filter = self.filter.as_ref().map_or(0, BloomFilter::heap_bytes);
+        self.chunk.as_ref().map_or(0, ChunkEncoder::heap_bytes) + self.begun_bytes + filter
     }
 
     /// Bytes that the blocks of the row group in progress have come to: the same for the same rows.

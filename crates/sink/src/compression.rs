@@ -13,7 +13,7 @@ pub(crate) const LEVELS: RangeInclusive<i32> = 1..=22;
 /// How the bytes of a column are compressed.
 ///
 /// Parsed from `snappy`, `zstd`, `zstd:LEVEL`, `lz4` and `none`. Parquet has all of them, Arrow IPC all
-/// but snappy.
+/// but snappy, CSV none.
 ///
 /// ```
 /// use sink::{Compression, ZstdLevel};
@@ -78,7 +78,8 @@ impl Compression {
     /// Checks that `format` has this compression.
     pub(crate) fn check(self, format: Format) -> Result<(), Error> {
         match (self, format) {
-            (Self::Snappy, Format::IpcFile | Format::IpcStream) => {
+            (Self::Snappy, Format::IpcFile | Format::IpcStream)
+            | (Self::Snappy | Self::Zstd(_) | Self::Lz4, Format::Csv) => {
                 Err(problem(&self.to_string(), CompressionProblem::NotIn(format)))
             }
             _ => Ok(()),
@@ -154,6 +155,14 @@ mod tests {
             ZstdLevel::new(0).unwrap_err().to_string(),
             "compression \"zstd:0\": the zstd level must be a whole number from 1 to 22"
         );
+    }
+
+    #[test]
+    fn csv_is_not_compressed() {
+        for compression in ["snappy", "zstd", "lz4"] {
+            assert!(compression.parse::<Compression>().unwrap().check(Format::Csv).is_err());
+        }
+        assert!(Compression::default_for(Format::Csv).check(Format::Csv).is_ok());
     }
 
     #[test]

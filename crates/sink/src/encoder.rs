@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use arrow::array::{Array, RecordBatch};
 use arrow::datatypes::SchemaRef;
 
+use monitor::Bytes;
+
 use crate::error::{Error, ErrorKind, SchemaMismatch};
 use crate::output::Output;
 use crate::sink::{Sink, Written};
@@ -15,23 +17,50 @@ use crate::sink::{Sink, Written};
 pub(crate) trait Encoder: Send {
     fn write(&mut self, batch: &RecordBatch) -> Result<(), Error>;
 
+    /// About the bytes that the file would have if it ended here. It may have to wait for threads that encode.
+    fn file_bytes(&mut self) -> Result<u64, Error>;
+
+    /// What it has reserved for as long as it is there, and not for one call.
+    fn reserved(&self) -> Bytes;
+
     /// Writes what is held back and the format's end, and gives back where it went.
     fn finish(self: Box<Self>) -> Result<Output, Error>;
 }
 
-/// The sink over any encoder: checks schemas, counts rows, and gives up for good on the first error, so
+/// Brings batches to one file or to several. After an error it is dropped, never used again.
+pub(crate) trait Files: Send {
+    fn write(&mut self, batch: &RecordBatch) -> Result<(), Error>;
+
+    /// Writes the rest and makes all of it visible. Returns files and bytes.
+    fn finish(self: Box<Self>) -> Result<(u64, u64), Error>;
+}
+
+/// One file or stream.
+pub(crate) struct OneFile(pub(crate) Box<dyn Encoder>);
+
+impl Files for OneFile {
+    fn write(&mut self, batch: &RecordBatch) -> Result<(), Error> {
+        self.0.write(batch)
+    }
+
+    fn finish(self: Box<Self>) -> Result<(u64, u64), Error> {
+        Ok((1, self.0.finish()?.finish()?))
+    }
+}
+
+/// The sink over any files: checks schemas, counts rows, and gives up for good on the first error, so
 /// that a file with a hole in it can never be finished.
-pub(crate) struct EncoderSink {
+pub(crate) struct FilesSink {
     /// Nothing once a call has failed.
-    encoder: Option<Box<dyn Encoder>>,
+    files: Option<Box<dyn Files>>,
     schema: SchemaRef,
     path: PathBuf,
     rows: u64,
 }
 
-impl EncoderSink {
-    pub(crate) fn new(encoder: Box<dyn Encoder>, schema: SchemaRef, path: PathBuf) -> Self {
-        Self { encoder: Some(encoder), schema, path, rows: 0 }
+impl FilesSink {
+    pub(crate) fn new(files: Box<dyn Files>, schema: SchemaRef, path: PathBuf) -> Self {
+        Self { files: Some(files), schema, path, rows: 0 }
     }
 
     fn check_schema(&self, batch: &RecordBatch) -> Result<(), Error> {
@@ -71,26 +100,26 @@ impl EncoderSink {
     }
 }
 
-impl Sink for EncoderSink {
+impl Sink for FilesSink {
     fn write(&mut self, batch: &RecordBatch) -> Result<(), Error> {
-        // Taken out for the call: on an early return it is dropped, and its temporary file with it.
-        let Some(mut encoder) = self.encoder.take() else {
+        // Taken out for the call: on an early return it is dropped, and what is temporary with it.
+        let Some(mut files) = self.files.take() else {
             return Err(self.failed());
         };
         self.check_schema(batch)?;
         if batch.num_rows() > 0 {
-            encoder.write(batch)?;
+            files.write(batch)?;
             self.rows += batch.num_rows() as u64;
         }
-        self.encoder = Some(encoder);
+        self.files = Some(files);
         Ok(())
     }
 
     fn finish(mut self: Box<Self>) -> Result<Written, Error> {
-        let Some(encoder) = self.encoder.take() else {
+        let Some(files) = self.files.take() else {
             return Err(self.failed());
         };
-        let bytes = encoder.finish()?.finish()?;
-        Ok(Written { rows: self.rows, bytes })
+        let (files, bytes) = files.finish()?;
+        Ok(Written { rows: self.rows, bytes, files })
     }
 }

@@ -1,13 +1,16 @@
 //! How the columns of a Parquet file are written, and how much memory each may spend on it.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::ArrayRef;
 use arrow::datatypes::{DataType, Schema};
 use monitor::Bytes;
+use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 use parquet::schema::types::ColumnDescPtr;
 
+use crate::bloom;
 use crate::column_chunk::ChunkOptions;
 use crate::compression::Compression;
 use crate::repetition;
@@ -42,9 +45,13 @@ const INDEXED_ROWS: usize = 20 << 10;
 /// Rows of any page.
 const MOST_ROWS: usize = 1 << 20;
 
-/// The properties of a file, as far as it is not made of finished chunks.
-pub(crate) fn properties() -> WriterProperties {
+/// The properties of a file with some metadata, as far as it is not made of finished chunks.
+pub(crate) fn properties(metadata: &HashMap<String, String>) -> WriterProperties {
+    let mut metadata: Vec<KeyValue> =
+        metadata.iter().map(|(key, value)| KeyValue::new(key.clone(), value.clone())).collect();
+    metadata.sort_unstable_by(|a, b| a.key.cmp(&b.key));
     WriterProperties::builder()
+        .set_key_value_metadata(Some(metadata).filter(|metadata| !metadata.is_empty()))
         .set_created_by(CREATED_BY.to_owned())
         // Both limits of a row group are kept by the encoder.
         .set_max_row_group_row_count(None)
@@ -53,7 +60,7 @@ pub(crate) fn properties() -> WriterProperties {
 }
 
 /// How the columns are written of a file whose row groups take `row_group_bytes` of memory, and whose first rows are
-/// `sample`.
+/// `sample`. Columns that are named by `filtered` have a filter of their values.
 ///
 /// Half of that is for finished pages; the other half is shared evenly by the columns for what they
 /// gather before a page is made: values, indices and dictionaries.
@@ -63,6 +70,7 @@ pub(crate) fn chunk_options(
     compression: Compression,
     row_group_bytes: Bytes,
     sample: &[ArrayRef],
+    filtered: &[String],
 ) -> Vec<Arc<ChunkOptions>> {
     let share = column_share(row_group_bytes, schema.fields().len());
     let is_indexed = share >= LEAST_INDEXED_SHARE;
@@ -74,6 +82,7 @@ pub(crate) fn chunk_options(
         page_bytes: page_bytes(share) as usize,
         page_rows: if is_indexed { INDEXED_ROWS } else { MOST_ROWS },
         is_indexed,
+        filter_bytes: filtered.contains(field.name()).then(|| bloom::filter_bytes(share)),
         dictionary_bytes: dictionary_bytes(share, field.data_type(), sample),
     });
     options.map(Arc::new).collect()
@@ -133,7 +142,7 @@ mod tests {
             .collect();
         let schema = Schema::new(fields);
         let descriptors = ArrowSchemaConverter::new().convert(&schema).unwrap();
-        chunk_options(&schema, descriptors.columns(), Compression::None, row_group_bytes, &sample)
+        chunk_options(&schema, descriptors.columns(), Compression::None, row_group_bytes, &sample, &[])
     }
 
     fn dictionaries(options: &[Arc<ChunkOptions>]) -> Vec<bool> {

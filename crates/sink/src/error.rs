@@ -13,6 +13,9 @@ use parquet::errors::ParquetError;
 use crate::compression::LEVELS;
 use crate::format::Format;
 
+/// The longest name of a folder.
+pub(crate) const MOST_NAME_BYTES: usize = 255;
+
 /// The error of every fallible call of this crate.
 ///
 /// The text says what failed, where, and what to do about it; [`Error::kind`] is for programs.
@@ -63,11 +66,6 @@ pub enum ErrorKind {
         /// The target.
         path: PathBuf,
     },
-    /// The format is known, but this build cannot write it.
-    NotBuilt {
-        /// The format.
-        format: Format,
-    },
     /// A compression that does not exist, or that the format does not have.
     Compression {
         /// The compression as it was given.
@@ -110,6 +108,13 @@ pub enum ErrorKind {
         /// What the budget said.
         source: BudgetExceeded,
     },
+    /// Rows cannot be parted by a column.
+    Partition {
+        /// The column's name.
+        column: String,
+        /// Why.
+        problem: PartitionProblem,
+    },
     /// The sink was used after one of its calls had failed.
     Failed {
         /// The target.
@@ -123,6 +128,10 @@ pub enum ErrorKind {
 pub enum TargetProblem {
     /// It is a directory.
     Directory,
+    /// It is a file, and a folder of partitions cannot take its place.
+    NotDirectory,
+    /// It is a folder, and holds something that is no partition, by its path in it. To replace the folder would remove that.
+    Stranger(PathBuf),
     /// It is a device, pipe or socket, which a rename would replace instead of filling.
     Special,
     /// The directory it would be in does not exist.
@@ -133,6 +142,25 @@ pub enum TargetProblem {
     Unwritable(io::Error),
     /// It is `-`, and no stream was handed over.
     NoStream,
+}
+
+/// Why rows cannot be parted by a column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PartitionProblem {
+    /// There is no such column.
+    Missing,
+    /// There is no other column, and files do not hold the one that names their folder.
+    Alone,
+    /// Its values have no form in a name.
+    Type(DataType),
+    /// One of its values makes a name that is longer than those of file systems.
+    TooLong {
+        /// The beginning of the value.
+        excerpt: String,
+        /// Bytes of the name.
+        bytes: usize,
+    },
 }
 
 /// What is wrong with a compression.
@@ -309,11 +337,6 @@ impl fmt::Display for Error {
                 Named(path),
                 Format::extensions()
             ),
-            ErrorKind::NotBuilt { format } => write!(
-                f,
-                "writing {format} (.{}) is not built in; write .parquet, .arrow or .arrows instead",
-                format.extension()
-            ),
             ErrorKind::Compression { given, problem } => problem.describe(given, f),
             ErrorKind::Option { name, expected } => write!(f, "{name} must be {expected}"),
             ErrorKind::Schema { path, mismatch } => {
@@ -331,6 +354,9 @@ impl fmt::Display for Error {
             ErrorKind::Budget { path, source } => {
                 write!(f, "cannot write {}: {source}", Named(path))
             }
+            ErrorKind::Partition { column, problem } => {
+                write!(f, "cannot partition by column \"{column}\": {problem}")
+            }
             ErrorKind::Failed { path } => write!(
                 f,
                 "writing {} failed earlier, and nothing was kept; start again with a new sink",
@@ -345,6 +371,13 @@ impl TargetProblem {
         let target = Named(path);
         match self {
             Self::Directory => write!(f, "{target} is a directory; name a file in it"),
+            Self::NotDirectory => {
+                write!(f, "{target} is no folder, and partitions go into one; choose another name")
+            }
+            Self::Stranger(what) => write!(
+                f,
+                "{target} holds {what:?}, which is no partition and would be removed; move it, or choose another name"
+            ),
             Self::Special => write!(
                 f,
                 "{target} is not a regular file; write to - and redirect that, or name a regular file"
@@ -363,6 +396,23 @@ impl TargetProblem {
     }
 }
 
+impl fmt::Display for PartitionProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing => f.write_str("the output has none of that name; choose one that it has"),
+            Self::Alone => f.write_str("it is the only one, and files do not hold it; keep another column"),
+            Self::Type(data_type) => {
+                write!(f, "values of type {data_type} have no form in a name; cast it first")
+            }
+            Self::TooLong { excerpt, bytes } => write!(
+                f,
+                "its value \"{excerpt}…\" makes a name of {bytes} bytes, and file systems have at most \
+                 {MOST_NAME_BYTES}; choose a column of short values"
+            ),
+        }
+    }
+}
+
 impl CompressionProblem {
     fn describe(self, given: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (least, most) = (LEVELS.start(), LEVELS.end());
@@ -376,6 +426,9 @@ impl CompressionProblem {
                 f,
                 "compression \"{given}\": the zstd level must be a whole number from {least} to {most}"
             ),
+            Self::NotIn(format @ Format::Csv) => {
+                write!(f, "{format} has no compression \"{given}\"; leave it out, or write .parquet")
+            }
             Self::NotIn(format) => {
                 write!(f, "{format} has no compression \"{given}\"; use zstd, lz4 or none, or write .parquet")
             }
@@ -460,6 +513,15 @@ mod tests {
                 "\"/data/out.arrow\" is a directory; name a file in it",
             ),
             (
+                ErrorKind::Target { path: path(), problem: TargetProblem::NotDirectory },
+                "\"/data/out.arrow\" is no folder, and partitions go into one; choose another name",
+            ),
+            (
+                ErrorKind::Target { path: path(), problem: TargetProblem::Stranger("a.txt".into()) },
+                "\"/data/out.arrow\" holds \"a.txt\", which is no partition and would be removed; move it, or \
+                 choose another name",
+            ),
+            (
                 ErrorKind::Target { path: path(), problem: TargetProblem::Special },
                 "\"/data/out.arrow\" is not a regular file; write to - and redirect that, or name a regular \
                  file",
@@ -489,10 +551,6 @@ mod tests {
                  .arrows, .csv, or - for an Arrow IPC stream",
             ),
             (
-                ErrorKind::NotBuilt { format: Format::Csv },
-                "writing CSV (.csv) is not built in; write .parquet, .arrow or .arrows instead",
-            ),
-            (
                 ErrorKind::Compression { given: "gzip".into(), problem: CompressionProblem::Unknown },
                 "unknown compression \"gzip\"; valid are snappy, zstd, zstd:LEVEL (LEVEL from 1 to 22), lz4, \
                  none",
@@ -507,6 +565,13 @@ mod tests {
                     problem: CompressionProblem::NotIn(Format::IpcFile),
                 },
                 "Arrow IPC file has no compression \"snappy\"; use zstd, lz4 or none, or write .parquet",
+            ),
+            (
+                ErrorKind::Compression {
+                    given: "lz4".into(),
+                    problem: CompressionProblem::NotIn(Format::Csv),
+                },
+                "CSV has no compression \"lz4\"; leave it out, or write .parquet",
             ),
             (
                 ErrorKind::Option { name: "row group rows", expected: "at least 1" },
@@ -552,6 +617,22 @@ mod tests {
                 "column \"city\" came with a second, different dictionary, but an Arrow IPC file \
                  (\"/data/out.arrow\") holds one dictionary a column; unify the dictionaries first, or write \
                  .arrows or .parquet",
+            ),
+            (
+                ErrorKind::Partition { column: "k".into(), problem: PartitionProblem::Missing },
+                "cannot partition by column \"k\": the output has none of that name; choose one that it has",
+            ),
+            (
+                ErrorKind::Partition { column: "k".into(), problem: PartitionProblem::Alone },
+                "cannot partition by column \"k\": it is the only one, and files do not hold it; keep another column",
+            ),
+            (
+                ErrorKind::Partition {
+                    column: "k".into(),
+                    problem: PartitionProblem::TooLong { excerpt: "ab".into(), bytes: 300 },
+                },
+                "cannot partition by column \"k\": its value \"ab…\" makes a name of 300 bytes, and file systems have \
+                 at most 255; choose a column of short values",
             ),
             (
                 ErrorKind::Failed { path: path() },

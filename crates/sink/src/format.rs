@@ -15,12 +15,12 @@ pub enum Format {
     IpcFile,
     /// Arrow IPC, the stream format, `.arrows` and `-`.
     IpcStream,
-    /// Comma-separated values, `.csv`: known by name, not written.
+    /// Comma-separated values, `.csv`.
     Csv,
 }
 
 impl Format {
-    const ALL: [Self; 4] = [Self::Parquet, Self::IpcFile, Self::IpcStream, Self::Csv];
+    pub(crate) const ALL: [Self; 4] = [Self::Parquet, Self::IpcFile, Self::IpcStream, Self::Csv];
 
     /// The format that `path` asks for: by its extension in any case, and the IPC stream for `-`.
     ///

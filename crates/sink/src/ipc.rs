@@ -102,6 +102,14 @@ impl Encoder for IpcEncoder {
         Ok(())
     }
 
+    fn file_bytes(&mut self) -> Result<u64, Error> {
+        Ok(self.progress.accepted())
+    }
+
+    fn reserved(&self) -> Bytes {
+        Bytes::ZERO
+    }
+
     fn finish(self: Box<Self>) -> Result<Output, Error> {
         let Self { writer, progress, .. } = *self;
         match writer {

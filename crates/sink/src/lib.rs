@@ -1,12 +1,12 @@
 //! Writers that leave a whole file or none.
 //!
-//! A [`Sink`] takes Arrow batches of one schema and makes a Parquet file, an Arrow IPC file or an Arrow IPC
-//! stream of them. A file is written under a temporary name beside its target and renamed when it is
+//! A [`Sink`] takes Arrow batches of one schema and makes a Parquet file, an Arrow IPC file, an Arrow IPC
+//! stream or a CSV file of them. A file is written under a temporary name beside its target and renamed when it is
 //! whole and on stable storage; whatever fails before that leaves nothing behind.
 //!
 //! ```text
 //!            schema, counts       values to bytes        bytes to the system
-//!  batch ──► guard over a   ──►   parquet │ ipc    ──►   buffer ──► .NAME.tidegate-XXXXXX ──► NAME
+//!  batch ──► guard over a   ──►   parquet, ipc, csv ─►   buffer ──► .NAME.tidegate-XXXXXX ──► NAME
 //!            format's encoder     row groups, within                 fsync, rename, fsync
 //!                                 the budget, columns         └───► a stream, for the path -
 //!                                 side by side
@@ -17,10 +17,23 @@
 //! | `*.parquet` | Parquet | snappy, zstd, lz4, none | any, per batch |
 //! | `*.arrow` | Arrow IPC file | none, zstd, lz4 | one a column: every batch brings the first one again, or a beginning of it |
 //! | `*.arrows`, `-` | Arrow IPC stream | none, zstd, lz4 | any, per batch; a changed one is sent anew in full |
-//! | `*.csv` | known, but not built | | |
+//! | `*.csv` | CSV | none | their values |
 //!
 //! Types come back as they went in, integer widths and dictionaries included, from a reader that knows
-//! Arrow. One exception: Parquet has no timestamps in seconds, so they come back in milliseconds.
+//! Arrow. One exception: Parquet has no timestamps in seconds, so they come back in milliseconds. CSV has no types; what
+//! the `chunked-loader` crate has read comes back from it with the same values and types, but for columns that have neither
+//! a value nor a text with characters, and for names that it has made up.
+//!
+//! # Several files
+//!
+//! | option | for `orders.parquet` it makes |
+//! |---|---|
+//! | [`with_split_rows`](SinkBuilder::with_split_rows), [`with_split_bytes`](SinkBuilder::with_split_bytes) | `orders-00000.parquet`, `orders-00001.parquet`, … |
+//! | [`with_partition_by`](SinkBuilder::with_partition_by)`("city")` | the folder `orders.parquet` with `city=Bern/part-00000.parquet`, … |
+//!
+//! They are written in a temporary folder beside the target, and get their names when all of them are whole. Overwriting
+//! replaces a whole set: numbered files of an earlier run that has made more go too, and so does a folder with all that is
+//! in it, which is refused if that is anything but partitions. [`Sink`] says what a killed process can leave.
 //!
 //! The crate prints nothing, installs nothing and keeps no state outside a sink.
 //!
@@ -49,10 +62,12 @@
 //! ```
 
 mod atomic;
+mod bloom;
 mod builder;
 mod column_chunk;
 mod column_encoder;
 mod compression;
+mod csv;
 mod dictionary;
 mod encoder;
 mod encoding;
@@ -60,20 +75,28 @@ mod error;
 mod estimate;
 mod file_index;
 mod format;
+mod hive;
 mod ipc;
 mod lanes;
+mod leftovers;
+mod opener;
 mod output;
 mod parquet;
 mod parquet_file;
+mod partition;
 mod repetition;
 mod row_groups;
 mod seconds;
 mod sink;
+mod split;
+mod staging;
 mod write_back;
 
 pub use crate::atomic::check_target;
 pub use crate::builder::SinkBuilder;
 pub use crate::compression::{Compression, ZstdLevel};
-pub use crate::error::{CompressionProblem, Error, ErrorKind, SchemaMismatch, TargetProblem};
+pub use crate::error::{
+    CompressionProblem, Error, ErrorKind, PartitionProblem, SchemaMismatch, TargetProblem,
+};
 pub use crate::format::Format;
 pub use crate::sink::{Sink, Written};

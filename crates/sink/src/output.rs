@@ -1,5 +1,6 @@
 //! Where encoded bytes go: a file that appears when it is whole, or a stream.
 
+use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,9 +10,12 @@ use monitor::BudgetExceeded;
 
 use crate::atomic::AtomicFile;
 use crate::error::{Error, ErrorKind};
+use crate::write_back::WriteBack;
 
 /// Bytes gathered before the system is asked to take them.
-const BUFFER_BYTES: usize = 128 << 10;
+pub(crate) const BUFFER_BYTES: usize = 128 << 10;
+/// The same where many files are written side by side.
+pub(crate) const SMALL_BUFFER_BYTES: usize = 32 << 10;
 
 /// A buffered writer that knows its target's name and how much of it the system has taken.
 pub(crate) struct Output {
@@ -21,44 +25,60 @@ pub(crate) struct Output {
 
 /// The part of an [`Output`] that errors need, for encoders that own the rest.
 #[derive(Clone)]
-pub(crate) struct Progress {
-    path: Arc<PathBuf>,
-    written: Arc<AtomicU64>,
+pub(crate) struct Progress(Arc<Counts>);
+
+struct Counts {
+    path: PathBuf,
+    written: AtomicU64,
+    /// What is buffered included.
+    accepted: AtomicU64,
 }
 
 struct Counted {
     destination: Destination,
-    written: Arc<AtomicU64>,
+    progress: Progress,
 }
 
 enum Destination {
     File(AtomicFile),
+    /// One of several files, in a folder that becomes visible later.
+    Part(File, WriteBack),
     Stream(Box<dyn Write + Send>),
 }
 
 impl Output {
     pub(crate) fn file(path: &Path, overwrite: bool) -> Result<Self, Error> {
-        Ok(Self::new(path, Destination::File(AtomicFile::create(path, overwrite)?)))
+        Ok(Self::new(path, Destination::File(AtomicFile::create(path, overwrite)?), BUFFER_BYTES))
     }
 
     pub(crate) fn stream(path: &Path, stream: Box<dyn Write + Send>) -> Self {
-        Self::new(path, Destination::Stream(stream))
+        Self::new(path, Destination::Stream(stream), BUFFER_BYTES)
     }
 
-    fn new(path: &Path, destination: Destination) -> Self {
-        let written = Arc::new(AtomicU64::new(0));
-        let counted = Counted { destination, written: Arc::clone(&written) };
-        Self {
-            buffer: BufWriter::with_capacity(BUFFER_BYTES, counted),
-            progress: Progress { path: Arc::new(path.to_owned()), written },
-        }
+    /// Creates the file `place`, of which errors speak as of `path`.
+    pub(crate) fn part(path: &Path, place: &Path, buffer_bytes: usize) -> Result<Self, Error> {
+        let file = File::create_new(place).map_err(|error| Error::io(path, 0, error))?;
+        Ok(Self::new(path, Destination::Part(file, WriteBack::new()), buffer_bytes))
+    }
+
+    fn new(path: &Path, destination: Destination, buffer_bytes: usize) -> Self {
+        let counts =
+            Counts { path: path.to_owned(), written: AtomicU64::new(0), accepted: AtomicU64::new(0) };
+        let progress = Progress(Arc::new(counts));
+        let counted = Counted { destination, progress: progress.clone() };
+        Self { buffer: BufWriter::with_capacity(buffer_bytes, counted), progress }
     }
 
     pub(crate) fn progress(&self) -> Progress {
         self.progress.clone()
     }
 
-    /// Hands over what is buffered; a file becomes durable and visible. Returns the bytes in all.
+    /// Bytes that are buffered at most.
+    pub(crate) fn buffer_bytes(&self) -> usize {
+        self.buffer.capacity()
+    }
+
+    /// Hands over what is buffered; a file becomes durable and, unless it is one of several, visible. Returns the bytes in all.
     pub(crate) fn finish(self) -> Result<u64, Error> {
         let Self { buffer, progress } = self;
         let mut counted = buffer.into_inner().map_err(|error| progress.io(error.into_error()))?;
@@ -66,6 +86,9 @@ impl Output {
         let written = progress.written();
         match counted.destination {
             Destination::File(file) => file.publish(written)?,
+            Destination::Part(file, write_back) => {
+                write_back.end(&file).and_then(|()| file.sync_all()).map_err(|error| progress.io(error))?;
+            }
             Destination::Stream(_) => {}
         }
         Ok(written)
@@ -74,11 +97,15 @@ impl Output {
 
 impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.buffer.write(bytes)
+        let taken = self.buffer.write(bytes)?;
+        self.progress.accept(taken);
+        Ok(taken)
     }
 
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.buffer.write_all(bytes)
+        self.buffer.write_all(bytes)?;
+        self.progress.accept(bytes.len());
+        Ok(())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -88,16 +115,27 @@ impl Write for Output {
 
 impl Progress {
     pub(crate) fn path(&self) -> &Path {
-        &self.path
+        &self.0.path
     }
 
     /// Bytes that the system has taken.
     pub(crate) fn written(&self) -> u64 {
-        self.written.load(Ordering::Relaxed)
+        self.0.written.load(Ordering::Relaxed)
+    }
+
+    /// Bytes that were written, of which some may be buffered.
+    pub(crate) fn accepted(&self) -> u64 {
+        self.0.accepted.load(Ordering::Relaxed)
+    }
+
+    /// Only the output itself does.
+    fn accept(&self, bytes: usize) {
+        // One thread at a time writes, so that no addition is lost; adding as one step would cost more.
+        self.0.accepted.store(self.accepted() + bytes as u64, Ordering::Relaxed);
     }
 
     pub(crate) fn io(&self, source: io::Error) -> Error {
-        Error::io(&self.path, self.written(), source)
+        Error::io(self.path(), self.written(), source)
     }
 
     /// The budget has refused what writing needs.
@@ -106,7 +144,7 @@ impl Progress {
     }
 
     pub(crate) fn encode(&self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
-        Error::encode(&self.path, self.written(), source)
+        Error::encode(self.path(), self.written(), source)
     }
 }
 
@@ -114,15 +152,17 @@ impl Write for Counted {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let taken = match &mut self.destination {
             Destination::File(file) => file.write(bytes),
+            Destination::Part(file, write_back) => write_back.write(file, bytes),
             Destination::Stream(stream) => stream.write(bytes),
         }?;
-        self.written.fetch_add(taken as u64, Ordering::Relaxed);
+        self.progress.0.written.fetch_add(taken as u64, Ordering::Relaxed);
         Ok(taken)
     }
 
     fn flush(&mut self) -> io::Result<()> {
         match &mut self.destination {
             Destination::File(file) => file.flush(),
+            Destination::Part(file, _) => file.flush(),
             Destination::Stream(stream) => stream.flush(),
         }
     }

@@ -9,6 +9,7 @@ use monitor::{Budget, BudgetExceeded, Bytes, Consumer, Reservation};
 use parquet::errors::ParquetError;
 use rayon::ThreadPool;
 
+use crate::bloom;
 use crate::column_chunk::{ChunkOptions, Scratch, is_supported};
 use crate::compression::Compression;
 use crate::encoder::Encoder;
@@ -38,12 +39,14 @@ pub(crate) struct ParquetEncoder {
     schema: SchemaRef,
     compression: Compression,
     limits: RowGroupLimits,
+    /// Names of columns that have a filter of their values.
+    filtered: Arc<[String]>,
     cutter: Cutter,
     row_group: RowGroup,
     /// Covers any row group, from the file's first row to its last.
     reservation: Reservation,
     on_the_way: Consumer,
-    _columns: Reservation,
+    columns: Reservation,
     progress: Progress,
 }
 
@@ -90,8 +93,11 @@ impl ParquetEncoder {
             return Err(progress.encode(ParquetError::NYI(problem)));
         }
         let count = schema.fields().len() as u64;
-        let held = Bytes(count * COLUMN + WriteBack::BYTES);
-        let mut columns = budget.consumer("columns").try_reserve(held).map_err(refused)?;
+        // As it is, and as the file's writer keeps it.
+        let metadata: usize =
+            schema.metadata().iter().map(|(key, value)| 2 * (key.len() + value.len())).sum();
+        let needed = Bytes(count * COLUMN + WriteBack::BYTES + metadata as u64);
+        let mut columns = budget.consumer("columns").try_reserve(needed).map_err(refused)?;
         let index = FileIndex::new(budget).map_err(refused)?;
         let (limits, reservation) = reserve(budget, limits).map_err(refused)?;
         let threads = threads.filter(|_| !is_wide(limits.bytes, schema.fields().len()));
@@ -111,13 +117,31 @@ impl ParquetEncoder {
             schema,
             compression,
             limits,
+            filtered: Arc::default(),
             cutter: Cutter::new(limits),
             row_group: RowGroup::default(),
             reservation,
             on_the_way: budget.consumer("rows to encode"),
-            _columns: columns,
+            columns,
             progress,
         })
+    }
+
+    /// Gives the columns of these names a filter of their values.
+    ///
+    /// # Errors
+    ///
+    /// A name that no column has, or one whose type has no filter.
+    pub(crate) fn with_bloom_filters(self, filtered: Arc<[String]>) -> Result<Self, Error> {
+        for name in filtered.iter() {
+            let problem = match self.schema.field_with_name(name) {
+                Ok(field) if bloom::is_supported(field.data_type()) => continue,
+                Ok(field) => format!("column {name:?} has the type {}, which has none", field.data_type()),
+                Err(_) => format!("there is no column {name:?}"),
+            };
+            return Err(self.progress.encode(ParquetError::NYI(format!("bloom filter: {problem}"))));
+        }
+        Ok(Self { filtered, ..self })
     }
 
     /// Brings the rows of `batch` from row `from`, `bytes` of them, to the lanes, cut into `pieces`.
@@ -175,7 +199,15 @@ impl ParquetEncoder {
         });
         let sample = sample.into_iter().collect::<Result<Vec<_>, _>>();
         let begun = sample.map_err(ParquetError::from).and_then(|sample| {
-            ParquetFile::begin(output, &self.schema, self.compression, self.limits.bytes, &sample, index)
+            ParquetFile::begin(
+                output,
+                &self.schema,
+                self.compression,
+                self.limits.bytes,
+                &sample,
+                &self.filtered,
+                index,
+            )
         });
         let (file, columns) = begun.map_err(|error| self.progress.encode(error))?;
         self.lanes.set_file(file);
@@ -272,6 +304,16 @@ impl Encoder for ParquetEncoder {
             }
         }
         Ok(())
+    }
+
+    fn file_bytes(&mut self) -> Result<u64, Error> {
+        let is_quiet = |on_the_way, row_groups| on_the_way == 0 && row_groups == 0;
+        self.lanes.traffic().wait(is_quiet, &self.progress)?;
+        Ok(self.progress.accepted() + self.lanes.held_bytes() as u64)
+    }
+
+    fn reserved(&self) -> Bytes {
+        self.reservation.bytes().saturating_add(self.columns.bytes())
     }
 
     fn finish(mut self: Box<Self>) -> Result<Output, Error> {

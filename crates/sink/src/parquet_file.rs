@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::ArrayRef;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Schema, SchemaRef};
 use monitor::Bytes;
 use parquet::arrow::ArrowWriter;
 use parquet::errors::ParquetError;
@@ -23,20 +23,24 @@ pub(crate) struct ParquetFile {
 }
 
 impl ParquetFile {
-    /// Begins a file of `schema`, and says how its columns are written, as suits `sample`, its first rows.
+    /// Begins a file of `schema`, whose metadata goes into its footer, and says how its columns are written, as suits `sample`, its first rows.
     pub(crate) fn begin(
         output: Output,
         schema: &SchemaRef,
         compression: Compression,
         row_group_bytes: Bytes,
         sample: &[ArrayRef],
+        filtered: &[String],
         index: FileIndex,
     ) -> Result<(Self, Vec<Arc<ChunkOptions>>), ParquetError> {
         let progress = output.progress();
-        let writer = ArrowWriter::try_new(output, schema.clone(), Some(properties()))?;
+        // Metadata is the file's, and once is enough.
+        let properties = properties(schema.metadata());
+        let plain = Arc::new(Schema::new(schema.fields().clone()));
+        let writer = ArrowWriter::try_new(output, plain, Some(properties))?;
         let (writer, _) = writer.into_serialized_writer()?;
         let columns = writer.schema_descr().columns();
-        let options = chunk_options(schema, columns, compression, row_group_bytes, sample);
+        let options = chunk_options(schema, columns, compression, row_group_bytes, sample, filtered);
         Ok((Self { writer, index, progress }, options))
     }
 

@@ -178,6 +178,22 @@ impl<'a> RowSizes<'a> {
         self.fixed * (to - from) as u64 + texts.sum::<u64>()
     }
 
+    /// How many rows from `from` on, of `most`, come to so many bytes. None if all of them do not.
+    pub(crate) fn reach(&self, from: usize, most: usize, bytes: u64) -> Option<usize> {
+        if most == 0 || self.bytes(from, from + most) < bytes {
+            return None;
+        }
+        let (mut below, mut reach) = (0, most);
+        while reach - below > 1 {
+            let rows = below + (reach - below) / 2;
+            match self.bytes(from, from + rows) < bytes {
+                true => below = rows,
+                false => reach = rows,
+            }
+        }
+        Some(reach)
+    }
+
     /// How many of the `most` rows from `from` go into an extent of `limit` bytes that holds some already. An empty
     /// extent takes one row, whatever its size.
     fn fit(&self, from: usize, most: usize, limit: u64, held: Extent) -> usize {

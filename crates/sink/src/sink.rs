@@ -6,7 +6,8 @@ use crate::error::Error;
 
 /// What batches are written to, in order, until [`finish`](Sink::finish) makes the result exist.
 ///
-/// A file appears under its name in `finish` and not before: whole, and on stable storage. Dropped without
+/// A file appears under its name in `finish` and not before: whole, and on stable storage. So do several files, which
+/// appear together. Dropped without
 /// `finish`, or after an error, a sink leaves neither the file nor a temporary one, and a file that was to be
 /// overwritten is as it was.
 ///
@@ -32,6 +33,11 @@ use crate::error::Error;
 /// - That a killed process leaves nothing. What it leaves is beside the target and named
 ///   `.NAME.tidegate-` and six characters; it is never read, and the next sink for the same target removes it,
 ///   where the file system can lock files.
+/// - That a process killed in the short moment in which several numbered files get their names leaves all or none. They
+///   get them from the last to the first: a set with its file 0 is whole, and one without is to be made again. The next sink
+///   finds the target in use, or, told to overwrite, replaces what there is. A folder of partitions gets its name in
+///   one step; where the system cannot exchange two folders in one, which Linux can, an overwritten one has no name for a
+///   moment, and a process killed in that leaves it and the new one as temporary folders.
 /// - That an error of `finish` means the file is not there, in one case: when the directory's own sync
 ///   fails, the whole file is in place but may not survive a power cut.
 pub trait Sink: Send {
@@ -60,6 +66,8 @@ pub trait Sink: Send {
 pub struct Written {
     /// Rows of all batches.
     pub rows: u64,
-    /// Length of the file, or bytes that went into the stream.
+    /// Length of the file, or of all files together, or bytes that went into the stream.
     pub bytes: u64,
+    /// How many files; a stream is one.
+    pub files: u64,
 }

@@ -386,6 +386,30 @@ fn every_way_conforms() {
     WAYS.into_iter().for_each(conform);
 }
 
+/// Values and types of CSV have a test of their own.
+#[test]
+fn csv_leaves_nothing_behind_and_is_the_same_for_any_batches() {
+    let way = Way { name: "out.csv", compression: "none", threads: 1 };
+    let whole = table(200, 1);
+    dropped_it_leaves_nothing(way, &whole);
+    a_wrong_schema_is_told_and_ends_the_sink(way, &whole);
+    let directory = tempfile::tempdir().unwrap();
+    let write = |places: &[usize]| {
+        let (builder, path) = way.builder(directory.path());
+        let mut sink = builder.with_overwrite(true).build(whole.schema()).unwrap();
+        cut(&whole, places).iter().for_each(|batch| sink.write(batch).unwrap());
+        assert_eq!(sink.finish().unwrap().rows, 200);
+        fs::read(path).unwrap()
+    };
+    let expected = write(&[]);
+    assert!(expected.starts_with(b"int8,int16,"));
+    assert_eq!(write(&[1, 36, 37, 37, 199]), expected);
+    assert_eq!(write(&(0..200).collect::<Vec<_>>()), expected);
+    let (builder, _) = way.builder(directory.path());
+    let refused = builder.build(whole.schema()).err().map(Error::into_kind);
+    assert!(matches!(refused, Some(ErrorKind::Exists { .. })), "{refused:?}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
@@ -508,8 +532,8 @@ fn options_that_do_not_go_together_fail_in_build() {
         (parquet().with_row_group_bytes(Bytes::ZERO), "row group bytes must be at least 1"),
         (SinkBuilder::new("-"), "the output is -, but no stream was given to write to"),
         (
-            SinkBuilder::new("out.csv"),
-            "writing CSV (.csv) is not built in; write .parquet, .arrow or .arrows instead",
+            SinkBuilder::new("out.csv").with_compression(Compression::Lz4),
+            "CSV has no compression \"lz4\"; leave it out, or write .parquet",
         ),
         (
             SinkBuilder::new("out"),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Prepares tables larger than memory: streams CSV into narrow Arrow batches inside a memory budget,
-/// fits and applies preprocessing in two passes, and writes Parquet or Arrow.
+/// fits and applies preprocessing in two passes, and writes Parquet, Arrow or CSV.
 #[derive(Debug, Parser)]
 #[command(name = "tidegate", version, disable_help_subcommand = true, max_term_width = 100)]
 pub(crate) struct Cli {
@@ -203,13 +203,22 @@ pub(crate) enum OnBadRow {
 /// Where the rows go.
 #[derive(Debug, Args)]
 pub(crate) struct Output {
-    /// FILE.parquet, FILE.arrow, FILE.arrows, or `-` for an IPC stream to standard output
+    /// FILE.parquet, FILE.arrow, FILE.arrows, FILE.csv, or `-` for an IPC stream to standard output
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: PathBuf,
-    /// Replace OUTPUT if it exists
+    /// Replace OUTPUT if it exists, with all its numbered files, or its folder of partitions
     #[arg(long)]
     pub(crate) overwrite: bool,
-    /// snappy, zstd[:LEVEL], lz4 or none [default: snappy for Parquet, none for Arrow]
+    /// Begin another file after so many rows, such as 1000k: FILE-00000.parquet, FILE-00001.parquet, ...
+    #[arg(long, value_name = "N")]
+    pub(crate) split_rows: Option<String>,
+    /// Begin another file once one has about so many bytes, such as 256MiB
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) split_bytes: Option<String>,
+    /// Part rows by the values of a column, into a folder FILE.parquet/COLUMN=value/ each
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) partition_by: Option<String>,
+    /// snappy, zstd[:LEVEL], lz4 or none [default: snappy for Parquet, none for Arrow; CSV has none]
     #[arg(long, value_name = "NAME")]
     pub(crate) compression: Option<String>,
 }

@@ -129,12 +129,14 @@ fn incremental_code(kind: &incremental::ErrorKind) -> u8 {
 }
 
 fn sink_code(kind: &sink::ErrorKind) -> u8 {
-    use sink::ErrorKind as Kind;
+    use sink::{ErrorKind as Kind, PartitionProblem, TargetProblem};
     match kind {
+        Kind::Partition { problem: PartitionProblem::TooLong { .. }, .. } => 3,
         Kind::Exists { .. }
         | Kind::UnknownFormat { .. }
-        | Kind::NotBuilt { .. }
         | Kind::Compression { .. }
+        | Kind::Partition { .. }
+        | Kind::Target { problem: TargetProblem::NotDirectory | TargetProblem::Stranger(_), .. }
         | Kind::Option { .. } => 2,
         Kind::Budget { .. } => 4,
         _ => 1,

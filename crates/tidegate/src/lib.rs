@@ -6,7 +6,7 @@
 //! ```text
 //!  loader ──► incremental ──► sink          monitor: what memory does, and the budget of all three
 //!  CSV        steps, fitted    Parquet,     sizing: how large the next batch may be
-//!             and applied      Arrow IPC
+//!             and applied      Arrow IPC, CSV
 //! ```
 //!
 //! ```

@@ -13,6 +13,10 @@ use sink::{Compression, Sink, SinkBuilder, Written};
 
 use crate::args;
 use crate::failure::Failure;
+use crate::settings::Division;
+
+/// Under which key a file says where its columns come from.
+const LINEAGE: &str = "tidegate.lineage";
 
 /// A target that can be written, as far as can be known beforehand.
 pub(crate) struct Target {
@@ -23,6 +27,16 @@ pub(crate) struct Target {
 impl Target {
     pub(crate) fn check(output: &args::Output) -> Result<Target, Failure> {
         let mut builder = SinkBuilder::new(&output.output).with_overwrite(output.overwrite);
+        let division = Division::check(output)?;
+        if let Some(rows) = division.split_rows {
+            builder = builder.with_split_rows(rows);
+        }
+        if let Some(bytes) = division.split_bytes {
+            builder = builder.with_split_bytes(bytes);
+        }
+        if let Some(column) = division.partition_by {
+            builder = builder.with_partition_by(column);
+        }
         if let Some(text) = &output.compression {
             let compression: Compression = text.parse().map_err(Failure::Sink)?;
             builder = builder.with_compression(compression);
@@ -40,6 +54,11 @@ impl Target {
 
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Writes where the output's columns come from with them.
+    pub(crate) fn with_lineage(self, lineage: &str) -> Target {
+        Target { builder: self.builder.with_metadata(LINEAGE, lineage), ..self }
     }
 
     /// Begins to write rows of `schema`. `float32`: which float64 columns, by place, are stored as float32.

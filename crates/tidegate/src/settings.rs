@@ -2,13 +2,13 @@
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use adaptive::BatchRows;
 use chunked_loader::{Dialect, Downcast, Encoding, FixedType, MAX_RECORD_BYTES, NullValues, TypeHint};
 use monitor::{Bytes, Limits};
 
-use crate::args::{DowncastArg, Input, OnBadRow, ProgressArg, Run, SizingArg};
+use crate::args::{DowncastArg, Input, OnBadRow, Output, ProgressArg, Run, SizingArg};
 use crate::failure::Failure;
 use crate::metrics;
 
@@ -109,6 +109,54 @@ pub(crate) fn size_by(sizing: Option<SizingArg>, batch_rows: BatchRows) -> Resul
 /// One batch size.
 pub(crate) fn parse_batch_rows(text: &str) -> Result<BatchRows, Failure> {
     text.parse().map_err(|e| Failure::Usage(format!("--batch-rows {text}: {e}")))
+}
+
+/// How the output's rows are brought to several files, if they are.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Division {
+    pub(crate) split_rows: Option<u64>,
+    pub(crate) split_bytes: Option<Bytes>,
+    pub(crate) partition_by: Option<String>,
+}
+
+impl Division {
+    pub(crate) fn check(output: &Output) -> Result<Division, Failure> {
+        let wrong = |flag: &str, text: &str, why: &str| Failure::Usage(format!("{flag} {text}: {why}"));
+        let split_rows = match &output.split_rows {
+            None => None,
+            Some(text) => match text.parse() {
+                Ok(BatchRows::Rows(rows)) => Some(rows.get() as u64),
+                _ => return Err(wrong("--split-rows", text, "expected a number of rows, such as 1000k")),
+            },
+        };
+        let split_bytes = match &output.split_bytes {
+            None => None,
+            Some(text) => match text.parse() {
+                Ok(Bytes::ZERO) => return Err(wrong("--split-bytes", text, "expected at least 1 B")),
+                Ok(bytes) => Some(bytes),
+                Err(error) => {
+                    let error: monitor::ParseBytesError = error;
+                    return Err(wrong("--split-bytes", text, &error.to_string()));
+                }
+            },
+        };
+        let given = [
+            ("--split-rows", split_rows.is_some()),
+            ("--split-bytes", split_bytes.is_some()),
+            ("--partition-by", output.partition_by.is_some()),
+        ];
+        if let Some((flag, _)) = given.iter().find(|(_, given)| *given) {
+            if output.output == Path::new("-") {
+                let message = format!("{flag} makes several files, and -o - is one stream; give -o a name");
+                return Err(Failure::Usage(message));
+            }
+            if output.partition_by.is_some() && *flag != "--partition-by" {
+                let message = format!("{flag} and --partition-by do not go together; leave one out");
+                return Err(Failure::Usage(message));
+            }
+        }
+        Ok(Division { split_rows, split_bytes, partition_by: output.partition_by.clone() })
+    }
 }
 
 /// The dialect that the flags describe.

@@ -65,6 +65,16 @@ fn failed_for_space(run: &Run, names: &str) {
     assert!(run.stderr.contains(names), "{run:?}");
 }
 
+/// The message says how many bytes of the file were taken, no more than the disk has, and what to do.
+#[track_caller]
+fn told_how_far(run: &Run) {
+    let (_, rest) = run.stderr.split_once("\" after ").unwrap();
+    let (bytes, rest) = rest.split_once(" bytes (").unwrap();
+    assert!(bytes.parse::<u64>().unwrap() <= 1 << 20, "{run:?}");
+    let remedy = "No space left on device (os error 28)); free space there, or write to another file system, and run again\n";
+    assert_eq!(rest, remedy);
+}
+
 #[test]
 fn the_output_does_not_fit() {
     let folder = folder();
@@ -73,11 +83,15 @@ fn the_output_does_not_fit() {
         "convert orders.csv -o out/x.parquet",
         "convert orders.csv -o out/x.arrow",
         "convert orders.csv -o out/x.arrows",
+        "convert orders.csv -o out/x.csv",
+        "convert orders.csv -o out/x.csv --split-rows 3k",
+        "convert orders.csv -o out/x.parquet --partition-by category",
         "fit-transform orders.csv -r scale.toml -o out/x.parquet",
     ] {
         for threads in [1, 2] {
             let run = folder.run(&format!("{args} --threads {threads}"));
             failed_for_space(&run, "out/x.");
+            told_how_far(&run);
             assert_eq!(folder.outputs(), Vec::<String>::new(), "{args}");
         }
     }

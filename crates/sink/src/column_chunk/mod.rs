@@ -68,6 +68,8 @@ pub(crate) struct ChunkOptions {
     pub(crate) page_rows: usize,
     /// Whether the file holds an index of the pages.
     pub(crate) is_indexed: bool,
+    /// Bytes of a filter of its values, if it has one.
+    pub(crate) filter_bytes: Option<usize>,
     /// What a dictionary may take; none for numbers that are written as they are.
     pub(crate) dictionary_bytes: Option<usize>,
 }

@@ -37,7 +37,11 @@ pub(super) fn finish(
         0 => String::new(),
         n => format!(", {} rejected", grouped(n)),
     };
-    let target = if is_stdout { "standard output".to_owned() } else { path.display().to_string() };
+    let target = match written.files {
+        _ if is_stdout => "standard output".to_owned(),
+        1 => path.display().to_string(),
+        files => format!("{} in {} files", path.display(), grouped(files)),
+    };
     let line = format!(
         "{} -> {target}: {} rows{rejected}, {} columns, {} -> {}, {} passes, peak {} of {}, {:.2} s",
         job.input_name(),

@@ -1,7 +1,11 @@
 //! `transform`: apply a fitted pipeline.
 
+use std::path::Path;
+
+use arrow::datatypes::Schema;
 use chunked_loader::{Downcast, Scan, TypeHint};
-use incremental::{Pipeline, ValueKind};
+use incremental::{Lineage, Pipeline, ValueKind};
+use serde::Serialize;
 
 use crate::args::Transform;
 use crate::command::report;
@@ -52,6 +56,33 @@ pub(super) fn pipeline_downcast(downcast: Downcast) -> Downcast {
     }
 }
 
+/// Where an output column comes from, as its file says it.
+#[derive(Serialize)]
+struct ColumnLineage<'a> {
+    column: &'a str,
+    source: &'a str,
+    steps: Vec<StepLineage<'a>>,
+    category: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct StepLineage<'a> {
+    /// In the recipe, from 0.
+    place: usize,
+    name: &'a str,
+}
+
+fn lineage_json(schema: &Schema, lineage: &[&Lineage]) -> Result<String, Failure> {
+    let columns = schema.fields().iter().zip(lineage).map(|(field, lineage)| ColumnLineage {
+        column: field.name(),
+        source: &lineage.source,
+        steps: lineage.steps.iter().map(|(place, name)| StepLineage { place: *place, name }).collect(),
+        category: lineage.category.as_deref(),
+    });
+    serde_json::to_string(&columns.collect::<Vec<_>>())
+        .map_err(|error| Failure::io(Path::new("lineage"), "written", error.into()))
+}
+
 /// The last pass: transforms every batch and writes it.
 pub(super) fn apply(job: &mut Job, scan: &Scan, pipeline: &Pipeline, target: Target) -> Result<(), Failure> {
     let (name, files) = (job.input_name(), job.files());
@@ -71,7 +102,9 @@ pub(super) fn apply(job: &mut Job, scan: &Scan, pipeline: &Pipeline, target: Tar
     let (path, is_stdout) = (target.path().to_owned(), target.is_stdout());
     // As the loader: a column of the input that float32 cannot hold stays as it is.
     let holds = |name: &str| scan.columns().iter().all(|c| c.name != name || c.may_be_float32);
-    let lineage = bound.lineage().into_iter();
+    let lineage = bound.lineage();
+    let target = target.with_lineage(&lineage_json(bound.schema(), &lineage)?);
+    let lineage = lineage.into_iter();
     let float32: Vec<bool> =
         lineage.map(|l| aggressive && (!l.steps.is_empty() || holds(&l.source))).collect();
     let mut output =

@@ -22,7 +22,7 @@ use crate::split::{SplitFiles, SplitLimits};
 use crate::staging::{Layout, Staging};
 
 /// Files of partitions that are open side by side.
-const OPEN_FILES: usize = 64;
+const OPEN_FILES: usize = 256;
 
 /// Says where and how to write; [`SinkBuilder::build`] opens the sink.
 ///
@@ -130,7 +130,7 @@ impl SinkBuilder {
         Self { partition_by: Some(column.into()), ..self }
     }
 
-    /// How many files of partitions are open at most, 64 by default: each takes memory, and fewer are open where the budget
+    /// How many files of partitions are open at most, 256 by default: each takes memory, and fewer are open where the budget
     /// has no more. Where there are more values than that, in no order, each of their files holds few rows.
     pub fn with_open_files(self, files: usize) -> Self {
         Self { open_files: files, ..self }

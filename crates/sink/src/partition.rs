@@ -310,12 +310,14 @@ impl Files for PartitionedFiles {
 
 /// What a row group takes of the open file `slot`, of what row groups may take together.
 ///
-/// The first few files, which may be all there are, have an eighth each; the next dozen share a quarter, and so does the rest.
+/// The first few files, which may be all there are, have an eighth each; the next dozen share a quarter,
+/// those up to the 64th an eighth, and so does the rest.
 fn share(all: Bytes, slot: usize, most_open: usize) -> Bytes {
     let of = match slot {
         0..4 => 8,
         4..16 => 48,
-        _ => 4 * most_open.saturating_sub(16).max(1) as u64,
+        16..64 => 8 * 48,
+        _ => 8 * most_open.saturating_sub(64).max(1) as u64,
     };
     Bytes((all.get() / of).max(1))
 }
@@ -326,7 +328,7 @@ mod tests {
 
     #[test]
     fn shares_never_come_to_more_than_all() {
-        for most_open in [1, 4, 16, 17, 64, 1000] {
+        for most_open in [1, 4, 16, 17, 64, 65, 256, 1000] {
             let all = Bytes::mib(64);
             let sum: u64 = (0..most_open).map(|slot| share(all, slot, most_open).get()).sum();
             assert!(sum <= all.get(), "{most_open}");

@@ -103,6 +103,17 @@ fn all_types() -> RecordBatch {
         ("text", Arc::new(rows(text).collect::<StringArray>())),
         ("nulls", Arc::new(StringArray::new_null(ROWS))),
         ("word", Arc::new(rows(word).collect::<DictionaryArray<Int8Type>>())),
+        (
+            "many_words",
+            Arc::new(
+                rows(|n| n % 2500)
+                    .map(|n| n.map(|n| format!("word {n}")))
+                    .collect::<Vec<_>>()
+                    .iter()
+                    .map(|w| w.as_deref())
+                    .collect::<DictionaryArray<Int16Type>>(),
+            ),
+        ),
         ("long_word", Arc::new(rows(word).collect::<DictionaryArray<Int32Type>>())),
     ];
     RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(n, c)| (n, c, true))).unwrap()
@@ -223,6 +234,8 @@ fn other_tools_find_the_same_values_and_types() {
                 let builder = SinkBuilder::new(directory.path().join(&path));
                 let builder =
                     builder.with_compression(compression.parse().unwrap()).with_row_group_rows(2500);
+                // So little that dictionaries of many words become too long.
+                let builder = builder.with_row_group_bytes(monitor::Bytes::kib(256));
                 let mut sink = builder.build(table.schema()).unwrap();
                 for from in (0..table.num_rows()).step_by(1000) {
                     sink.write(&table.slice(from, 1000.min(table.num_rows() - from))).unwrap();

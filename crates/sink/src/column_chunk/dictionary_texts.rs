@@ -221,7 +221,7 @@ impl Values for DictionaryTexts {
         }
         self.is_in_page.fill(false);
         if self.is_full() {
-            self.plain = Some(Texts::new(self.is_text));
+            self.plain = Some(Texts::plain(self.is_text));
             (self.known, self.indices, self.is_in_page) = (None, Vec::new(), Vec::new());
         }
         let bounds = self.bounds.end_page(texts::less);

@@ -17,6 +17,8 @@ use super::values::{PageValues, Values};
 pub(super) struct Texts {
     /// Whether they are UTF-8, for the beginnings of them that an index holds.
     is_text: bool,
+    /// Whether each stands behind its length, four bytes (PLAIN), and no lengths are packed.
+    is_plain: bool,
     lengths: Differences<i32>,
     bytes: Vec<u8>,
     bounds: Bounds<Vec<u8>>,
@@ -29,6 +31,11 @@ pub(super) fn less(a: &Vec<u8>, b: &Vec<u8>) -> bool {
 impl Texts {
     pub(super) fn new(is_text: bool) -> Self {
         Self { is_text, ..Self::default() }
+    }
+
+    /// For a column whose type is a dictionary in Arrow's schema: of one, Arrow's C++ library reads no packed lengths.
+    pub(super) fn plain(is_text: bool) -> Self {
+        Self { is_text, is_plain: true, ..Self::default() }
     }
 
     /// What the last page that had values ranges over.
@@ -71,6 +78,14 @@ impl Texts {
         let (first, last) = (place(offsets[0]), place(offsets[offsets.len() - 1]));
         if i32::try_from(last - first).is_err() {
             return Err(ParquetError::General("a page holds at most 2 GiB of text".into()));
+        }
+        if self.is_plain {
+            for pair in offsets.windows(2) {
+                let text = &block.value_data()[place(pair[0])..place(pair[1])];
+                self.bytes.extend_from_slice(&(text.len() as u32).to_le_bytes());
+                self.bytes.extend_from_slice(text);
+            }
+            return Ok(());
         }
         lengths.extend(offsets.windows(2).map(|pair| (place(pair[1]) - place(pair[0])) as i32));
         self.bytes.extend_from_slice(&block.value_data()[first..last]);
@@ -141,14 +156,20 @@ impl Values for Texts {
     }
 
     fn finish_page(&mut self, out: &mut Vec<u8>) -> PageValues {
-        self.lengths.finish(out);
+        let encoding = match self.is_plain {
+            true => Encoding::PLAIN,
+            false => {
+                self.lengths.finish(out);
+                Encoding::DELTA_LENGTH_BYTE_ARRAY
+            }
+        };
         out.extend_from_slice(&self.bytes);
         self.bytes.clear();
         let bounds = self.bounds.end_page(less);
         let indexed = |(least, greatest): (Vec<u8>, Vec<u8>)| {
             (lower(&least, self.is_text).to_vec(), upper(&greatest, self.is_text))
         };
-        PageValues { encoding: Encoding::DELTA_LENGTH_BYTE_ARRAY, bounds: bounds.map(indexed) }
+        PageValues { encoding, bounds: bounds.map(indexed) }
     }
 
     fn statistics(&self, nulls: u64) -> Statistics {

@@ -3,13 +3,15 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use tempfile::NamedTempFile;
 
 use crate::error::{Error, ErrorKind, TargetProblem};
 use crate::format::Format;
 use crate::leftovers::{self, RANDOM_BYTES};
-use crate::write_back::WriteBack;
+use crate::write_back::{WriteBack, Written};
 
 /// Checks, before any work is done, that a file could be put at `path`.
 ///
@@ -77,12 +79,16 @@ impl AtomicFile {
         Ok(Self { temporary, write_back, place, path: path.to_owned(), overwrite })
     }
 
+    /// Bytes that the system has taken so far.
+    pub(crate) fn written(&self) -> &Written {
+        self.write_back.written()
+    }
+
     /// Makes the content durable, then visible under the target's name.
-    ///
-    /// `written` is for the message of a disk that turns out to be full only now.
-    pub(crate) fn publish(self, written: u64) -> Result<(), Error> {
+    pub(crate) fn publish(self) -> Result<(), Error> {
         let Self { temporary, write_back, place, path, overwrite } = self;
-        let io = |error| Error::io(&path, written, error);
+        let written = Arc::clone(write_back.written());
+        let io = |error| Error::io(&path, written.load(Ordering::Relaxed), error);
         write_back.end(temporary.as_file()).map_err(io)?;
         temporary.as_file().sync_all().map_err(io)?;
         let renamed = if overwrite { temporary.persist(&place) } else { temporary.persist_noclobber(&place) };
@@ -194,7 +200,7 @@ mod tests {
         let before = names(directory.path());
         assert_eq!(before.len(), 1);
         assert!(before[0].starts_with(".out.parquet.tidegate-"), "{before:?}");
-        file.publish(5).unwrap();
+        file.publish().unwrap();
         assert_eq!(names(directory.path()), ["out.parquet"]);
         assert_eq!(fs::read(&path).unwrap(), b"whole");
     }
@@ -239,7 +245,7 @@ mod tests {
         let path = directory.path().join("out.parquet");
         let file = AtomicFile::create(&path, false).unwrap();
         fs::write(&path, "theirs").unwrap();
-        let error = file.publish(0).unwrap_err();
+        let error = file.publish().unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::Exists { .. }), "{error}");
         assert_eq!(fs::read(&path).unwrap(), b"theirs");
         assert_eq!(names(directory.path()), ["out.parquet"]);
@@ -253,7 +259,7 @@ mod tests {
         let mut file = AtomicFile::create(&path, true).unwrap();
         file.write_all(b"new").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"old");
-        file.publish(3).unwrap();
+        file.publish().unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
         assert_eq!(names(directory.path()), ["out.parquet"]);
     }
@@ -283,7 +289,7 @@ mod tests {
     fn a_long_name_still_fits_beside_its_target() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join(format!("{}.parquet", "é".repeat(120)));
-        AtomicFile::create(&path, false).unwrap().publish(0).unwrap();
+        AtomicFile::create(&path, false).unwrap().publish().unwrap();
         assert!(path.exists());
     }
 
@@ -294,7 +300,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let (plain, atomic) = (directory.path().join("plain"), directory.path().join("atomic"));
         File::create(&plain).unwrap();
-        AtomicFile::create(&atomic, false).unwrap().publish(0).unwrap();
+        AtomicFile::create(&atomic, false).unwrap().publish().unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
         assert_eq!(mode(&atomic), mode(&plain));
     }
@@ -310,7 +316,7 @@ mod tests {
         assert!(matches!(refused.kind(), ErrorKind::Exists { .. }), "{refused}");
         let mut file = AtomicFile::create(&link, true).unwrap();
         file.write_all(b"new").unwrap();
-        file.publish(3).unwrap();
+        file.publish().unwrap();
         assert_eq!(fs::read(&real).unwrap(), b"new");
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
     }

@@ -10,7 +10,7 @@ use monitor::BudgetExceeded;
 
 use crate::atomic::AtomicFile;
 use crate::error::{Error, ErrorKind};
-use crate::write_back::WriteBack;
+use crate::write_back::{WriteBack, Written};
 
 /// Bytes gathered before the system is asked to take them.
 pub(crate) const BUFFER_BYTES: usize = 128 << 10;
@@ -29,7 +29,8 @@ pub(crate) struct Progress(Arc<Counts>);
 
 struct Counts {
     path: PathBuf,
-    written: AtomicU64,
+    /// Files count it where they are written.
+    written: Written,
     /// What is buffered included.
     accepted: AtomicU64,
 }
@@ -62,8 +63,12 @@ impl Output {
     }
 
     fn new(path: &Path, destination: Destination, buffer_bytes: usize) -> Self {
-        let counts =
-            Counts { path: path.to_owned(), written: AtomicU64::new(0), accepted: AtomicU64::new(0) };
+        let written = match &destination {
+            Destination::File(file) => Arc::clone(file.written()),
+            Destination::Part(_, write_back) => Arc::clone(write_back.written()),
+            Destination::Stream(_) => Written::default(),
+        };
+        let counts = Counts { path: path.to_owned(), written, accepted: AtomicU64::new(0) };
         let progress = Progress(Arc::new(counts));
         let counted = Counted { destination, progress: progress.clone() };
         Self { buffer: BufWriter::with_capacity(buffer_bytes, counted), progress }
@@ -83,15 +88,14 @@ impl Output {
         let Self { buffer, progress } = self;
         let mut counted = buffer.into_inner().map_err(|error| progress.io(error.into_error()))?;
         counted.flush().map_err(|error| progress.io(error))?;
-        let written = progress.written();
         match counted.destination {
-            Destination::File(file) => file.publish(written)?,
+            Destination::File(file) => file.publish()?,
             Destination::Part(file, write_back) => {
                 write_back.end(&file).and_then(|()| file.sync_all()).map_err(|error| progress.io(error))?;
             }
             Destination::Stream(_) => {}
         }
-        Ok(written)
+        Ok(progress.written())
     }
 }
 
@@ -150,13 +154,15 @@ impl Progress {
 
 impl Write for Counted {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let taken = match &mut self.destination {
+        match &mut self.destination {
             Destination::File(file) => file.write(bytes),
             Destination::Part(file, write_back) => write_back.write(file, bytes),
-            Destination::Stream(stream) => stream.write(bytes),
-        }?;
-        self.progress.0.written.fetch_add(taken as u64, Ordering::Relaxed);
-        Ok(taken)
+            Destination::Stream(stream) => {
+                let taken = stream.write(bytes)?;
+                self.progress.0.written.fetch_add(taken as u64, Ordering::Relaxed);
+                Ok(taken)
+            }
+        }
     }
 
     fn flush(&mut self) -> io::Result<()> {

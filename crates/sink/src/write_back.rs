@@ -6,6 +6,8 @@
 
 use std::fs::File;
 use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 
@@ -25,6 +27,14 @@ pub(crate) struct WriteBack {
     /// What is gathered for the next write past the cache.
     block: Block,
     way: Way,
+    written: Written,
+}
+
+/// Bytes that the system has taken.
+pub(crate) type Written = Arc<AtomicU64>;
+
+fn count(written: &Written, bytes: usize) {
+    written.fetch_add(bytes as u64, Ordering::Relaxed);
 }
 
 #[derive(Debug)]
@@ -46,7 +56,12 @@ impl WriteBack {
     pub(crate) const BYTES: u64 = (BLOCKS * (BLOCK + ALIGNMENT)) as u64;
 
     pub(crate) fn new() -> Self {
-        WriteBack { block: Block::default(), way: Way::Undecided }
+        WriteBack { block: Block::default(), way: Way::Undecided, written: Written::default() }
+    }
+
+    /// Bytes that the system has taken so far, counted on by whoever writes.
+    pub(crate) fn written(&self) -> &Written {
+        &self.written
     }
 
     /// Takes bytes for the end of `file`, always the same one, and says how many.
@@ -57,6 +72,7 @@ impl WriteBack {
     pub(crate) fn write(&mut self, file: &File, bytes: &[u8]) -> io::Result<usize> {
         if let Way::Cached { worker, since } = &mut self.way {
             let taken = { file }.write(bytes)?;
+            count(&self.written, taken);
             *since += taken as u64;
             if *since >= EVERY {
                 *since = 0;
@@ -74,7 +90,7 @@ impl WriteBack {
     /// Hands a full block to the thread that writes past the cache, if there is such a way.
     fn hand_over(&mut self, file: &File) -> io::Result<()> {
         if matches!(self.way, Way::Undecided) {
-            self.way = match set_direct(file, true).and_then(|()| DirectWorker::begin(file)) {
+            self.way = match set_direct(file, true).and_then(|()| DirectWorker::begin(file, &self.written)) {
                 Ok(worker) => Way::Direct(worker),
                 Err(_) => {
                     // Where it was set there is a way to unset it.
@@ -84,7 +100,7 @@ impl WriteBack {
             };
         }
         let Way::Direct(worker) = &mut self.way else {
-            return std::mem::take(&mut self.block).write_to(file);
+            return std::mem::take(&mut self.block).write_to(file, &self.written);
         };
         self.block = worker.write(std::mem::take(&mut self.block))?;
         Ok(())
@@ -105,7 +121,7 @@ impl WriteBack {
             }
             Way::Cached { worker, .. } => worker.map_or(Ok(()), SyncWorker::end)?,
         }
-        self.block.write_to(file)
+        self.block.write_to(file, &self.written)
     }
 }
 
@@ -151,8 +167,8 @@ impl Block {
         &self.memory[self.start..self.start + self.filled]
     }
 
-    fn write_to(self, mut file: &File) -> io::Result<()> {
-        file.write_all(self.bytes())
+    fn write_to(self, file: &File, written: &Written) -> io::Result<()> {
+        write_all(file, self.bytes(), written)
     }
 }
 
@@ -166,8 +182,8 @@ struct DirectWorker {
 }
 
 impl DirectWorker {
-    fn begin(file: &File) -> io::Result<Self> {
-        let file = file.try_clone()?;
+    fn begin(file: &File, counter: &Written) -> io::Result<Self> {
+        let (file, counter) = (file.try_clone()?, Arc::clone(counter));
         let (full, to_write) = sync_channel::<Block>(BLOCKS);
         let (written, free) = sync_channel(BLOCKS);
         // Whoever fills blocks has one already.
@@ -176,7 +192,7 @@ impl DirectWorker {
         }
         let work = move || {
             to_write.iter().try_for_each(|mut block| {
-                write_past_the_cache(&file, block.bytes())?;
+                write_past_the_cache(&file, block.bytes(), &counter)?;
                 block.filled = 0;
                 // Nobody takes them any more at the end.
                 let _ = written.send(block);
@@ -210,24 +226,37 @@ impl DirectWorker {
     }
 }
 
-/// Some file systems let a file be opened for it and refuse the write, and a disk that fills up takes part of a block: the
-/// rest of a block then goes through the cache.
-fn write_past_the_cache(mut file: &File, mut bytes: &[u8]) -> io::Result<()> {
+/// As `write_all` of the file, and counts what is taken.
+fn write_all(mut file: &File, mut bytes: &[u8], written: &Written) -> io::Result<()> {
     while !bytes.is_empty() {
         match file.write(bytes) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(written) => bytes = &bytes[written..],
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
-                set_direct(file, false)?;
-                file.write_all(bytes)?;
-                // Refused again, all goes through the cache from now on.
-                return set_direct(file, true).or(Ok(()));
+            Ok(taken) => {
+                count(written, taken);
+                bytes = &bytes[taken..];
             }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
     }
     Ok(())
+}
+
+/// Some file systems let a file be opened for it and refuse the write, and a disk that fills up takes part of a block: the
+/// rest of a block then goes through the cache.
+fn write_past_the_cache(file: &File, bytes: &[u8], written: &Written) -> io::Result<()> {
+    let before = written.load(Ordering::Relaxed);
+    match write_all(file, bytes, written) {
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+            set_direct(file, false)?;
+            // Nobody else counts.
+            let taken = (written.load(Ordering::Relaxed) - before) as usize;
+            write_all(file, &bytes[taken..], written)?;
+            // Refused again, all goes through the cache from now on.
+            set_direct(file, true).or(Ok(()))
+        }
+        done => done,
+    }
 }
 
 #[cfg(target_os = "linux")]
@@ -283,7 +312,9 @@ mod tests {
                 piece = &piece[taken..];
             }
         }
+        let counter = Arc::clone(back.written());
         back.end(&file).unwrap();
+        assert_eq!(counter.load(Ordering::Relaxed), bytes.len() as u64);
         file.sync_all().unwrap();
         let mut read = Vec::new();
         file.rewind().unwrap();
@@ -302,8 +333,7 @@ mod tests {
                 let new = || tempfile::tempfile_in(&folder).unwrap();
                 let read = written(new(), WriteBack::new(), &bytes[..len], piece);
                 assert!(read == bytes[..len], "{len} bytes by {piece}");
-                let cached =
-                    WriteBack { block: Block::default(), way: Way::Cached { worker: None, since: 0 } };
+                let cached = WriteBack { way: Way::Cached { worker: None, since: 0 }, ..WriteBack::new() };
                 assert!(written(new(), cached, &bytes[..len], piece) == bytes[..len]);
             }
         }
@@ -322,7 +352,8 @@ mod tests {
     fn a_failure_of_the_thread_is_told() {
         let (reader, writer) = io::pipe().unwrap();
         drop(reader);
-        let mut worker = DirectWorker::begin(&File::from(OwnedFd::from(writer))).unwrap();
+        let mut worker =
+            DirectWorker::begin(&File::from(OwnedFd::from(writer)), &Written::default()).unwrap();
         let full = || {
             let mut block = Block::default();
             block.take(&vec![1; BLOCK]);

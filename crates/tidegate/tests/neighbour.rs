@@ -50,29 +50,23 @@ fn phase_seconds(summary: &Value, name: &str) -> f64 {
     phases.iter().find(|phase| phase["name"] == name).unwrap()["wall_s"].as_f64().unwrap()
 }
 
-#[test]
-fn a_neighbour_is_made_room_for_and_forgotten() {
-    let Some(group) = Cgroup::new(LIMIT) else { return };
-    let folder = Folder::new();
-    folder.write("orders.csv", orders(40 << 20));
-    group.run(&folder, &job(1, "once.parquet")).ok();
-    let once = phase_seconds(&folder.read_json("once.parquet.json"), "write");
-    let times = ((STAY.as_secs_f64() + AFTER + 2.0) / once).ceil() as usize;
-    group.run(&folder, &job(times, "undisturbed.parquet")).ok();
-
+/// When the neighbour came and left, in seconds of the clock, while the job ran over its rows `times` times; `None` if the
+/// job ended too early to show what it does without a neighbour again.
+fn disturbed(group: &Cgroup, folder: &Folder, times: usize) -> Option<(f64, f64)> {
     let mut command = group.entered(folder.command().get_program());
-    command.args(job(times, "disturbed.parquet").split_whitespace());
+    command.args(job(times, "disturbed.parquet").split_whitespace()).arg("--overwrite");
     command
         .current_dir(folder.path(""))
         .env("TMPDIR", folder.path("tmp"))
         .stdin(Stdio::null())
         .stderr(Stdio::piped());
+    let metrics = folder.path("disturbed.parquet.jsonl");
+    let _ = fs::remove_file(&metrics);
     let running = command.spawn().unwrap();
     let begun = Instant::now();
-    let metrics = folder.path("disturbed.parquet.jsonl");
     let is_writing = || fs::read_to_string(&metrics).is_ok_and(|lines| lines.contains("\"phase\":\"write\""));
     while !is_writing() {
-        assert!(begun.elapsed() < Duration::from_secs(120), "it never wrote");
+        assert!(begun.elapsed() < Duration::from_secs(300), "it never wrote");
         std::thread::sleep(Duration::from_millis(50));
     }
     // A look at what it does alone.
@@ -82,14 +76,33 @@ fn a_neighbour_is_made_room_for_and_forgotten() {
     let came = unix_seconds();
     assert!(neighbour.status().unwrap().success(), "the neighbour was killed");
     let left = unix_seconds();
-    let run = common::Run::from(running.wait_with_output().unwrap());
-    run.ok();
+    common::Run::from(running.wait_with_output().unwrap()).ok();
+    (unix_seconds() > left + AFTER / 2.0).then_some((came, left))
+}
+
+#[test]
+fn a_neighbour_is_made_room_for_and_forgotten() {
+    let Some(group) = Cgroup::new(LIMIT) else { return };
+    let folder = Folder::new();
+    folder.write("orders.csv", orders(40 << 20));
+    group.run(&folder, &job(1, "once.parquet")).ok();
+    let once = phase_seconds(&folder.read_json("once.parquet.json"), "write");
+    let mut times = ((STAY.as_secs_f64() + AFTER + 2.0) / once).ceil() as usize;
+    // How fast a machine is may change from minute to minute.
+    let (came, left) = (0..3)
+        .find_map(|_| {
+            let stay = disturbed(&group, &folder, times);
+            times *= if stay.is_some() { 1 } else { 2 };
+            stay
+        })
+        .expect("a job that outlasts its neighbour");
+    group.run(&folder, &job(times, "undisturbed.parquet")).ok();
 
     // What the batches were, as the trace has it: before, meanwhile, and at the end.
     let summary = folder.read_json("disturbed.parquet.json");
     let started = {
-        let first: Value =
-            serde_json::from_str(fs::read_to_string(&metrics).unwrap().lines().next().unwrap()).unwrap();
+        let metrics = String::from_utf8(folder.read("disturbed.parquet.jsonl")).unwrap();
+        let first: Value = serde_json::from_str(metrics.lines().next().unwrap()).unwrap();
         first["unix_s"].as_f64().unwrap() - first["elapsed_s"].as_f64().unwrap()
     };
     let entries: Vec<(f64, u64)> = summary["sizing"]

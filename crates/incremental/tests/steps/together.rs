@@ -77,7 +77,8 @@ fn products_of_too_many_columns_are_refused() {
     let monitor = within(48);
     let mut fitting = Fitting::new(Recipe::parse(&recipe(&[&of(3)])).unwrap(), &columns(&batch), &monitor);
     let refusal = fitting.next_pass().map(|_| ()).unwrap_err();
-    let expected = "line 2: step 1 (polynomial_features): makes 176851 columns, and the memory budget of 48.0 MiB";
+    let expected =
+        "line 2: step 1 (polynomial_features): makes 176851 columns, and the memory budget of 48.0 MiB";
     assert!(refusal.to_string().starts_with(expected), "{refusal}");
 }
 

@@ -3,6 +3,7 @@
 //! Floats are written with the fewest digits that read back to the same bits, so a pipeline read from its
 //! file computes the same as the one that was fitted. The same pipeline gives the same bytes.
 
+use std::io::Write;
 use std::sync::Arc;
 
 use arrow::datatypes::DataType;
@@ -42,6 +43,16 @@ impl Pipeline {
     /// # Errors
     /// A learnt value that JSON cannot hold, which is a defect.
     pub fn to_bytes(&self) -> Result<Vec<u8>, Error> {
+        let mut bytes = Vec::new();
+        self.write_to(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Writes the pipeline's file, and gives its bytes.
+    ///
+    /// # Errors
+    /// As [`to_bytes`](Self::to_bytes), and what `out` refuses.
+    pub fn write_to(&self, out: &mut dyn Write) -> Result<u64, Error> {
         let input = self.input.iter().map(|c| Input { name: c.name.clone(), kind: c.kind });
         let steps = self.steps.iter().map(|step| {
             let learnt = step.fitted.encode()?;
@@ -50,11 +61,9 @@ impl Pipeline {
         let body = Body { input: input.collect(), steps: steps.collect::<Result<_, Error>>()? };
         let mut json = serde_json::to_string_pretty(&body).map_err(|e| archive_error(e.to_string()))?;
         json.push('\n');
-        let mut bytes = Vec::new();
-        sealed::write(FileKind::Pipeline, &mut bytes, |out| {
+        sealed::write(FileKind::Pipeline, out, |out| {
             out.write_all(json.as_bytes()).map_err(|e| Error::new(ErrorKind::Io(e)))
-        })?;
-        Ok(bytes)
+        })
     }
 
     /// Reads what [`to_bytes`](Self::to_bytes) wrote.

@@ -1,6 +1,7 @@
 //! What all files of this crate have in common: a first line that says what the file is and holds a checksum of
 //! the rest, which is text.
 
+use std::fmt;
 use std::io::{self, Write};
 
 use crate::error::{Error, ErrorKind};
@@ -58,7 +59,7 @@ impl FileKind {
         }
     }
 
-    /// What to do with a file of this kind.
+    /// What takes a file of this kind.
     fn purpose(self) -> &'static str {
         match self {
             FileKind::Pipeline => "`tidegate transform` takes it",
@@ -73,6 +74,13 @@ impl FileKind {
             FileKind::PartialState => "`tidegate fit --shard`",
             FileKind::UnfinishedFit => "`tidegate merge`",
         }
+    }
+}
+
+/// With what to do with it: `a pipeline; …`.
+impl fmt::Display for FileKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; {}", self.with_article(), self.purpose())
     }
 }
 
@@ -101,8 +109,7 @@ pub(crate) fn open(kind: FileKind, bytes: &[u8]) -> Result<&str, Error> {
     match FileKind::of(bytes) {
         Some(found) if found == kind => {}
         Some(other) => {
-            let (found, purpose) = (other.with_article(), other.purpose());
-            return Err(archive_error(format!("is no {name} but {found}; {purpose}")));
+            return Err(archive_error(format!("is no {name} but {other}")));
         }
         None => {
             let source = kind.source();

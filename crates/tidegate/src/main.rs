@@ -15,7 +15,9 @@ mod pages_back;
 mod progress;
 mod rejects_file;
 mod settings;
+mod state_file;
 mod summary;
+mod whole_file;
 mod written_files;
 
 use std::process::ExitCode;

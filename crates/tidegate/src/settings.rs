@@ -48,10 +48,7 @@ impl Settings {
         if let Some((flag, _)) = not_built.iter().find(|(_, given)| *given) {
             return Err(Failure::NotBuilt((*flag).to_owned()));
         }
-        let memory = match &run.memory {
-            None => monitor::default_budget(limits),
-            Some(text) => text.parse().map_err(|e| Failure::Usage(format!("--memory {text}: {e}")))?,
-        };
+        let memory = memory(run.memory.as_deref(), limits)?;
         let threads = match run.threads {
             Some(0) => return Err(Failure::Usage("--threads 0: expected at least 1".into())),
             Some(threads) => threads,
@@ -76,6 +73,14 @@ impl Settings {
             metrics: run.metrics.clone(),
             metrics_listen: run.metrics_listen.as_deref().map(metrics::parse_address).transpose()?,
         })
+    }
+}
+
+/// The budget, which `limits` decide where none is given.
+pub(crate) fn memory(given: Option<&str>, limits: &Limits) -> Result<Bytes, Failure> {
+    match given {
+        None => Ok(monitor::default_budget(limits)),
+        Some(text) => text.parse().map_err(|e| Failure::Usage(format!("--memory {text}: {e}"))),
     }
 }
 

@@ -69,7 +69,7 @@ pub use column::{Column, Lineage, ValueKind};
 pub use error::{Error, ErrorKind};
 pub use fitting::{Fitting, Pass};
 pub use partial_fit::{Merged, PartialFit, UnfinishedFit};
-pub use pipeline::{BoundPipeline, Pipeline};
+pub use pipeline::{BoundPipeline, LearntStep, Pipeline};
 pub use recipe::Recipe;
 pub use sealed::FileKind;
 pub use shard::Shard;

@@ -15,7 +15,7 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Show dialect, exact schema and statistics of the whole input
+    /// Show dialect, exact schema and statistics of the whole input, or what a fit has learnt
     Inspect(Inspect),
     /// Stream, downcast and write
     Convert(Convert),

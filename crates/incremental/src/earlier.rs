@@ -5,8 +5,8 @@ use std::io::Write;
 use monitor::{Bytes, Monitor, Reservation};
 
 use crate::error::{Error, ErrorKind};
+use crate::fit_file::PassSeen;
 use crate::fitting::Pass;
-use crate::partial_fit::PassSeen;
 use crate::sealed::Checksum;
 
 /// The states of passes in order, a line for each.

@@ -13,8 +13,8 @@ use monitor::{BudgetExceeded, Bytes, Monitor, Reservation};
 use crate::column::Column;
 use crate::earlier::Earlier;
 use crate::error::{Error, ErrorKind};
+use crate::fit_file::PassSeen;
 use crate::graph::{COLUMN_BYTES, Graph, Plan};
-use crate::partial_fit::PassSeen;
 use crate::pipeline::{Pipeline, PipelineStep};
 use crate::recipe::Recipe;
 use crate::selection::Selected;
@@ -419,7 +419,7 @@ impl Pass {
         for index in 0..self.fits.len() {
             let line = lines.next().ok_or_else(state_text::contradiction)?;
             let reading = Bytes::from(line.len().saturating_mul(BYTES_A_BYTE));
-            self.reservation.try_grow(reading).map_err(|refusal| refused(&self.fits, refusal))?;
+            self.reservation.try_grow(reading)?;
             let fit = &mut self.fits[index];
             fit.state = fit.state.decode(line).map_err(|e| e.in_step(fit.step, fit.name))?;
             self.resize()?;

@@ -5,153 +5,22 @@
 //!                       ▲                    │
 //!                       └── UnfinishedFit ◄──┘  if another pass is needed
 //! ```
-//!
-//! Both files hold the recipe, the columns of the input, and what each pass has seen; what the passes have learnt
-//! follows from that, so that it is found anew when the file is read. After the first line stands one with the
-//! recipe, columns and shards, then a line for each state of each pass.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write;
 
-use arrow::datatypes::DataType;
 use arrow::record_batch::RecordBatch;
 use monitor::Monitor;
-use serde::{Deserialize, Serialize};
 
-use crate::column::{Column, ValueKind};
+use crate::column::Column;
 use crate::error::{Error, ErrorKind};
+use crate::fit_file::{Head, Parts, Shards, too_many_passes};
 use crate::fitting::{Fitting, Pass};
 use crate::pipeline::Pipeline;
-use crate::recipe::Recipe;
-use crate::sealed::{self, FileKind, archive_error};
+use crate::sealed::{self, FileKind};
 use crate::shard::Shard;
-use crate::state_text::MOST_ROWS;
-
-/// The first line of either file.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Head {
-    recipe: String,
-    input: Vec<Input>,
-    passes: Vec<PassSeen>,
-    /// None: all of them, and no pass is begun.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    shards: Option<Shards>,
-}
-
-#[derive(Clone, Serialize, Deserialize, PartialEq, Eq)]
-#[serde(deny_unknown_fields)]
-struct Input {
-    name: String,
-    kind: ValueKind,
-    /// Arrow's name of the type.
-    r#type: String,
-}
-
-/// A pass that has ended.
-#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct PassSeen {
-    pub(crate) rows: u64,
-    pub(crate) states: usize,
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
-#[serde(deny_unknown_fields)]
-struct Shards {
-    of: u32,
-    /// The rows of each shard that was seen.
-    rows: BTreeMap<u32, u64>,
-    /// How many states of the pass follow; none if nothing is to be learnt from rows.
-    states: usize,
-}
-
-impl Head {
-    fn of(fitting: &Fitting, shards: Option<Shards>) -> Head {
-        let input = fitting.input.iter().map(|column| Input {
-            name: column.name.clone(),
-            kind: column.kind,
-            r#type: column.data_type.to_string(),
-        });
-        Head {
-            recipe: fitting.recipe.text().to_owned(),
-            input: input.collect(),
-            passes: fitting.earlier.passes.clone(),
-            shards,
-        }
-    }
-
-    fn columns(&self) -> Result<Vec<Column>, Error> {
-        let columns = self.input.iter().map(|input| {
-            let data_type: DataType = input.r#type.parse().map_err(|_| {
-                archive_error(format!("has a type `{}`, which this program does not know", input.r#type))
-                    .in_column(&input.name)
-            })?;
-            Ok(Column { name: input.name.clone(), kind: input.kind, data_type })
-        });
-        columns.collect()
-    }
-
-    fn write(&self, out: &mut dyn Write) -> Result<(), Error> {
-        let failed = |e: std::io::Error| Error::new(ErrorKind::Io(e));
-        serde_json::to_writer(&mut *out, self).map_err(|e| failed(e.into()))?;
-        out.write_all(b"\n").map_err(failed)
-    }
-
-    /// The fit as it was after the passes that have ended, whose states are `lines`.
-    fn replay(&self, lines: &str, monitor: &Monitor) -> Result<Fitting, Error> {
-        let mut fitting = Fitting::new(Recipe::parse(&self.recipe)?, &self.columns()?, monitor);
-        let mut states = lines.lines();
-        for seen in &self.passes {
-            let mut pass = fitting.next_pass()?.ok_or_else(too_many_passes)?;
-            pass.decode(states.by_ref().take(seen.states), seen.rows)?;
-            fitting.finish_pass(pass)?;
-        }
-        fitting.remember(&self.passes, lines)?;
-        Ok(fitting)
-    }
-}
-
-fn too_many_passes() -> Error {
-    archive_error("holds more passes than its recipe needs; fit again")
-}
-
-/// What a file holds: its head, the states of passes that have ended, and those of the one that has not.
-struct Parts<'a> {
-    head: Head,
-    earlier: &'a str,
-    current: &'a str,
-}
-
-impl<'a> Parts<'a> {
-    fn open(kind: FileKind, bytes: &'a [u8]) -> Result<Parts<'a>, Error> {
-        let body = sealed::open(kind, bytes)?;
-        let unread = |why: String| archive_error(format!("cannot be read: {why}; fit again"));
-        let (head, lines) = body.split_once('\n').ok_or_else(|| unread("it ends too soon".into()))?;
-        let head: Head = serde_json::from_str(head).map_err(|e| unread(e.to_string()))?;
-        if head.shards.is_some() != (kind == FileKind::PartialState) {
-            return Err(unread("it does not say what it holds".into()));
-        }
-        let ended = head.passes.iter().try_fold(0usize, |sum, pass| sum.checked_add(pass.states));
-        let all = ended.and_then(|ended| ended.checked_add(head.shards.as_ref().map_or(0, |s| s.states)));
-        let ends = |count: usize| match count {
-            0 => Some(0),
-            n => lines.match_indices('\n').nth(n - 1).map(|(place, _)| place + 1),
-        };
-        let split = ended.and_then(ends).zip(all.and_then(ends));
-        let (ended, end) = split.ok_or_else(|| unread("it ends too soon".into()))?;
-        if end != lines.len() {
-            return Err(unread("it goes on after its end".into()));
-        }
-        let rows = head.shards.iter().flat_map(|shards| shards.rows.values());
-        let rows = head.passes.iter().map(|pass| &pass.rows).chain(rows);
-        if rows.copied().try_fold(0u64, u64::checked_add).is_none_or(|rows| rows > MOST_ROWS) {
-            return Err(unread("it claims more rows than there can be".into()));
-        }
-        Ok(Parts { head, earlier: &lines[..ended], current: &lines[ended..] })
-    }
-}
+use crate::unfinished_fit::UnfinishedFit;
 
 /// What one pass of a fit has seen of some shards of an input; its file is a partial state.
 ///
@@ -439,91 +308,5 @@ impl PartialFit {
             Some(earlier) if earlier.rows != all => Err(Error::new(ErrorKind::InputChanged)),
             _ => Ok(()),
         }
-    }
-}
-
-impl Shards {
-    fn check(&self) -> Result<(), Error> {
-        let are_there = self.rows.keys().all(|number| Shard::new(*number, self.of).is_some());
-        if self.rows.is_empty() || !are_there {
-            return Err(archive_error("holds shards that there are not; fit again"));
-        }
-        Ok(())
-    }
-}
-
-/// A fit whose steps need another pass over the input; its file takes the place of the recipe in the next one.
-pub struct UnfinishedFit(Fitting);
-
-impl UnfinishedFit {
-    /// Reads what [`write_to`](Self::write_to) wrote.
-    ///
-    /// # Errors
-    /// As [`PartialFit::from_bytes`].
-    pub fn from_bytes(bytes: &[u8], monitor: &Monitor) -> Result<UnfinishedFit, Error> {
-        let Parts { head, earlier, .. } = Parts::open(FileKind::UnfinishedFit, bytes)?;
-        Ok(UnfinishedFit(head.replay(earlier, monitor)?))
-    }
-
-    /// Writes the unfinished fit's file, and gives its bytes.
-    ///
-    /// # Errors
-    /// What `out` refuses.
-    pub fn write_to(&self, out: &mut dyn Write) -> Result<u64, Error> {
-        let head = Head::of(&self.0, None);
-        sealed::write(FileKind::UnfinishedFit, out, |out| {
-            head.write(out)?;
-            self.0.earlier.write(out)
-        })
-    }
-
-    /// The file of [`write_to`](Self::write_to), in memory.
-    ///
-    /// # Errors
-    /// None, unless there is a defect.
-    pub fn to_bytes(&self) -> Result<Vec<u8>, Error> {
-        let mut bytes = Vec::new();
-        self.write_to(&mut bytes)?;
-        Ok(bytes)
-    }
-
-    /// Passes that have ended.
-    pub fn passes(&self) -> usize {
-        self.0.earlier.passes.len()
-    }
-
-    /// Rows of the input.
-    pub fn rows(&self) -> u64 {
-        self.0.earlier.passes.last().map_or(0, |pass| pass.rows)
-    }
-
-    /// The columns of the input.
-    pub fn input(&self) -> &[Column] {
-        &self.0.input
-    }
-
-    /// The recipe's text.
-    pub fn recipe(&self) -> &str {
-        self.0.recipe.text()
-    }
-
-    /// The fit, to go on with on an input with these columns.
-    ///
-    /// # Errors
-    /// [`ErrorKind::InputDiffers`] if they are not those of the passes before.
-    pub fn resume(self, input: &[Column]) -> Result<Fitting, Error> {
-        let own = &self.0.input;
-        if own == input {
-            return Ok(self.0);
-        }
-        let found = own.iter().zip(input).find(|(own, found)| own != found);
-        let message =
-            "differs from the input of the passes before; give the same input, with the same options";
-        let error = Error::new(ErrorKind::InputDiffers { message: message.into() });
-        let name = match found {
-            Some((own, _)) => &own.name,
-            None => own.get(input.len()).or_else(|| input.get(own.len())).map_or("", |column| &column.name),
-        };
-        Err(error.in_column(name))
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use arrow::datatypes::{DataType, Field};
+use arrow::datatypes::{DataType, Field, TimeUnit};
 use serde::{Deserialize, Serialize};
 
 /// What the values of a column mean. It decides which steps take the column, which selectors match it, and
@@ -58,6 +58,21 @@ impl ValueKind {
     /// Whether values of this kind count as numbers for a scaler: numbers, and bools as 0 and 1.
     pub fn is_arithmetic(self) -> bool {
         matches!(self, ValueKind::Null | ValueKind::Bool | ValueKind::Int | ValueKind::Float)
+    }
+}
+
+impl ValueKind {
+    /// A type that holds the values of any column of this kind, but for integers above int64.
+    pub(crate) fn widest(self) -> DataType {
+        match self {
+            ValueKind::Null => DataType::Null,
+            ValueKind::Bool => DataType::Boolean,
+            ValueKind::Int => DataType::Int64,
+            ValueKind::Float => DataType::Float64,
+            ValueKind::Date => DataType::Date32,
+            ValueKind::Timestamp => DataType::Timestamp(TimeUnit::Nanosecond, None),
+            ValueKind::Text => DataType::Utf8,
+        }
     }
 }
 

@@ -117,12 +117,17 @@ pub enum ErrorKind {
         /// The refusal.
         refusal: BudgetExceeded,
     },
-    /// A pipeline's file that cannot be used.
+    /// Shards that are not those of one fit, or not all of them.
+    Shards {
+        /// Which, and what to do about it.
+        message: String,
+    },
+    /// A pipeline's or a partial state's file that cannot be used.
     Archive {
         /// Why, and what to do about it.
         message: String,
     },
-    /// The system refused to read or write a pipeline's file.
+    /// The system refused to read or write a file.
     Io(io::Error),
     /// Arrow refused an array, which is a defect of this crate.
     Arrow(arrow::error::ArrowError),
@@ -278,6 +283,7 @@ impl fmt::Display for ErrorKind {
             }
             ErrorKind::Contradiction { message }
             | ErrorKind::InputDiffers { message }
+            | ErrorKind::Shards { message }
             | ErrorKind::Archive { message } => f.write_str(message),
             ErrorKind::InputChanged => {
                 write!(f, "the input changed between two passes; run again when it is complete")

@@ -3,6 +3,7 @@
 //! A step can learn as soon as every step that made its columns is fitted. Steps that touch different
 //! columns learn in the same pass; a scaler behind an imputer of the same column waits for the next.
 
+use std::io::Write;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, BooleanArray};
@@ -12,12 +13,15 @@ use arrow::record_batch::RecordBatch;
 use monitor::{BudgetExceeded, Bytes, Monitor, Reservation};
 
 use crate::column::Column;
+use crate::earlier::Earlier;
 use crate::error::{Error, ErrorKind};
+use crate::fit_file::PassSeen;
 use crate::graph::{COLUMN_BYTES, Graph, Plan};
 use crate::pipeline::{Pipeline, PipelineStep};
 use crate::recipe::Recipe;
 use crate::selection::Selected;
 use crate::split::Split;
+use crate::state_text;
 use crate::step::{Fit, FitState, FittedStep};
 
 /// A fit of a recipe on an input, pass by pass.
@@ -46,11 +50,15 @@ use crate::step::{Fit, FitState, FittedStep};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Fitting {
-    recipe: Recipe,
-    input: Vec<Column>,
+    pub(crate) recipe: Recipe,
+    pub(crate) input: Vec<Column>,
     monitor: Monitor,
     stages: Vec<Stage>,
     passes: usize,
+    /// What passes have seen that are to be written.
+    pub(crate) earlier: Earlier,
+    /// A pass that was begun and is to be given again.
+    put_back: Option<Pass>,
 }
 
 /// How far a step's fit is.
@@ -78,6 +86,7 @@ pub struct Pass {
     split: Option<Split>,
     /// Whether a state or a step before it tells rows apart by their numbers.
     needs_row_numbers: bool,
+    rows: u64,
     reservation: Reservation,
 }
 
@@ -94,7 +103,15 @@ impl Fitting {
     /// A fit of `recipe` on an input with these columns. States are reserved from the monitor's budget.
     pub fn new(recipe: Recipe, input: &[Column], monitor: &Monitor) -> Fitting {
         let stages = recipe.steps.iter().map(|_| Stage::Waiting).collect();
-        Fitting { recipe, input: input.to_vec(), monitor: monitor.clone(), stages, passes: 0 }
+        Fitting {
+            recipe,
+            input: input.to_vec(),
+            monitor: monitor.clone(),
+            stages,
+            passes: 0,
+            earlier: Earlier::default(),
+            put_back: None,
+        }
     }
 
     /// Passes begun so far.
@@ -107,6 +124,9 @@ impl Fitting {
     /// # Errors
     /// A selection that matches nothing, a column that its step cannot take, or a refusal of the budget.
     pub fn next_pass(&mut self) -> Result<Option<Pass>, Error> {
+        if let Some(pass) = self.put_back.take() {
+            return Ok(Some(pass));
+        }
         let input = Bytes::from(self.input.len() * COLUMN_BYTES);
         let mut columns = self.monitor.budget().consumer("columns made").try_reserve(input)?;
         let mut graph = Graph::new(&self.input, true);
@@ -175,6 +195,7 @@ impl Fitting {
             fits,
             split: self.recipe.split,
             needs_row_numbers,
+            rows: 0,
             reservation,
         }))
     }
@@ -214,6 +235,32 @@ impl Fitting {
             };
         }
         Ok(())
+    }
+
+    /// Ends a pass whose states are to be written with those of later passes.
+    pub(crate) fn finish_remembered(&mut self, pass: Pass) -> Result<(), Error> {
+        let copied = pass.reserve_copy()?;
+        self.earlier.add(&pass, &self.monitor)?;
+        drop(copied);
+        self.finish_pass(pass)
+    }
+
+    /// Notes what the passes so far have seen, as it was written.
+    pub(crate) fn remember(&mut self, passes: &[PassSeen], lines: &str) -> Result<(), Error> {
+        self.earlier = Earlier::new(passes, lines, &self.monitor)?;
+        Ok(())
+    }
+
+    /// Gives a pass back that was begun and not used: it will be the next.
+    pub(crate) fn put_back(&mut self, pass: Pass) {
+        self.put_back = Some(pass);
+    }
+
+    /// # Panics
+    /// If there was a pass whose states are forgotten.
+    pub(crate) fn assert_remembered(&self) {
+        let begun = self.passes - usize::from(self.put_back.is_some());
+        assert!(begun == self.earlier.passes.len(), "a pass was made that no partial state holds");
     }
 
     /// The fitted pipeline.
@@ -324,6 +371,8 @@ impl Pass {
                 seen.map_err(|e| e.map_row(|row| row_of(&training, first_row, row)))?;
             }
         }
+        // Those that are kept from the fit included: it is the input that shards have to agree on.
+        self.rows += batch.num_rows() as u64;
         self.resize()
     }
 
@@ -377,6 +426,7 @@ impl Pass {
             fits,
             split: self.split,
             needs_row_numbers: self.needs_row_numbers,
+            rows: 0,
             reservation: self.reservation.consumer().try_reserve(held)?,
         })
     }
@@ -397,6 +447,59 @@ impl Pass {
         for (fit, other) in self.fits.iter_mut().zip(other.fits) {
             fit.state.merge(other.state);
         }
+        self.rows += other.rows;
         self.resize()
+    }
+
+    /// How many steps learn in the pass.
+    pub(crate) fn states(&self) -> usize {
+        self.fits.len()
+    }
+
+    /// Rows that were seen.
+    pub(crate) fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    pub(crate) fn heap_bytes(&self) -> usize {
+        held_by(&self.fits)
+    }
+
+    /// Reserves what writing the states takes: some are sorted in a copy.
+    pub(crate) fn reserve_copy(&self) -> Result<Reservation, Error> {
+        Ok(self.reservation.consumer().try_reserve(Bytes::from(self.heap_bytes()))?)
+    }
+
+    /// Writes what the states have seen, a line for each.
+    pub(crate) fn encode(&self, out: &mut dyn Write) -> Result<(), Error> {
+        self.fits.iter().try_for_each(|fit| {
+            fit.state.encode(out).map_err(|e| e.in_step(fit.step, fit.name))?;
+            out.write_all(b"\n").map_err(|e| Error::new(ErrorKind::Io(e)))
+        })
+    }
+
+    /// Takes what [`encode`](Self::encode) has written of `rows` rows, in place of what was seen.
+    pub(crate) fn decode<'a>(
+        &mut self,
+        lines: impl Iterator<Item = &'a str>,
+        rows: u64,
+    ) -> Result<(), Error> {
+        /// What is read of a text takes no more than this many times its bytes, beside what a state of nothing does:
+        /// an entry of a table of numbers has six bytes at the least, and takes forty twice.
+        const BYTES_A_BYTE: usize = 16;
+        let mut lines = lines;
+        for index in 0..self.fits.len() {
+            let line = lines.next().ok_or_else(state_text::contradiction)?;
+            let reading = Bytes::from(line.len().saturating_mul(BYTES_A_BYTE));
+            self.reservation.try_grow(reading)?;
+            let fit = &mut self.fits[index];
+            fit.state = fit.state.decode(line).map_err(|e| e.in_step(fit.step, fit.name))?;
+            self.resize()?;
+        }
+        if lines.next().is_some() {
+            return Err(state_text::contradiction());
+        }
+        self.rows = rows;
+        Ok(())
     }
 }

@@ -11,6 +11,10 @@
 //! number of workers. Steps are named for the scikit-learn classes that they equal, with the same parameters.
 //! Input is Arrow batches, wherever they come from. The [`guide`] lists the steps.
 //!
+//! Rows may be seen in several runs, on several machines: a [`PartialFit`] is what a pass has seen of a [`Shard`], its
+//! file is merged with those of the other shards in any order, and the pipeline is the same to the bit. Where
+//! steps need another pass, an [`UnfinishedFit`] takes the place of the recipe.
+//!
 //! ```
 //! use std::sync::Arc;
 //! use arrow::array::{ArrayRef, AsArray, Float64Array};
@@ -39,27 +43,38 @@
 
 mod archive;
 mod column;
+mod earlier;
 mod error;
+mod fit_file;
 mod fitting;
 mod graph;
 pub mod guide;
 mod murmur3;
 mod numeric;
 mod params;
+mod partial_fit;
 mod per_column;
 mod pipeline;
 mod recipe;
 mod row_hash;
+mod sealed;
 mod selection;
+mod shard;
 mod split;
+mod state_text;
 mod stateless;
 pub mod stats;
 mod step;
 mod steps;
+mod unfinished_fit;
 
 pub use column::{Column, Lineage, ValueKind};
 pub use error::{Error, ErrorKind};
 pub use fitting::{Fitting, Pass};
-pub use pipeline::{BoundPipeline, Pipeline};
+pub use partial_fit::{Merged, PartialFit};
+pub use pipeline::{BoundPipeline, LearntStep, Pipeline};
 pub use recipe::Recipe;
+pub use sealed::FileKind;
+pub use shard::Shard;
 pub use step::{BoundStep, Fit, FitState, FittedStep, OutputColumn, Preview, Step};
+pub use unfinished_fit::UnfinishedFit;

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::fmt::Debug;
+use std::io::Write;
 use std::sync::Arc;
 
 use arrow::array::ArrayRef;
@@ -10,6 +11,7 @@ use serde::de::DeserializeOwned;
 
 use crate::column::Column;
 use crate::error::{Error, ErrorKind};
+use crate::state_text;
 use crate::step::{BoundStep, Fit, FitState, FittedStep, OutputColumn, Preview, Step};
 
 /// A step's parameters, for one column at a time.
@@ -38,6 +40,8 @@ pub(crate) enum Progress<S: ColumnState> {
 /// The state of a fit of one column; see [`FitState`] for its laws.
 pub(crate) trait ColumnState: Send + Sync + Sized + 'static {
     type Fitted: FittedColumn;
+    /// What rows add to the state, as its file holds it.
+    type Seen: DeserializeOwned;
     /// See [`FitState::instead`].
     const INSTEAD: Option<&'static str> = None;
 
@@ -45,6 +49,10 @@ pub(crate) trait ColumnState: Send + Sync + Sized + 'static {
     /// The state of the same pass that has seen no value.
     fn identity(&self) -> Self;
     fn merge(&mut self, other: &Self);
+    /// What was seen, which is written as [`Seen`](Self::Seen) is read.
+    fn seen(&self) -> impl Serialize;
+    /// The state of the same pass that has seen this; `None` if none can have.
+    fn having_seen(&self, seen: Self::Seen) -> Option<Self>;
     fn heap_bytes(&self) -> usize;
     fn finish(self) -> Result<Progress<Self>, Error>;
 
@@ -60,6 +68,7 @@ pub(crate) struct NothingToLearn<F>(pub(crate) F);
 
 impl<F: FittedColumn + Clone> ColumnState for NothingToLearn<F> {
     type Fitted = F;
+    type Seen = ();
 
     fn update(&mut self, _: &ArrayRef, _: u64) -> Result<(), Error> {
         Ok(())
@@ -70,6 +79,12 @@ impl<F: FittedColumn + Clone> ColumnState for NothingToLearn<F> {
     }
 
     fn merge(&mut self, _: &Self) {}
+
+    fn seen(&self) -> impl Serialize {}
+
+    fn having_seen(&self, (): ()) -> Option<Self> {
+        Some(self.clone())
+    }
 
     fn heap_bytes(&self) -> usize {
         self.0.heap_bytes()
@@ -210,6 +225,34 @@ impl<S: ColumnState> FitState for ColumnFits<S> {
                 state.merge(other);
             }
         }
+    }
+
+    /// A list with an entry for each column that is not done.
+    fn encode(&self, out: &mut dyn Write) -> Result<(), Error> {
+        let fitting = self.columns.iter().filter_map(|column| match &column.stage {
+            Stage::Fitting(state) => Some(state.seen()),
+            Stage::Done(_) => None,
+        });
+        state_text::write(&fitting.collect::<Vec<_>>(), out)
+    }
+
+    fn decode(&self, seen: &str) -> Result<Box<dyn FitState>, Error> {
+        let mut seen = state_text::read::<Vec<S::Seen>>(seen)?.into_iter();
+        let mut columns = Vec::with_capacity(self.columns.len());
+        for ColumnFit { name, stage } in &self.columns {
+            let stage = match stage {
+                Stage::Fitting(state) => {
+                    let state = seen.next().and_then(|seen| state.having_seen(seen));
+                    Stage::Fitting(state.ok_or_else(|| state_text::contradiction().in_column(name))?)
+                }
+                Stage::Done(fitted) => Stage::Done(Arc::clone(fitted)),
+            };
+            columns.push(ColumnFit { name: name.clone(), stage });
+        }
+        if seen.next().is_some() {
+            return Err(state_text::contradiction());
+        }
+        Ok(Box::new(ColumnFits::<S> { columns }))
     }
 
     fn heap_bytes(&self) -> usize {

@@ -33,6 +33,17 @@ pub(crate) struct PipelineStep {
     pub(crate) fitted: Arc<dyn FittedStep>,
 }
 
+/// A fitted step as its pipeline's file holds it.
+#[derive(Clone, Debug)]
+pub struct LearntStep {
+    /// The step's name.
+    pub name: &'static str,
+    /// The columns that it takes.
+    pub columns: Vec<String>,
+    /// What it has learnt: for most steps a list with an entry for each column.
+    pub learnt: serde_json::Value,
+}
+
 /// A pipeline that knows where its input's columns are, and so its output schema and lineage.
 #[derive(Clone, Debug)]
 pub struct BoundPipeline {
@@ -63,6 +74,30 @@ impl Pipeline {
     /// The steps' names, in order.
     pub fn step_names(&self) -> impl Iterator<Item = &'static str> {
         self.steps.iter().map(|step| step.name)
+    }
+
+    /// The steps with what they have learnt, in order.
+    ///
+    /// # Errors
+    /// A learnt value that JSON cannot hold, which is a defect.
+    pub fn learnt(&self) -> impl Iterator<Item = Result<LearntStep, Error>> + '_ {
+        self.steps.iter().map(|step| {
+            let (name, columns) = (step.name, step.inputs.clone());
+            Ok(LearntStep { name, columns, learnt: step.fitted.encode()? })
+        })
+    }
+
+    /// The columns that it makes of an input like the one it was fitted on, and where each comes from. A column that
+    /// no step made is as wide as its kind may be. [`bound_bytes`](Self::bound_bytes) says what that takes.
+    ///
+    /// # Errors
+    /// As [`bind`](Self::bind), for a file that contradicts itself.
+    pub fn outputs(&self) -> Result<Vec<(Column, Lineage)>, Error> {
+        let wide = |column: &Column| Column { data_type: column.kind.widest(), ..column.clone() };
+        let input: Vec<Column> = self.input.iter().map(wide).collect();
+        let graph = self.bind(&input, true)?.graph;
+        let values = graph.table().iter().map(|value| graph.value(*value));
+        Ok(values.map(|value| (value.column.clone(), value.lineage.clone())).collect())
     }
 
     /// Binds to an input by the names of its columns, which may stand in another order. `narrow`: what steps

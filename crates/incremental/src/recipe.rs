@@ -36,6 +36,7 @@ use crate::steps;
 /// ```
 #[derive(Debug)]
 pub struct Recipe {
+    text: String,
     pub(crate) steps: Vec<RecipeStep>,
     pub(crate) split: Option<Split>,
 }
@@ -97,7 +98,7 @@ impl Recipe {
         if version != Some(1) {
             return Err(Error::new(ErrorKind::Version { found: version }));
         }
-        Ok(Recipe { steps, split })
+        Ok(Recipe { text: text.to_owned(), steps, split })
     }
 
     fn steps(
@@ -113,6 +114,11 @@ impl Recipe {
             RecipeStep::parse(table.get_ref().as_table().ok_or_else(|| wrong(line))?, line, line_of)
         });
         steps.collect()
+    }
+
+    /// The text that it was read from.
+    pub fn text(&self) -> &str {
+        &self.text
     }
 
     /// The columns that steps learn from and that later rows may lack.

@@ -1,9 +1,12 @@
 //! Steps with nothing to learn: bound, they are fitted, and no pass is made for them.
 
+use std::io::Write;
+
 use arrow::array::ArrayRef;
 
 use crate::column::Column;
 use crate::error::Error;
+use crate::state_text;
 use crate::step::{BoundStep, Fit, FitState, FittedStep, Preview};
 
 /// A fitted step as the bound step, and as the state of a fit that takes no notice of rows.
@@ -48,6 +51,15 @@ impl<F: FittedStep + Clone + 'static> FitState for Stateless<F> {
     }
 
     fn merge(&mut self, _: Box<dyn FitState>) {}
+
+    fn encode(&self, out: &mut dyn Write) -> Result<(), Error> {
+        state_text::write(&(), out)
+    }
+
+    fn decode(&self, seen: &str) -> Result<Box<dyn FitState>, Error> {
+        state_text::read::<()>(seen)?;
+        Ok(Box::new(self.clone()))
+    }
 
     fn heap_bytes(&self) -> usize {
         self.fitted.heap_bytes()

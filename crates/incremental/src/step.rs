@@ -9,6 +9,7 @@
 
 use std::any::Any;
 use std::fmt::Debug;
+use std::io::Write;
 use std::sync::Arc;
 
 use arrow::array::ArrayRef;
@@ -87,6 +88,20 @@ pub trait FitState: Any + Send {
     /// # Panics
     /// If `other` is of another step.
     fn merge(&mut self, other: Box<dyn FitState>);
+
+    /// Writes what the state has seen, as JSON without line ends. Equal states are equal bytes. What the recipe and
+    /// earlier passes say is not part of it.
+    ///
+    /// # Errors
+    /// What `out` refuses.
+    fn encode(&self, out: &mut dyn Write) -> Result<(), Error>;
+
+    /// The state of the same step and pass that has seen what [`encode`](Self::encode) wrote, instead of what this
+    /// one has.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Archive`](crate::ErrorKind::Archive) for text of another step or pass, or that no state wrote.
+    fn decode(&self, seen: &str) -> Result<Box<dyn FitState>, Error>;
 
     /// Bytes on the heap, by capacity.
     fn heap_bytes(&self) -> usize;

@@ -15,7 +15,7 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Show dialect, exact schema and statistics of the whole input
+    /// Show dialect, exact schema and statistics of the whole input, or what a fit has learnt
     Inspect(Inspect),
     /// Stream, downcast and write
     Convert(Convert),
@@ -27,8 +27,8 @@ pub(crate) enum Command {
     FitTransform(FitTransform),
     /// Run the same job at several batch sizes, each in a process of its own
     Bench(Bench),
-    /// Merge partial states (not built in this version)
-    Merge(NotBuilt),
+    /// Merge the partial states of an input's shards and finish the fit
+    Merge(Merge),
     /// Fit steps and learn a model (not built in this version)
     Train(NotBuilt),
     /// Apply a model (not built in this version)
@@ -67,20 +67,42 @@ pub(crate) struct Convert {
 pub(crate) struct Fit {
     #[command(flatten)]
     pub(crate) input: Input,
-    /// The recipe, TOML
+    /// The recipe, TOML, or an unfinished fit that `merge` has written
     #[arg(short, long, value_name = "FILE")]
     pub(crate) recipe: PathBuf,
-    /// Where the fitted pipeline goes
+    /// Where the fitted pipeline goes, or with --shard the partial state
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: PathBuf,
     /// Replace OUTPUT if it exists
     #[arg(long)]
     pub(crate) overwrite: bool,
-    /// Read the I-th of N parts and write a partial state (not built in this version)
+    /// Make one pass over the I-th of N parts of the rows and write a partial state
     #[arg(long, value_name = "I/N")]
     pub(crate) shard: Option<String>,
     #[command(flatten)]
     pub(crate) run: Run,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Merge {
+    /// Partial states of one recipe, input and pass, in any order; merged ones too
+    #[arg(required = true, value_name = "STATE")]
+    pub(crate) states: Vec<PathBuf>,
+    /// Where the fitted pipeline goes, or the unfinished fit if its steps need another pass
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+    /// Write a partial state of the shards that are there, and finish nothing
+    #[arg(long)]
+    pub(crate) partial: bool,
+    /// Replace OUTPUT if it exists
+    #[arg(long)]
+    pub(crate) overwrite: bool,
+    /// Hard budget for the whole process, such as 512MiB
+    #[arg(long, value_name = "SIZE", help_heading = "Run")]
+    pub(crate) memory: Option<String>,
+    /// How progress is shown on standard error; `off` prints nothing
+    #[arg(long, value_enum, default_value_t = ProgressArg::Auto, help_heading = "Run")]
+    pub(crate) progress: ProgressArg,
 }
 
 #[derive(Debug, Args)]

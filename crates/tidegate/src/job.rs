@@ -1,6 +1,6 @@
 //! What every command that reads rows has in common: a budget, an input, a scan, and batches.
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -12,7 +12,7 @@ use incremental::{Column, ValueKind};
 use monitor::{Budget, Bytes, Monitor, Reservation, Tag};
 
 use crate::allocator;
-use crate::args::{Input, OnBadRow, Run};
+use crate::args::{Input, OnBadRow, ProgressArg, Run};
 use crate::failure::Failure;
 use crate::input;
 use crate::interrupt::Interrupt;
@@ -64,6 +64,33 @@ pub(crate) struct Job {
     _process: Reservation,
 }
 
+/// A process with a budget.
+pub(crate) struct Watched {
+    pub(crate) monitor: Monitor,
+    progress: Progress,
+    /// Holds the process's own share of the budget.
+    process: Reservation,
+}
+
+/// Begins to watch a command that has no input.
+pub(crate) fn watch(memory: Option<&str>, progress: ProgressArg) -> Result<Watched, Failure> {
+    let limits = Monitor::unbounded().limits().unwrap_or_default();
+    watch_within(settings::memory(memory, &limits)?, progress)
+}
+
+fn watch_within(memory: Bytes, progress: ProgressArg) -> Result<Watched, Failure> {
+    let progress = Progress::new(progress);
+    let builder = allocator::counted(Monitor::builder()).with_budget(Budget::new(memory));
+    let monitor = progress.observe(builder).build()?;
+    let least = monitor.snapshot()?.rss.saturating_add(PROCESS_SLACK);
+    let process = monitor
+        .budget()
+        .consumer("process")
+        .try_reserve(least)
+        .map_err(|_| Failure::BudgetTooSmall { budget: memory, least })?;
+    Ok(Watched { monitor, progress, process })
+}
+
 impl Job {
     /// Checks the flags and opens the input.
     pub(crate) fn open(input: &Input, run: &Run, beside: &Beside<'_>) -> Result<Job, Failure> {
@@ -78,15 +105,7 @@ impl Job {
         let max_rejects = settings::max_rejects(input)?;
         let rejects_path = rejects_path(input, beside.output)?;
 
-        let progress = Progress::new(settings.progress);
-        let builder = allocator::counted(Monitor::builder()).with_budget(Budget::new(settings.memory));
-        let monitor = progress.observe(builder).build()?;
-        let least = monitor.snapshot()?.rss.saturating_add(PROCESS_SLACK);
-        let process = monitor
-            .budget()
-            .consumer("process")
-            .try_reserve(least)
-            .map_err(|_| Failure::BudgetTooSmall { budget: settings.memory, least })?;
+        let Watched { progress, monitor, process } = watch_within(settings.memory, settings.progress)?;
         let interrupt = Interrupt::listen()?;
         let source = input::open(&input.inputs, input.spool_dir.as_deref(), &interrupt)?;
         let names: Vec<String> = source.names().iter().map(ToString::to_string).collect();
@@ -173,6 +192,11 @@ impl Job {
     /// Demands types of columns, and how narrow they are made, before the scan.
     pub(crate) fn demand(&mut self, hints: Vec<(String, TypeHint)>, downcast: Downcast) {
         self.loader = self.loader.clone().with_type_hints(hints).with_downcast(downcast);
+    }
+
+    /// Has later passes read only these rows of the input, counted from 0.
+    pub(crate) fn keep_rows(&mut self, rows: Range<u64>) {
+        self.loader = self.loader.clone().with_rows(rows);
     }
 
     /// As [`demand`](Self::demand) and [`scan`](Self::scan), where the input may lack some of the columns.

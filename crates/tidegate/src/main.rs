@@ -18,7 +18,9 @@ mod progress;
 mod rejects_file;
 mod settings;
 mod sizing_entry;
+mod state_file;
 mod summary;
+mod whole_file;
 mod written_files;
 
 use std::process::ExitCode;

@@ -58,10 +58,7 @@ impl Settings {
         if let Some((flag, _)) = not_built.iter().find(|(_, given)| *given) {
             return Err(Failure::NotBuilt((*flag).to_owned()));
         }
-        let memory = match &run.memory {
-            None => monitor::default_budget(limits),
-            Some(text) => text.parse().map_err(|e| Failure::Usage(format!("--memory {text}: {e}")))?,
-        };
+        let memory = memory(run.memory.as_deref(), limits)?;
         let threads = match run.threads {
             Some(0) => return Err(Failure::Usage("--threads 0: expected at least 1".into())),
             Some(threads) => threads,
@@ -103,6 +100,14 @@ pub(crate) fn size_by(sizing: Option<SizingArg>, batch_rows: BatchRows) -> Resul
         (None | Some(SizingArg::Auto), BatchRows::Auto) => Ok(SizeBy::Auto),
         (Some(SizingArg::Step), BatchRows::Auto) => Ok(SizeBy::Step),
         (Some(SizingArg::Aimd), BatchRows::Auto) => Ok(SizeBy::Aimd),
+    }
+}
+
+/// The budget, which `limits` decide where none is given.
+pub(crate) fn memory(given: Option<&str>, limits: &Limits) -> Result<Bytes, Failure> {
+    match given {
+        None => Ok(monitor::default_budget(limits)),
+        Some(text) => text.parse().map_err(|e| Failure::Usage(format!("--memory {text}: {e}"))),
     }
 }
 

@@ -390,6 +390,16 @@ fn recipes_that_make_no_sense() {
 }
 
 #[test]
+fn tables_of_a_later_version_are_refused_by_name() {
+    let folder = folder();
+    for table in ["[model]", "[evaluation]"] {
+        folder.write("r.toml", format!("version = 1\n{table}\nuse = \"ridge\"\n"));
+        let run = folder.run("fit-transform good.csv -r r.toml -o out/x.parquet");
+        failed(&folder, &run, 2, &["r.toml: line 2", table, "not built"]);
+    }
+}
+
+#[test]
 fn input_that_is_not_what_was_fitted() {
     let folder = folder();
     folder.write("fitted.csv", "c,n\na,1\nb,2\n");
@@ -523,10 +533,8 @@ fn what_is_not_built_is_refused_by_name() {
         failed_saying(&folder, &run, 2, &format!("{name} is not built in this version; leave it out"));
     }
     for (command, name) in [
-        ("fit good.csv -r scale.toml -o out/p --shard 1/2", "--shard"),
         ("bench good.csv --job convert", "--job convert"),
         ("bench good.csv --job fit-transform", "--job fit-transform"),
-        ("merge a b -o out/p", "the command `merge`"),
         ("train good.csv -r scale.toml -o out/m", "the command `train`"),
         ("predict good.csv -m m -o out/x.parquet --scores", "the command `predict`"),
     ] {

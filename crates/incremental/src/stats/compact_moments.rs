@@ -1,7 +1,9 @@
 use num_bigint::{BigInt, BigUint, Sign};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::counts::allocated;
 use super::exact_sum::split;
+use super::superaccumulator::{deserialize_hexadecimal, out_of_range, serialize_hexadecimal};
 
 const WORD_BITS: u32 = u64::BITS;
 
@@ -93,6 +95,45 @@ impl<const LOWEST: i32> CompactSum<LOWEST> {
     }
 }
 
+/// By value alone, as a [superaccumulator](super::superaccumulator) is: how many words a sum has depends on its history.
+impl<const LOWEST: i32> Serialize for CompactSum<LOWEST> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let exponent = self.exponent().unwrap_or(0);
+        let mantissa = self.in_units(exponent);
+        // The exponent of zero, and of what ends in zeros, is the value's own.
+        let zeros = mantissa.trailing_zeros();
+        let exponent = zeros.map_or(0, |zeros| exponent + zeros as i64);
+        serialize_hexadecimal(&(mantissa >> zeros.unwrap_or(0)), exponent as i32, serializer)
+    }
+}
+
+impl<'de, const LOWEST: i32> Deserialize<'de> for CompactSum<LOWEST> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (mantissa, exponent) = deserialize_hexadecimal(deserializer)?;
+        if mantissa.sign() == Sign::NoSign {
+            return Ok(Self::default());
+        }
+        // As many values as there may be, all as large as a value or its square can be.
+        let most = i64::from(LOWEST / -1074) * i64::from(f64::MAX_EXP) + i64::from(u64::BITS);
+        let position = i64::from(exponent) - i64::from(LOWEST);
+        let end = i64::try_from(mantissa.bits()).ok().and_then(|bits| bits.checked_add(exponent.into()));
+        if position < 0 || end.is_none_or(|end| end > most) {
+            return Err(out_of_range());
+        }
+        let (word, shift) = (position / i64::from(WORD_BITS), position % i64::from(WORD_BITS));
+        let mut words = (mantissa.magnitude() << shift as u64).to_u64_digits();
+        // Room for the sign.
+        words.push(0);
+        let is_negative = mantissa.sign() == Sign::Minus;
+        if is_negative {
+            negate(&mut words);
+        }
+        let mut sum = Self::default();
+        sum.add_words(word as u32, &words, is_negative);
+        Ok(sum)
+    }
+}
+
 /// The word that repeats the sign of a number in two's complement.
 fn extension(is_negative: bool) -> u64 {
     if is_negative { u64::MAX } else { 0 }
@@ -107,7 +148,7 @@ fn negate(words: &mut [u64]) {
 
 /// Count, Σx and Σx² of finite numbers, exact as those of [`Moments`](super::Moments), in a tenth of its memory:
 /// mostly 200 bytes. For many groups of a few rows each.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct CompactMoments {
     count: u64,
     sum: CompactSum<-1074>,

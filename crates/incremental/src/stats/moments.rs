@@ -47,6 +47,11 @@ impl Moments {
         Self { squares: None, ..Self::new() }
     }
 
+    /// Whether both collect the same: the variance, or the mean alone.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        self.squares.is_some() == other.squares.is_some()
+    }
+
     /// Adds values; NaN is skipped.
     pub fn update(&mut self, values: &[f64]) {
         self.count += values.iter().filter(|value| !value.is_nan()).count() as u64;

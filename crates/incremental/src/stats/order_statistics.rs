@@ -152,6 +152,13 @@ impl OrderStatistics {
         Self::for_brackets(self.limits, count, self.fixed, self.brackets.clone())
     }
 
+    /// Whether both are of one pass over the same column, and so can be merged.
+    pub(crate) fn is_sibling(&self, other: &Self) -> bool {
+        self.fixed == other.fixed
+            && self.brackets == other.brackets
+            && (self.fixed == 0 || self.count == other.count)
+    }
+
     /// Adds values; NaN is skipped.
     pub fn update(&mut self, values: &[f64]) {
         for &value in values {

@@ -173,23 +173,43 @@ impl<const CHUNKS: usize, const LOWEST: i32> Eq for Superaccumulator<CHUNKS, LOW
 impl<const CHUNKS: usize, const LOWEST: i32> Serialize for Superaccumulator<CHUNKS, LOWEST> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let (mantissa, exponent) = self.to_big();
-        let sign = if mantissa.sign() == Sign::Minus { "-" } else { "" };
-        serializer.collect_str(&format_args!("{sign}{:#x}p{exponent}", mantissa.magnitude()))
+        serialize_hexadecimal(&mantissa, exponent, serializer)
     }
 }
 
 impl<'de, const CHUNKS: usize, const LOWEST: i32> Deserialize<'de> for Superaccumulator<CHUNKS, LOWEST> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let (mantissa, exponent) = parse_hexadecimal(&text).ok_or_else(|| {
-            D::Error::custom(format_args!(
-                "expected an exact sum such as \"-0x1f3p-12\", found {} bytes of something else",
-                text.len()
-            ))
-        })?;
-        Self::from_big(&mantissa, exponent)
-            .ok_or_else(|| D::Error::custom("an exact sum is outside the range of sums of float64 values"))
+        let (mantissa, exponent) = deserialize_hexadecimal(deserializer)?;
+        Self::from_big(&mantissa, exponent).ok_or_else(out_of_range)
     }
+}
+
+/// Writes `mantissa`·2^`exponent`.
+pub(super) fn serialize_hexadecimal<S: Serializer>(
+    mantissa: &BigInt,
+    exponent: i32,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let sign = if mantissa.sign() == Sign::Minus { "-" } else { "" };
+    serializer.collect_str(&format_args!("{sign}{:#x}p{exponent}", mantissa.magnitude()))
+}
+
+/// Reads what [`serialize_hexadecimal`] wrote, of any size.
+pub(super) fn deserialize_hexadecimal<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<(BigInt, i32), D::Error> {
+    let text = String::deserialize(deserializer)?;
+    parse_hexadecimal(&text).ok_or_else(|| {
+        D::Error::custom(format_args!(
+            "expected an exact sum such as \"-0x1f3p-12\", found {} bytes of something else",
+            text.len()
+        ))
+    })
+}
+
+/// The error for a sum that no float64 values have.
+pub(super) fn out_of_range<E: serde::de::Error>() -> E {
+    E::custom("an exact sum is outside the range of sums of float64 values")
 }
 
 fn parse_hexadecimal(text: &str) -> Option<(BigInt, i32)> {

@@ -1,4 +1,5 @@
 use ahash::AHashMap;
+use serde::{Deserialize, Serialize};
 
 use super::counts::{allocated, table_bytes};
 
@@ -23,7 +24,8 @@ use super::counts::{allocated, table_bytes};
 /// assert_eq!(counts.documents(), 3);
 /// assert_eq!(counts.sorted(), [("gate".into(), 3, 3), ("tide".into(), 1, 2)]);
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(from = "Stored", into = "Stored")]
 pub struct TermCounts {
     documents: u64,
     terms: AHashMap<Box<str>, Occurrences>,
@@ -34,6 +36,31 @@ pub struct TermCounts {
     /// The number of the document that terms are added to, from 1, and how many there are of it.
     current: u64,
     copies: u64,
+}
+
+/// What is written: terms by code points, so that equal counts are equal bytes. Whether others are left out is
+/// not: a state that is read takes all.
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    documents: u64,
+    terms: Vec<(Box<str>, u64, u64)>,
+}
+
+impl From<TermCounts> for Stored {
+    fn from(counts: TermCounts) -> Self {
+        Stored { documents: counts.documents, terms: counts.sorted() }
+    }
+}
+
+/// Counts everything anew, so entries in a wrong place or twice do no harm.
+impl From<Stored> for TermCounts {
+    fn from(stored: Stored) -> Self {
+        let mut counts = TermCounts { documents: stored.documents, ..TermCounts::new() };
+        for (term, documents, total) in stored.terms {
+            counts.add(&term, Occurrences { documents, total, last: 0 });
+        }
+        counts
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -98,6 +125,14 @@ impl TermCounts {
             // Documents are numbered by each state for itself.
             self.add(term, Occurrences { last: 0, ..*occurrences });
         }
+    }
+
+    /// The same counts, which take the terms that `like` takes; `None` if they have others.
+    pub(crate) fn among(self, like: &Self) -> Option<Self> {
+        let others = like.is_closed
+            && (self.terms.len() != like.terms.len()
+                || self.terms.keys().any(|term| !like.terms.contains_key(term)));
+        (!others).then_some(Self { is_closed: like.is_closed, ..self })
     }
 
     /// How many documents there are.

@@ -32,7 +32,7 @@ use crate::error::{Error, ErrorKind};
 use crate::numeric;
 use crate::params::{ParamValue, Params};
 use crate::per_column::{ColumnState, ColumnStep, FittedColumn, PerColumn, Progress};
-use crate::stats::round_ratio;
+use crate::stats::{Counts, round_ratio};
 use crate::step::{OutputColumn, Step};
 
 /// From how many rows on a group stands for itself.
@@ -161,6 +161,7 @@ struct Fitting {
 
 impl ColumnState for Fitting {
     type Fitted = Counted;
+    type Seen = Counts;
     const INSTEAD: Option<&'static str> = Some("feature_hasher");
 
     fn update(&mut self, values: &ArrayRef, first_row: u64) -> Result<(), Error> {
@@ -176,6 +177,14 @@ impl ColumnState for Fitting {
 
     fn merge(&mut self, other: &Self) {
         self.vocabulary.merge(&other.vocabulary);
+    }
+
+    fn seen(&self) -> impl Serialize {
+        self.vocabulary.seen()
+    }
+
+    fn having_seen(&self, seen: Self::Seen) -> Option<Self> {
+        Some(Fitting { step: Arc::clone(&self.step), vocabulary: self.vocabulary.having_seen(seen)? })
     }
 
     fn heap_bytes(&self) -> usize {

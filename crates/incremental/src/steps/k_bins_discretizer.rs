@@ -36,7 +36,7 @@ use crate::error::Error;
 use crate::numeric;
 use crate::params::{ParamValue, Params};
 use crate::per_column::{ColumnState, ColumnStep, FittedColumn, PerColumn, Progress};
-use crate::stats::{Extrema, Level, QuantileMethod, interpolate};
+use crate::stats::{Extrema, Level, OrderStatistics, QuantileMethod, interpolate};
 use crate::step::{OutputColumn, Step};
 
 /// A bin's number has 16 bits.
@@ -155,6 +155,25 @@ enum Learning {
     KMeans(KMeans),
 }
 
+/// What was seen, of one of the strategies.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Seen {
+    Quantiles(Box<OrderStatistics>),
+    Ends(Extrema),
+    KMeans(k_means_bins::Seen),
+}
+
+impl Learning {
+    fn seen(&self) -> Seen {
+        match self {
+            Learning::Quantiles(quantiles) => Seen::Quantiles(Box::new(quantiles.seen().clone())),
+            Learning::Ends(extrema) => Seen::Ends(extrema.clone()),
+            Learning::KMeans(means) => Seen::KMeans(means.seen()),
+        }
+    }
+}
+
 struct Fitting {
     step: Arc<KBinsDiscretizer>,
     bins: u64,
@@ -169,6 +188,7 @@ impl Fitting {
 
 impl ColumnState for Fitting {
     type Fitted = Binned;
+    type Seen = Seen;
 
     fn update(&mut self, values: &ArrayRef, first_row: u64) -> Result<(), Error> {
         let floats = numeric::complete(values, first_row)?;
@@ -195,6 +215,20 @@ impl ColumnState for Fitting {
             (Learning::KMeans(a), Learning::KMeans(b)) => a.merge(b),
             _ => {}
         }
+    }
+
+    fn seen(&self) -> impl Serialize {
+        self.learning.seen()
+    }
+
+    fn having_seen(&self, seen: Self::Seen) -> Option<Self> {
+        let learning = match (&self.learning, seen) {
+            (Learning::Quantiles(own), Seen::Quantiles(seen)) => Learning::Quantiles(own.having_seen(*seen)?),
+            (Learning::Ends(_), Seen::Ends(seen)) => Learning::Ends(seen),
+            (Learning::KMeans(own), Seen::KMeans(seen)) => Learning::KMeans(own.having_seen(seen)?),
+            _ => return None,
+        };
+        Some(self.with(learning))
     }
 
     fn heap_bytes(&self) -> usize {

@@ -8,6 +8,9 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use serde::{Deserialize, Serialize};
+
+use crate::state_text::MOST_ROWS;
 use crate::stats::{ExactSum, Extrema, Moments, OrderedFloat, interpolate, round_ratio};
 
 const MOST_STEPS: usize = 300;
@@ -38,6 +41,16 @@ pub(super) struct Step {
     /// For each mean the values that are nearest to it.
     clusters: Vec<(u64, ExactSum)>,
     farthest: Farthest,
+}
+
+/// What was seen, in one of the passes.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Seen {
+    Survey(Extrema, Moments),
+    /// For each mean the values that are nearest to it; then those that are farthest from theirs, ascending, with
+    /// distance, value and cluster.
+    Step(Vec<(u64, ExactSum)>, Vec<(OrderedFloat, OrderedFloat, usize)>),
 }
 
 /// What the end of a pass gives.
@@ -105,6 +118,44 @@ impl KMeans {
             }
             (KMeans::Step(step), KMeans::Step(other)) => step.merge(other),
             _ => {}
+        }
+    }
+
+    pub(super) fn seen(&self) -> Seen {
+        match self {
+            KMeans::Survey { extrema, moments, .. } => Seen::Survey(extrema.clone(), moments.clone()),
+            KMeans::Step(step) => {
+                let mut farthest: Vec<_> = step.farthest.values.iter().map(|Reverse(entry)| *entry).collect();
+                farthest.sort_unstable();
+                Seen::Step(step.clusters.clone(), farthest)
+            }
+        }
+    }
+
+    /// The state of the same pass that has seen this; `None` if none can have.
+    pub(super) fn having_seen(&self, seen: Seen) -> Option<KMeans> {
+        match (self, seen) {
+            (KMeans::Survey { clusters, moments: own, .. }, Seen::Survey(extrema, moments)) => {
+                moments.is_like(own).then_some(KMeans::Survey { clusters: *clusters, extrema, moments })
+            }
+            (KMeans::Step(step), Seen::Step(clusters, farthest)) => {
+                let mut next = Step::new(step.means.clone(), step.ends, step.tolerance, step.steps);
+                let rows = clusters.iter().try_fold(0u64, |rows, (count, _)| rows.checked_add(*count));
+                // No cluster has fewer values than it may have to give away.
+                let mut left: Vec<u64> = clusters.iter().map(|(count, _)| *count).collect();
+                let are_there = farthest.iter().all(|(_, _, cluster)| {
+                    left.get_mut(*cluster)
+                        .is_some_and(|left| left.checked_sub(1).map(|less| *left = less).is_some())
+                });
+                let is_sound = clusters.len() == step.means.len()
+                    && rows.is_some_and(|rows| rows <= MOST_ROWS)
+                    && farthest.len() <= step.farthest.most
+                    && are_there;
+                next.clusters = clusters;
+                next.farthest.values = farthest.into_iter().map(Reverse).collect();
+                is_sound.then_some(KMeans::Step(next))
+            }
+            _ => None,
         }
     }
 

@@ -55,6 +55,7 @@ struct Fitting {
 
 impl ColumnState for Fitting {
     type Fitted = Scaled;
+    type Seen = Extrema;
 
     fn update(&mut self, values: &ArrayRef, first_row: u64) -> Result<(), Error> {
         let floats = numeric::finite(values, first_row)?;
@@ -68,6 +69,14 @@ impl ColumnState for Fitting {
 
     fn merge(&mut self, other: &Self) {
         self.extrema.merge(&other.extrema);
+    }
+
+    fn seen(&self) -> impl Serialize {
+        &self.extrema
+    }
+
+    fn having_seen(&self, seen: Self::Seen) -> Option<Self> {
+        Some(Fitting { step: self.step, extrema: seen })
     }
 
     fn heap_bytes(&self) -> usize {

@@ -72,6 +72,7 @@ struct Fitting {
 
 impl ColumnState for Fitting {
     type Fitted = Indicator;
+    type Seen = bool;
 
     fn update(&mut self, values: &ArrayRef, first_row: u64) -> Result<(), Error> {
         numeric::refuse_infinities(values, first_row)?;
@@ -91,6 +92,14 @@ impl ColumnState for Fitting {
 
     fn merge(&mut self, other: &Self) {
         self.has_missing |= other.has_missing;
+    }
+
+    fn seen(&self) -> impl Serialize {
+        self.has_missing
+    }
+
+    fn having_seen(&self, seen: Self::Seen) -> Option<Self> {
+        Some(Fitting { has_missing: seen, ..self.identity() })
     }
 
     fn heap_bytes(&self) -> usize {

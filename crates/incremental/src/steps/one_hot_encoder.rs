@@ -30,7 +30,7 @@ use crate::column::{Column, ValueKind};
 use crate::error::Error;
 use crate::params::{ParamValue, Params};
 use crate::per_column::{ColumnState, ColumnStep, FittedColumn, PerColumn, Progress};
-use crate::stats::Category;
+use crate::stats::{Category, Counts};
 use crate::step::{OutputColumn, Step};
 
 /// What an unseen category gets.
@@ -132,6 +132,7 @@ struct Fitting {
 
 impl ColumnState for Fitting {
     type Fitted = OneHot;
+    type Seen = Counts;
     const INSTEAD: Option<&'static str> = Some("feature_hasher");
 
     fn update(&mut self, values: &ArrayRef, first_row: u64) -> Result<(), Error> {
@@ -148,6 +149,18 @@ impl ColumnState for Fitting {
 
     fn merge(&mut self, other: &Self) {
         self.vocabulary.merge(&other.vocabulary);
+    }
+
+    fn seen(&self) -> impl Serialize {
+        self.vocabulary.seen()
+    }
+
+    fn having_seen(&self, seen: Self::Seen) -> Option<Self> {
+        Some(Fitting {
+            step: Arc::clone(&self.step),
+            drop: self.drop.clone(),
+            vocabulary: self.vocabulary.having_seen(seen)?,
+        })
     }
 
     fn heap_bytes(&self) -> usize {

@@ -17,6 +17,7 @@
 //! the budget has to hold. A row costs n·(n + 1)/2 exact additions.
 
 use std::any::Any;
+use std::io::Write;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float64Array};
@@ -30,6 +31,7 @@ use crate::column::Column;
 use crate::error::{Error, ErrorKind};
 use crate::numeric;
 use crate::params::{ParamValue, Params};
+use crate::state_text::{self, MOST_ROWS};
 use crate::stats::{ExactProductSum, ExactSum, round_ratio};
 use crate::step::{BoundStep, Fit, FitState, FittedStep, OutputColumn, Preview, Step};
 
@@ -236,6 +238,20 @@ impl FitState for Fitting {
         self.count += other.count;
         self.sums.iter_mut().zip(&other.sums).for_each(|(sum, other)| sum.merge(other));
         self.products.iter_mut().zip(&other.products).for_each(|(sum, other)| sum.merge(other));
+    }
+
+    /// The number of rows, the sums and those of products.
+    fn encode(&self, out: &mut dyn Write) -> Result<(), Error> {
+        state_text::write(&(self.count, &self.sums, &self.products), out)
+    }
+
+    fn decode(&self, seen: &str) -> Result<Box<dyn FitState>, Error> {
+        let (count, sums, products): (u64, Vec<ExactSum>, Vec<ExactProductSum>) = state_text::read(seen)?;
+        let (columns, pairs) = if count == 0 { (0, 0) } else { (self.names.len(), self.pairs()) };
+        if sums.len() != columns || products.len() != pairs || count > MOST_ROWS {
+            return Err(state_text::contradiction());
+        }
+        Ok(Box::new(Fitting { step: self.step, names: Arc::clone(&self.names), count, sums, products }))
     }
 
     /// Of all sums, though they are made with the first row only: so they are refused before they are there.

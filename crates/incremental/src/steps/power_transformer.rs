@@ -91,6 +91,27 @@ enum Stage {
     Search(Box<Pass>),
 }
 
+/// What was seen, in one of the passes.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Seen {
+    Survey(Extrema, Moments),
+    /// The logarithms, then for each λ what its values and derivatives came to.
+    Search(ExactSum, Vec<Comoments>),
+}
+
+impl Stage {
+    fn seen(&self) -> Seen {
+        match self {
+            Stage::Survey { extrema, logs } => Seen::Survey(extrema.clone(), logs.clone()),
+            Stage::Search(pass) => {
+                let points = pass.points.iter().map(|(_, comoments)| comoments.clone());
+                Seen::Search(pass.logs.clone(), points.collect())
+            }
+        }
+    }
+}
+
 /// A pass at some λ.
 struct Pass {
     curve: Curve,
@@ -141,6 +162,13 @@ impl Pass {
         size_of::<Pass>() + self.logs.heap_bytes() + self.points.iter().map(point).sum::<usize>()
     }
 
+    /// The points of the pass with what was seen at each of them.
+    fn having_seen(&self, seen: Vec<Comoments>) -> Option<Vec<(f64, Comoments)>> {
+        let is_like = |(own, seen): (&(f64, Comoments), &Comoments)| seen.first().is_like(own.1.first());
+        let is_of_pass = seen.len() == self.points.len() && self.points.iter().zip(&seen).all(is_like);
+        is_of_pass.then(|| self.points.iter().map(|(lambda, _)| *lambda).zip(seen).collect())
+    }
+
     /// What the pass says of each λ.
     fn knots(&self) -> Vec<Knot> {
         let count = self.points.first().map_or(0, |(_, comoments)| comoments.first().count());
@@ -161,6 +189,7 @@ impl Pass {
 
 impl ColumnState for Fitting {
     type Fitted = Powered;
+    type Seen = Seen;
 
     fn update(&mut self, values: &ArrayRef, first_row: u64) -> Result<(), Error> {
         let floats = checked(self.step.method, values, first_row)?;
@@ -194,6 +223,24 @@ impl ColumnState for Fitting {
             (Stage::Search(pass), Stage::Search(other)) => pass.merge(other),
             _ => {}
         }
+    }
+
+    fn seen(&self) -> impl Serialize {
+        self.stage.seen()
+    }
+
+    fn having_seen(&self, seen: Self::Seen) -> Option<Self> {
+        let stage = match (&self.stage, seen) {
+            (Stage::Survey { logs: own, .. }, Seen::Survey(extrema, logs)) if logs.is_like(own) => {
+                Stage::Survey { extrema, logs }
+            }
+            (Stage::Search(pass), Seen::Search(logs, points)) => {
+                let points = pass.having_seen(points)?;
+                Stage::Search(Box::new(Pass { curve: pass.curve, search: pass.search.clone(), logs, points }))
+            }
+            _ => return None,
+        };
+        Some(Fitting { step: self.step, stage })
     }
 
     fn heap_bytes(&self) -> usize {

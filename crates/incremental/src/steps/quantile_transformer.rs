@@ -32,7 +32,8 @@ use crate::error::Error;
 use crate::numeric;
 use crate::params::{ParamValue, Params};
 use crate::per_column::{ColumnState, ColumnStep, FittedColumn, PerColumn, Progress};
-use crate::stats::{Level, QuantileMethod, normal_quantile};
+use crate::state_text::MOST_ROWS;
+use crate::stats::{Level, OrderStatistics, QuantileMethod, normal_quantile};
 use crate::step::{OutputColumn, Step};
 
 /// So many that what is learnt of a column stays below a mebibyte.
@@ -98,6 +99,7 @@ struct Fitting {
 
 impl ColumnState for Fitting {
     type Fitted = Ranked;
+    type Seen = (u64, OrderStatistics);
 
     fn update(&mut self, values: &ArrayRef, first_row: u64) -> Result<(), Error> {
         self.rows += values.len() as u64;
@@ -112,6 +114,16 @@ impl ColumnState for Fitting {
     fn merge(&mut self, other: &Self) {
         self.rows += other.rows;
         self.quantiles.merge(&other.quantiles);
+    }
+
+    fn seen(&self) -> impl Serialize {
+        (self.rows, self.quantiles.seen())
+    }
+
+    fn having_seen(&self, seen: Self::Seen) -> Option<Self> {
+        let (rows, order) = seen;
+        let quantiles = self.quantiles.having_seen(order)?;
+        (rows <= MOST_ROWS).then_some(Fitting { step: self.step, rows, last: self.last, quantiles })
     }
 
     fn heap_bytes(&self) -> usize {

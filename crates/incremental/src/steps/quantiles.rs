@@ -60,6 +60,15 @@ impl Quantiles {
         self.order.merge(&other.order);
     }
 
+    pub(super) fn seen(&self) -> &OrderStatistics {
+        &self.order
+    }
+
+    /// The state of the same pass that has seen this; `None` if none can have.
+    pub(super) fn having_seen(&self, seen: OrderStatistics) -> Option<Quantiles> {
+        seen.is_sibling(&self.order).then(|| Quantiles { order: Box::new(seen), ..*self })
+    }
+
     pub(super) fn heap_bytes(&self) -> usize {
         size_of::<OrderStatistics>() + self.order.heap_bytes() + self.wanted * QUANTILE_BYTES
     }

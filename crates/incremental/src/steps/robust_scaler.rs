@@ -29,7 +29,7 @@ use crate::error::Error;
 use crate::numeric;
 use crate::params::{ParamValue, Params};
 use crate::per_column::{ColumnState, ColumnStep, FittedColumn, PerColumn, Progress};
-use crate::stats::{Level, QuantileMethod, normal_quantile};
+use crate::stats::{Level, OrderStatistics, QuantileMethod, normal_quantile};
 use crate::step::{OutputColumn, Step};
 
 /// The parameters of scikit-learn's class. `copy` is taken and has no effect: input is never overwritten.
@@ -90,6 +90,7 @@ struct Fitting {
 
 impl ColumnState for Fitting {
     type Fitted = Centred;
+    type Seen = OrderStatistics;
 
     fn update(&mut self, values: &ArrayRef, first_row: u64) -> Result<(), Error> {
         self.quantiles.update(&numeric::finite(values, first_row)?);
@@ -102,6 +103,14 @@ impl ColumnState for Fitting {
 
     fn merge(&mut self, other: &Self) {
         self.quantiles.merge(&other.quantiles);
+    }
+
+    fn seen(&self) -> impl Serialize {
+        self.quantiles.seen()
+    }
+
+    fn having_seen(&self, seen: Self::Seen) -> Option<Self> {
+        Some(Fitting { step: Arc::clone(&self.step), quantiles: self.quantiles.having_seen(seen)? })
     }
 
     fn heap_bytes(&self) -> usize {

@@ -40,6 +40,7 @@ use crate::error::{Error, ErrorKind};
 use crate::numeric;
 use crate::params::{ParamValue, Params};
 use crate::per_column::{ColumnState, ColumnStep, FittedColumn, PerColumn, Progress};
+use crate::state_text::MOST_ROWS;
 use crate::stats::{Category, Counts, Level, Moments, OrderStatistics, Outcome, QuantileMethod};
 use crate::step::{OutputColumn, Step};
 
@@ -145,6 +146,8 @@ impl ColumnStep for SimpleImputer {
     }
 }
 
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 enum Statistic {
     Mean(Moments),
     Median(Box<OrderStatistics>),
@@ -163,6 +166,7 @@ struct Fitting {
 
 impl ColumnState for Fitting {
     type Fitted = Imputed;
+    type Seen = (u64, u64, Statistic);
 
     fn update(&mut self, values: &ArrayRef, first_row: u64) -> Result<(), Error> {
         let observed = missing::observed(values, self.missing_value.as_ref(), first_row)?;
@@ -222,6 +226,28 @@ impl ColumnState for Fitting {
             (Statistic::MostFrequent(a), Statistic::MostFrequent(b)) => a.merge(b),
             _ => {}
         }
+    }
+
+    fn seen(&self) -> impl Serialize {
+        (self.missing, self.present, &self.statistic)
+    }
+
+    fn having_seen(&self, seen: Self::Seen) -> Option<Self> {
+        let (missing, present, statistic) = seen;
+        let is_of_pass = match (&self.statistic, &statistic) {
+            (Statistic::Mean(own), Statistic::Mean(seen)) => seen.is_like(own),
+            (Statistic::Median(own), Statistic::Median(seen)) => seen.is_sibling(own),
+            (Statistic::MostFrequent(_), Statistic::MostFrequent(seen)) => {
+                seen.present().saturating_add(seen.missing()) <= MOST_ROWS
+            }
+            (Statistic::Constant(own), Statistic::Constant(seen)) => own == seen,
+            _ => false,
+        };
+        if !is_of_pass || missing.saturating_add(present) > MOST_ROWS {
+            return None;
+        }
+        let missing_value = self.missing_value.clone();
+        Some(Fitting { step: Arc::clone(&self.step), missing_value, statistic, missing, present, ..*self })
     }
 
     fn heap_bytes(&self) -> usize {

@@ -25,9 +25,11 @@
 //! exact sums for numbers.
 
 use std::any::Any;
+use std::io::Write;
 use std::sync::Arc;
 
 use arrow::array::ArrayRef;
+use serde::{Deserialize, Serialize};
 
 use super::grouping::Declared;
 use super::target_encoded;
@@ -38,6 +40,8 @@ use crate::column::{Column, ValueKind};
 use crate::error::{Error, ErrorKind};
 use crate::numeric;
 use crate::params::{ParamValue, Params};
+use crate::state_text::{self, MOST_ROWS};
+use crate::stats::Counts;
 use crate::step::{BoundStep, Fit, FitState, OutputColumn, Preview, Step};
 
 pub(super) use target_encoded::decode;
@@ -143,7 +147,45 @@ enum Target {
     Undecided(VocabularyFit),
 }
 
+/// What was seen of the target; `C` is [`Counts`], or lent.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum TargetSeen<C> {
+    Numbers,
+    Classes(C),
+    Undecided(C),
+}
+
+/// What was seen in the first pass.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Seen<C> {
+    rows: u64,
+    target: TargetSeen<C>,
+    columns: Vec<C>,
+}
+
 impl Target {
+    fn seen(&self) -> TargetSeen<&Counts> {
+        match self {
+            Target::Numbers => TargetSeen::Numbers,
+            Target::Classes(vocabulary) => TargetSeen::Classes(vocabulary.seen()),
+            Target::Undecided(vocabulary) => TargetSeen::Undecided(vocabulary.seen()),
+        }
+    }
+
+    /// The same target, of which this was seen, given that this one has seen nothing.
+    fn having_seen(&self, seen: TargetSeen<Counts>) -> Option<Target> {
+        match (self, seen) {
+            (Target::Numbers | Target::Undecided(_), TargetSeen::Numbers) => Some(Target::Numbers),
+            (Target::Classes(own), TargetSeen::Classes(seen)) => own.having_seen(seen).map(Target::Classes),
+            (Target::Undecided(own), TargetSeen::Undecided(seen)) => {
+                own.having_seen(seen).map(Target::Undecided)
+            }
+            _ => None,
+        }
+    }
+
     fn new(step: &TargetEncoder, kind: ValueKind) -> Target {
         let vocabulary = VocabularyFit::new(kind, None, false);
         match step.target_type {
@@ -241,6 +283,31 @@ impl FitState for Learning {
         self.vocabularies.iter_mut().zip(&other.vocabularies).for_each(|(a, b)| a.merge(b));
         self.target.merge(other.target);
         self.rows += other.rows;
+    }
+
+    fn encode(&self, out: &mut dyn Write) -> Result<(), Error> {
+        let columns = self.vocabularies.iter().map(VocabularyFit::seen).collect();
+        state_text::write(&Seen { rows: self.rows, target: self.target.seen(), columns }, out)
+    }
+
+    fn decode(&self, seen: &str) -> Result<Box<dyn FitState>, Error> {
+        let Seen { rows, target, columns } = state_text::read::<Seen<Counts>>(seen)?;
+        if columns.len() != self.vocabularies.len() || rows > MOST_ROWS {
+            return Err(state_text::contradiction());
+        }
+        let target = Target::new(&self.step, self.target_kind).having_seen(target);
+        let target = target.ok_or_else(|| state_text::contradiction().in_column(&self.step.target))?;
+        let columns = self.vocabularies.iter().zip(columns).zip(&self.inputs).map(|((own, seen), input)| {
+            own.having_seen(seen).ok_or_else(|| state_text::contradiction().in_column(&input.name))
+        });
+        Ok(Box::new(Learning {
+            step: Arc::clone(&self.step),
+            inputs: self.inputs.clone(),
+            vocabularies: columns.collect::<Result<_, Error>>()?,
+            target_kind: self.target_kind,
+            target,
+            rows,
+        }))
     }
 
     fn heap_bytes(&self) -> usize {

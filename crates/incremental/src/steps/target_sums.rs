@@ -1,17 +1,19 @@
 //! The second pass of `target_encoder`: sums of the target for each category and fold.
 
 use std::any::Any;
+use std::io::Write;
 use std::sync::Arc;
 
 use arrow::array::ArrayRef;
 
 use super::target_encoded::{ColumnEncodings, Encodings, OutOfFold, TargetEncoded};
 use super::target_encoder::{TargetEncoder, TargetType};
-use super::target_tallies::{Smooth, Summed, Sums, Tallies};
+use super::target_tallies::{self, Smooth, Summed, Sums, Tallies};
 use super::vocabulary::{UNKNOWN, Vocabulary};
 use crate::error::{Error, ErrorKind};
 use crate::numeric;
 use crate::row_hash;
+use crate::state_text;
 use crate::step::{Fit, FitState};
 
 /// The state of the pass.
@@ -128,6 +130,33 @@ impl FitState for Sum {
         let other = other.downcast::<Self>().expect("only states of one step are merged");
         self.all.merge(&other.all);
         self.columns.iter_mut().zip(&other.columns).for_each(|(a, b)| a.tallies.merge(&b.tallies));
+    }
+
+    /// The sums of all rows, then those of each column.
+    fn encode(&self, out: &mut dyn Write) -> Result<(), Error> {
+        let columns: Vec<_> = self.columns.iter().map(|column| column.tallies.seen()).collect();
+        state_text::write(&(self.all.seen(), columns), out)
+    }
+
+    fn decode(&self, seen: &str) -> Result<Box<dyn FitState>, Error> {
+        let (all, columns): (target_tallies::Seen, Vec<target_tallies::Seen>) = state_text::read(seen)?;
+        if columns.len() != self.columns.len() {
+            return Err(state_text::contradiction());
+        }
+        let columns = self.columns.iter().zip(columns).map(|(column, seen)| {
+            let tallies = column.tallies.having_seen(seen);
+            Ok(Summing {
+                name: column.name.clone(),
+                vocabulary: Arc::clone(&column.vocabulary),
+                tallies: tallies.ok_or_else(|| state_text::contradiction().in_column(&column.name))?,
+            })
+        });
+        Ok(Box::new(Sum {
+            step: Arc::clone(&self.step),
+            classes: self.classes.clone(),
+            all: self.all.having_seen(all).ok_or_else(state_text::contradiction)?,
+            columns: columns.collect::<Result<_, Error>>()?,
+        }))
     }
 
     fn heap_bytes(&self) -> usize {

@@ -2,7 +2,9 @@
 
 use num_bigint::BigInt;
 use num_traits::{Float, Zero};
+use serde::{Deserialize, Serialize};
 
+use crate::state_text::MOST_ROWS;
 use crate::stats::{CompactMoments, round_ratio};
 
 /// How far encodings of rare categories are drawn to the mean of all rows.
@@ -30,12 +32,19 @@ pub(super) struct Tallies {
     groups: Groups,
 }
 
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 enum Groups {
     /// For each category `folds` times `classes` counts.
     Classes(Vec<Box<[u64]>>),
     /// For each category the moments in each fold.
     Numbers(Vec<Box<[CompactMoments]>>),
 }
+
+/// What was seen.
+#[derive(Deserialize)]
+#[serde(transparent)]
+pub(super) struct Seen(Groups);
 
 impl Tallies {
     pub(super) fn new(categories: usize, folds: usize, summed: Summed) -> Tallies {
@@ -87,6 +96,30 @@ impl Tallies {
             }
             _ => {}
         }
+    }
+
+    /// What was seen, as [`Seen`] is read.
+    pub(super) fn seen(&self) -> impl Serialize {
+        &self.groups
+    }
+
+    /// The state of the same pass that has seen this; `None` if none can have.
+    pub(super) fn having_seen(&self, Seen(groups): Seen) -> Option<Tallies> {
+        // Each category has all its cells or none, and no more rows than there are.
+        let is_sound = match (&groups, self.summed) {
+            (Groups::Classes(groups), Summed::Classes(classes)) => groups.iter().all(|group| {
+                let rows = group.iter().try_fold(0u64, |rows, count| rows.checked_add(*count));
+                (group.is_empty() || group.len() == self.folds * classes)
+                    && rows.is_some_and(|rows| rows <= MOST_ROWS)
+            }),
+            (Groups::Numbers(groups), Summed::Numbers { .. }) => groups.iter().all(|group| {
+                (group.is_empty() || group.len() == self.folds)
+                    && group.iter().all(|moments| moments.count() <= MOST_ROWS)
+            }),
+            _ => false,
+        };
+        let seen = Tallies { folds: self.folds, summed: self.summed, groups };
+        (is_sound && seen.categories() == self.categories()).then_some(seen)
     }
 
     pub(super) fn heap_bytes(&self) -> usize {

@@ -154,6 +154,7 @@ impl Fitting {
 
 impl ColumnState for Fitting {
     type Fitted = Weighted;
+    type Seen = TermCounts;
     const INSTEAD: Option<&'static str> = Some("hashing_vectorizer");
 
     fn update(&mut self, values: &ArrayRef, _: u64) -> Result<(), Error> {
@@ -173,6 +174,15 @@ impl ColumnState for Fitting {
 
     fn merge(&mut self, other: &Self) {
         self.counts.merge(&other.counts);
+    }
+
+    fn seen(&self) -> impl Serialize {
+        &self.counts
+    }
+
+    fn having_seen(&self, seen: Self::Seen) -> Option<Self> {
+        let counts = seen.among(&self.counts)?;
+        Some(Fitting { step: Arc::clone(&self.step), counts })
     }
 
     fn heap_bytes(&self) -> usize {

@@ -56,6 +56,7 @@ struct Fitting {
 
 impl ColumnState for Fitting {
     type Fitted = Chosen;
+    type Seen = Moments;
 
     fn update(&mut self, values: &ArrayRef, first_row: u64) -> Result<(), Error> {
         numeric::add_to_moments(&mut self.moments, values, first_row)
@@ -67,6 +68,14 @@ impl ColumnState for Fitting {
 
     fn merge(&mut self, other: &Self) {
         self.moments.merge(&other.moments);
+    }
+
+    fn seen(&self) -> impl Serialize {
+        &self.moments
+    }
+
+    fn having_seen(&self, seen: Self::Seen) -> Option<Self> {
+        seen.is_like(&self.moments).then_some(Fitting { step: self.step, moments: seen })
     }
 
     fn heap_bytes(&self) -> usize {

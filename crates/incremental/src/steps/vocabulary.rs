@@ -12,6 +12,7 @@ use super::categories;
 use crate::column::{Column, ValueKind};
 use crate::error::{Error, ErrorKind};
 use crate::numeric;
+use crate::state_text::MOST_ROWS;
 use crate::stats::{Category, Counts};
 
 /// The state of a fit of one column's vocabulary.
@@ -43,6 +44,16 @@ impl VocabularyFit {
 
     pub(super) fn merge(&mut self, other: &Self) {
         self.counts.merge(&other.counts);
+    }
+
+    pub(super) fn seen(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// The state that has seen this; `None` if none can have.
+    pub(super) fn having_seen(&self, seen: Counts) -> Option<Self> {
+        let rows = seen.present().saturating_add(seen.missing());
+        (rows <= MOST_ROWS).then(|| VocabularyFit { counts: seen, ..self.identity() })
     }
 
     pub(super) fn heap_bytes(&self) -> usize {

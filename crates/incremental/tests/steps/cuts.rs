@@ -41,7 +41,7 @@ fn column() -> impl Strategy<Value = ArrayRef> {
     ]
 }
 
-fn table() -> impl Strategy<Value = RecordBatch> {
+pub(crate) fn table() -> impl Strategy<Value = RecordBatch> {
     (vec(column(), 1..6), 0..=ROWS).prop_map(|(arrays, rows)| {
         let named = arrays.into_iter().enumerate().map(|(i, array)| (format!("c{i}"), array, true));
         RecordBatch::try_from_iter_with_nullable(named).unwrap().slice(0, rows)
@@ -49,7 +49,7 @@ fn table() -> impl Strategy<Value = RecordBatch> {
 }
 
 /// Steps with some of their parameters. Not every table suits every step, and then the fit must say so.
-fn step() -> impl Strategy<Value = String> {
+pub(crate) fn step() -> impl Strategy<Value = String> {
     let steps = vec![
         "use = \"standard_scaler\"",
         "use = \"standard_scaler\"\nwith_mean = false",
@@ -242,7 +242,7 @@ proptest! {
 }
 
 /// More different values than a state of order statistics holds, with nulls, offsets and outliers among them.
-fn many_rows() -> RecordBatch {
+pub(crate) fn many_rows() -> RecordBatch {
     const ROWS: u32 = 16_000;
     let mixed = |row: u32| row.wrapping_mul(2_654_435_761) % ROWS;
     let column = |value: &dyn Fn(u32) -> Option<f64>| {

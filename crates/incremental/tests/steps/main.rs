@@ -14,6 +14,7 @@ mod numbers;
 mod parameters;
 mod pipelines;
 mod scalers;
+mod shards;
 mod split;
 mod support;
 mod target_encoder;

@@ -1,33 +1,67 @@
-//! `fit`: learn what a recipe's steps need, and save the pipeline.
+//! `fit`: learn what a recipe's steps need, and save the pipeline, or what one shard tells of it.
 
-use std::fs::File;
-use std::io::Write;
 use std::path::Path;
 
 use chunked_loader::{Downcast, Scan};
-use incremental::{Fitting, Pipeline, Recipe};
-use tempfile::NamedTempFile;
+use incremental::{FileKind, Fitting, PartialFit, Pipeline, Recipe, Shard, UnfinishedFit};
 
 use crate::args::Fit;
 use crate::command::report;
 use crate::failure::Failure;
 use crate::job::{self, Beside, Job};
+use crate::state_file::{self, StateFile};
 use crate::summary::BatchSizes;
-use crate::written_files;
+use crate::{whole_file, written_files};
+
+/// Where a fit begins.
+enum Begin {
+    Recipe(Recipe),
+    /// The file of an unfinished fit, which is read when there is a budget.
+    Unfinished,
+}
 
 pub(super) fn run(args: &Fit) -> Result<(), Failure> {
-    if args.shard.is_some() {
-        return Err(Failure::NotBuilt("--shard".into()));
-    }
+    let shard: Option<Shard> = match &args.shard {
+        None => None,
+        Some(text) => Some(text.parse().map_err(|e| Failure::Usage(format!("--shard: {e}")))?),
+    };
     sink::check_target(&args.output, args.overwrite)?;
-    let recipe = read_recipe(&args.recipe)?;
+    let begin = match state_file::kind(&args.recipe)? {
+        Some(FileKind::UnfinishedFit) => Begin::Unfinished,
+        _ => Begin::Recipe(read_recipe(&args.recipe)?),
+    };
     written_files::check_folder("-o", &args.output)?;
     let beside = Beside { output: Some(&args.output), read: Some(&args.recipe), ..Beside::default() };
     let mut job = Job::open(&args.input, &args.run, &beside)?;
     job.demand(Vec::new(), Downcast::Safe);
     let scan = job.scan()?;
-    let (pipeline, sizes) = fit(&mut job, &scan, recipe, &args.recipe)?;
-    let bytes = save(&pipeline, &args.output, args.overwrite)?;
+    let fitting = match begin {
+        Begin::Recipe(recipe) => Fitting::new(recipe, &job::columns(&scan), &job.monitor),
+        Begin::Unfinished => resume(&job, &scan, &args.recipe)?,
+    };
+    let (sizes, bytes, done) = match shard {
+        None => {
+            let (pipeline, sizes) = fit(&mut job, &scan, fitting, &args.recipe)?;
+            let bytes = save(&pipeline, &args.output, args.overwrite)?;
+            let steps = pipeline.step_names().count();
+            let rows = report::grouped(pipeline.rows_fitted(scan.rows()));
+            (sizes, bytes, format!("{steps} steps fitted on {rows} rows in {} passes", job.passes()))
+        }
+        Some(shard) => {
+            let (part, sizes) = fit_shard(&mut job, &scan, fitting, shard, &args.recipe)?;
+            let bytes = whole_file::write(&args.output, args.overwrite, |out| part.write_to(out))?;
+            let rows = shard.rows(scan.rows());
+            let done = format!(
+                "shard {}/{}, {} of {} rows, seen by pass {} of the fit",
+                shard.number(),
+                shard.of(),
+                report::grouped(rows.end - rows.start),
+                report::grouped(scan.rows()),
+                part.pass(),
+            );
+            (sizes, bytes, done)
+        }
+    };
     job.metrics.finish()?;
     if let Some(path) = &job.settings.summary {
         let mut summary = report::summary(&job, &scan, &sizes)?;
@@ -35,12 +69,9 @@ pub(super) fn run(args: &Fit) -> Result<(), Failure> {
         summary.write(path)?;
     }
     let line = format!(
-        "{} -> {}: {} steps fitted on {} rows in {} passes, peak {} of {}, {:.2} s",
+        "{} -> {}: {done}, peak {} of {}, {:.2} s",
         job.input_name(),
         args.output.display(),
-        pipeline.step_names().count(),
-        report::grouped(pipeline.rows_fitted(scan.rows())),
-        job.passes(),
         job.monitor.peak()?,
         job.monitor.budget().limit(),
         job.began.elapsed().as_secs_f64(),
@@ -50,26 +81,53 @@ pub(super) fn run(args: &Fit) -> Result<(), Failure> {
 
 /// Reads a recipe's file.
 pub(super) fn read_recipe(path: &Path) -> Result<Recipe, Failure> {
+    if let Some(kind) = state_file::kind(path)? {
+        return Err(Failure::Usage(format!("{}: is no recipe but {kind}", path.display())));
+    }
     let text = std::fs::read_to_string(path).map_err(|e| Failure::io(path, "read", e))?;
     Recipe::parse(&text).map_err(|e| Failure::in_file(path, e))
 }
 
-/// Makes the passes that the recipe needs.
+/// The fit that the file `path` holds, to go on with on the scanned input.
+fn resume(job: &Job, scan: &Scan, path: &Path) -> Result<Fitting, Failure> {
+    let file = StateFile::read(path, &job.monitor)?;
+    let in_file = |e| Failure::in_file(path, e);
+    let unfinished = UnfinishedFit::from_bytes(file.bytes(), &job.monitor).map_err(in_file)?;
+    if unfinished.rows() != scan.rows() {
+        return Err(Failure::Data(format!(
+            "{}: has {} rows, and had {} in the passes that {} holds; give the same input, or begin again with the recipe",
+            job.input_name(),
+            scan.rows(),
+            unfinished.rows(),
+            path.display(),
+        )));
+    }
+    unfinished.resume(&job::columns(scan)).map_err(in_file)
+}
+
+/// An error about the recipe, or about the columns that it names.
+fn in_recipe<'a>(
+    files: &'a [String],
+    scan: &'a Scan,
+    recipe: &'a Path,
+) -> impl Fn(incremental::Error) -> Failure + Copy + 'a {
+    move |error| Failure::Incremental {
+        remark: job::remark(&error, scan, files),
+        file: Some(recipe.display().to_string()),
+        error,
+    }
+}
+
+/// Makes the passes that a fit still needs.
 pub(super) fn fit(
     job: &mut Job,
     scan: &Scan,
-    recipe: Recipe,
-    recipe_path: &Path,
+    mut fitting: Fitting,
+    recipe: &Path,
 ) -> Result<(Pipeline, BatchSizes), Failure> {
-    let files = job.files();
-    let in_recipe = |error: incremental::Error| Failure::Incremental {
-        remark: job::remark(&error, scan, &files),
-        file: Some(recipe_path.display().to_string()),
-        error,
-    };
-    let name = job.input_name();
+    let (files, name) = (job.files(), job.input_name());
+    let in_recipe = in_recipe(&files, scan, recipe);
     let mut sizes = BatchSizes::default();
-    let mut fitting = Fitting::new(recipe, &job::columns(scan), &job.monitor);
     while let Some(mut pass) = fitting.next_pass().map_err(in_recipe)? {
         let projection = pass.projection().to_vec();
         let passed = job.pass("fit", scan, &projection, 0, |batch| {
@@ -83,24 +141,29 @@ pub(super) fn fit(
     Ok((pipeline, sizes))
 }
 
+/// Makes the next pass of a fit over one shard.
+fn fit_shard(
+    job: &mut Job,
+    scan: &Scan,
+    fitting: Fitting,
+    shard: Shard,
+    recipe: &Path,
+) -> Result<(PartialFit, BatchSizes), Failure> {
+    let (files, name) = (job.files(), job.input_name());
+    let mut part = PartialFit::new(fitting, shard).map_err(in_recipe(&files, scan, recipe))?;
+    let Some(projection) = part.projection().map(<[usize]>::to_vec) else {
+        return Ok((part, BatchSizes::default()));
+    };
+    job.keep_rows(shard.rows(scan.rows()));
+    let passed = job.pass("fit", scan, &projection, 0, |batch| {
+        let updated = part.update(batch.columns(), batch.first_row());
+        updated.map_err(|error| Failure::Incremental { file: Some(name.clone()), error, remark: None })
+    });
+    let sizes = passed.map_err(|failure| job.locate(scan, failure))?;
+    Ok((part, sizes))
+}
+
 /// Writes a pipeline's file, whole or not at all; returns its bytes.
 pub(super) fn save(pipeline: &Pipeline, path: &Path, overwrite: bool) -> Result<u64, Failure> {
-    let bytes = pipeline.to_bytes().map_err(|e| Failure::in_file(path, e))?;
-    let failed = |e| Failure::io(path, "written", e);
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let mut builder = tempfile::Builder::new();
-    let prefix = format!(".{name}.tidegate-");
-    builder.prefix(&prefix);
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file: NamedTempFile = builder.tempfile_in(folder).map_err(failed)?;
-    file.write_all(&bytes).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
-    if overwrite {
-        file.persist(path).map_err(|e| failed(e.error))?;
-    } else {
-        file.persist_noclobber(path).map_err(|e| failed(e.error))?;
-    }
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)?;
-    Ok(bytes.len() as u64)
+    whole_file::write(path, overwrite, |out| pipeline.write_to(out))
 }

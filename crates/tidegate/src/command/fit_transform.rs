@@ -1,9 +1,11 @@
 //! `fit-transform`: both passes over one input.
 
+use incremental::Fitting;
+
 use crate::args::FitTransform;
 use crate::command::{fit, transform};
 use crate::failure::Failure;
-use crate::job::{Beside, Job};
+use crate::job::{self, Beside, Job};
 use crate::output::Target;
 
 pub(super) fn run(args: &FitTransform) -> Result<(), Failure> {
@@ -17,7 +19,8 @@ pub(super) fn run(args: &FitTransform) -> Result<(), Failure> {
     let mut job = Job::open(&args.input, &args.run, &beside)?;
     job.demand(Vec::new(), transform::pipeline_downcast(job.settings.downcast));
     let scan = job.scan()?;
-    let (pipeline, _) = fit::fit(&mut job, &scan, recipe, &args.recipe)?;
+    let fitting = Fitting::new(recipe, &job::columns(&scan), &job.monitor);
+    let (pipeline, _) = fit::fit(&mut job, &scan, fitting, &args.recipe)?;
     if let Some(path) = &args.save {
         fit::save(&pipeline, path, args.output.overwrite)?;
     }

@@ -1,5 +1,6 @@
-//! `inspect`: what a file is, exactly.
+//! `inspect`: what a file is, exactly; of a table, or of what a fit has written.
 
+mod fit_file;
 mod table;
 
 use std::io::{self, Write};
@@ -14,6 +15,7 @@ use crate::column_statistics::{ColumnStatistics, Figures};
 use crate::command::report;
 use crate::failure::Failure;
 use crate::job::{Beside, Job};
+use crate::state_file;
 use crate::summary::BatchSizes;
 
 /// Different values that are counted exactly, over all columns together, and for one of them. They depend on the
@@ -28,6 +30,12 @@ const FREE_SHARE: usize = 4;
 const LEAST_COLUMNS: usize = 64;
 
 pub(super) fn run(args: &Inspect) -> Result<(), Failure> {
+    if let [input] = args.input.inputs.as_slice()
+        && Path::new(input).is_file()
+        && let Some(kind) = state_file::kind(Path::new(input))?
+    {
+        return fit_file::run(args, Path::new(input), kind);
+    }
     let mut job = Job::open(&args.input, &args.run, &Beside::default())?;
     let scan = job.scan()?;
     let (figures, sizes) = statistics(&mut job, &scan)?;

@@ -5,6 +5,7 @@ mod convert;
 mod fit;
 mod fit_transform;
 mod inspect;
+mod merge;
 mod report;
 mod transform;
 
@@ -21,7 +22,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Transform(args) => transform::run(&args),
         Command::FitTransform(args) => fit_transform::run(&args),
         Command::Bench(args) => bench::run(&args),
-        Command::Merge(_) => not_built("merge"),
+        Command::Merge(args) => merge::run(&args),
         Command::Train(_) => not_built("train"),
         Command::Predict(_) => not_built("predict"),
     }

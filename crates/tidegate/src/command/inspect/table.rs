@@ -128,7 +128,7 @@ fn cell(value: &Value) -> String {
 }
 
 /// A text without what a terminal would obey.
-fn printable(text: &str) -> String {
+pub(super) fn printable(text: &str) -> String {
     let escaped = |c: char| match c {
         '"' | '\'' | '\\' => c.to_string(),
         other => other.escape_debug().to_string(),
@@ -136,7 +136,7 @@ fn printable(text: &str) -> String {
     text.chars().map(escaped).collect()
 }
 
-fn shortened(text: &str, most: usize) -> String {
+pub(super) fn shortened(text: &str, most: usize) -> String {
     if text.chars().count() <= most {
         return text.to_owned();
     }
@@ -144,7 +144,7 @@ fn shortened(text: &str, most: usize) -> String {
 }
 
 /// Writes a line, broken at blanks and indented where it is longer than `width`.
-fn wrap(out: &mut String, line: &str, width: usize) {
+pub(super) fn wrap(out: &mut String, line: &str, width: usize) {
     let mut used = 0;
     for (i, word) in line.split(' ').enumerate() {
         let length = word.chars().count();

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::DataType;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use crate::column::{Column, ValueKind};
 use crate::error::{Error, ErrorKind};
@@ -15,11 +16,12 @@ use crate::pipeline::{Pipeline, PipelineStep};
 use crate::sealed::{self, FileKind, archive_error};
 use crate::steps;
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Body {
+struct Body<'a> {
     input: Vec<Input>,
-    steps: Vec<Learnt>,
+    #[serde(borrow)]
+    steps: Vec<Learnt<'a>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -29,12 +31,28 @@ struct Input {
     kind: ValueKind,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Learnt {
+struct Learnt<'a> {
     r#use: String,
     columns: Vec<String>,
-    learnt: serde_json::Value,
+    /// Left as it is until the step is known that reads it.
+    #[serde(borrow)]
+    learnt: &'a RawValue,
+}
+
+/// A [`Body`] that is written from where things are.
+#[derive(Serialize)]
+struct Written<'a> {
+    input: Vec<Input>,
+    steps: Vec<WrittenStep<'a>>,
+}
+
+#[derive(Serialize)]
+struct WrittenStep<'a> {
+    r#use: &'a str,
+    columns: &'a [String],
+    learnt: Box<dyn erased_serde::Serialize + 'a>,
 }
 
 impl Pipeline {
@@ -54,15 +72,18 @@ impl Pipeline {
     /// As [`to_bytes`](Self::to_bytes), and what `out` refuses.
     pub fn write_to(&self, out: &mut dyn Write) -> Result<u64, Error> {
         let input = self.input.iter().map(|c| Input { name: c.name.clone(), kind: c.kind });
-        let steps = self.steps.iter().map(|step| {
-            let learnt = step.fitted.encode()?;
-            Ok(Learnt { r#use: step.name.to_owned(), columns: step.inputs.clone(), learnt })
+        let steps = self.steps.iter().map(|step| WrittenStep {
+            r#use: step.name,
+            columns: &step.inputs,
+            learnt: step.fitted.learnt(),
         });
-        let body = Body { input: input.collect(), steps: steps.collect::<Result<_, Error>>()? };
-        let mut json = serde_json::to_string_pretty(&body).map_err(|e| archive_error(e.to_string()))?;
-        json.push('\n');
+        let body = Written { input: input.collect(), steps: steps.collect() };
         sealed::write(FileKind::Pipeline, out, |out| {
-            out.write_all(json.as_bytes()).map_err(|e| Error::new(ErrorKind::Io(e)))
+            serde_json::to_writer_pretty(&mut *out, &body).map_err(|e| match e.io_error_kind() {
+                Some(_) => Error::new(ErrorKind::Io(e.into())),
+                None => archive_error(e.to_string()),
+            })?;
+            out.write_all(b"\n").map_err(|e| Error::new(ErrorKind::Io(e)))
         })
     }
 
@@ -81,7 +102,7 @@ impl Pipeline {
             let kind = steps::find(&step.r#use).ok_or_else(|| {
                 archive_error(format!("has a step `{}`, which this program does not know", step.r#use))
             })?;
-            let fitted = (kind.decode)(step.learnt, &step.columns)?;
+            let fitted = (kind.decode)(step.learnt.get(), &step.columns)?;
             Ok(PipelineStep { name: kind.name, inputs: step.columns, fitted: Arc::from(fitted) })
         });
         Ok(Pipeline { input, steps: steps.collect::<Result<_, Error>>()?, split: None, is_training: false })

@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 
 use crate::column::Column;
 use crate::error::{Error, ErrorKind};
+use crate::sealed;
 use crate::state_text;
 use crate::step::{BoundStep, Fit, FitState, FittedStep, OutputColumn, Preview, Step};
 
@@ -330,10 +331,9 @@ impl<F: FittedColumn> FittedColumns<F> {
     }
 
     /// Reads what [`encode`](FittedStep::encode) wrote of the columns `inputs`.
-    pub(crate) fn decode(learnt: serde_json::Value, inputs: &[String]) -> Result<Box<dyn FittedStep>, Error> {
+    pub(crate) fn decode(learnt: &str, inputs: &[String]) -> Result<Box<dyn FittedStep>, Error> {
         let damaged = |message: String| Error::new(ErrorKind::Archive { message });
-        let columns: Vec<F> = serde_json::from_value(learnt)
-            .map_err(|e| damaged(format!("what a step learnt cannot be read: {e}; fit again")))?;
+        let columns: Vec<F> = sealed::learnt(learnt)?;
         if columns.len() != inputs.len() {
             return Err(damaged(format!(
                 "a step of {} columns has learnt {}; fit again",
@@ -386,9 +386,8 @@ impl<F: FittedColumn> FittedStep for FittedColumns<F> {
         self.columns.iter().any(|c| c.fitted.refuses_rows())
     }
 
-    fn encode(&self) -> Result<serde_json::Value, Error> {
-        let columns: Vec<&F> = self.columns.iter().map(|c| c.fitted.as_ref()).collect();
-        serde_json::to_value(columns).map_err(|e| Error::new(ErrorKind::Archive { message: e.to_string() }))
+    fn learnt(&self) -> Box<dyn erased_serde::Serialize + '_> {
+        Box::new(self.columns.iter().map(|c| c.fitted.as_ref()).collect::<Vec<&F>>())
     }
 
     fn width(&self) -> usize {

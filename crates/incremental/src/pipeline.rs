@@ -11,6 +11,7 @@ use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use crate::column::{Column, Lineage, ValueKind};
 use crate::error::{Error, ErrorKind};
 use crate::graph::{COLUMN_BYTES, Graph, Plan};
+use crate::sealed::archive_error;
 use crate::split::{self, Split};
 use crate::step::FittedStep;
 
@@ -83,7 +84,12 @@ impl Pipeline {
     pub fn learnt(&self) -> impl Iterator<Item = Result<LearntStep, Error>> + '_ {
         self.steps.iter().map(|step| {
             let (name, columns) = (step.name, step.inputs.clone());
-            Ok(LearntStep { name, columns, learnt: step.fitted.encode()? })
+            Ok(LearntStep {
+                name,
+                columns,
+                learnt: serde_json::to_value(step.fitted.learnt())
+                    .map_err(|e| archive_error(e.to_string()))?,
+            })
         })
     }
 

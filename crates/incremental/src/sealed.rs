@@ -4,6 +4,8 @@
 use std::fmt;
 use std::io::{self, Write};
 
+use serde::de::DeserializeOwned;
+
 use crate::error::{Error, ErrorKind};
 
 /// The version of all files that this program reads and writes.
@@ -86,6 +88,16 @@ impl fmt::Display for FileKind {
 
 pub(crate) fn archive_error(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::Archive { message: message.into() })
+}
+
+/// Reads what a step has learnt from its part of a file.
+pub(crate) fn learnt<T: DeserializeOwned>(text: &str) -> Result<T, Error> {
+    serde_json::from_str(text).map_err(|e| {
+        // Its line and column would be those of the part.
+        let message = e.to_string();
+        let what = message.split_once(" at line ").map_or(message.as_str(), |(what, _)| what);
+        archive_error(format!("what a step learnt cannot be read: {what}; fit again"))
+    })
 }
 
 /// Writes a file. `body` is called twice, for the checksum and for the text, and writes the same both times; so

@@ -182,11 +182,8 @@ pub trait FittedStep: Debug + Send + Sync {
         false
     }
 
-    /// What was learnt, for the archive.
-    ///
-    /// # Errors
-    /// A value that JSON cannot hold, which is a defect.
-    fn encode(&self) -> Result<serde_json::Value, Error>;
+    /// What was learnt, for the archive, which writes it without a copy.
+    fn learnt(&self) -> Box<dyn erased_serde::Serialize + '_>;
 
     /// Columns that it makes.
     fn width(&self) -> usize;

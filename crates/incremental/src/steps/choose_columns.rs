@@ -25,7 +25,7 @@ pub(super) fn parse_select(_: &mut Params) -> Result<Box<dyn Step>, Error> {
     Ok(Box::new(DropColumns { others: true }))
 }
 
-pub(super) fn decode(_: serde_json::Value, inputs: &[String]) -> Result<Box<dyn FittedStep>, Error> {
+pub(super) fn decode(_: &str, inputs: &[String]) -> Result<Box<dyn FittedStep>, Error> {
     Ok(Box::new(Dropped { inputs: inputs.len() }))
 }
 
@@ -57,8 +57,8 @@ impl FittedStep for Dropped {
         Some(Arc::new(Dropped { inputs: self.inputs - 1 }))
     }
 
-    fn encode(&self) -> Result<serde_json::Value, Error> {
-        Ok(serde_json::Value::Null)
+    fn learnt(&self) -> Box<dyn erased_serde::Serialize + '_> {
+        Box::new(())
     }
 
     fn width(&self) -> usize {

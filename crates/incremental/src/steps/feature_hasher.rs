@@ -27,6 +27,7 @@ use crate::error::{Error, ErrorKind};
 use crate::murmur3;
 use crate::numeric;
 use crate::params::Params;
+use crate::sealed;
 use crate::stateless::Stateless;
 use crate::step::{BoundStep, FittedStep, OutputColumn, Step};
 
@@ -59,10 +60,9 @@ pub(super) fn parse(params: &mut Params) -> Result<Box<dyn Step>, Error> {
     }))
 }
 
-pub(super) fn decode(learnt: serde_json::Value, inputs: &[String]) -> Result<Box<dyn FittedStep>, Error> {
+pub(super) fn decode(learnt: &str, inputs: &[String]) -> Result<Box<dyn FittedStep>, Error> {
     let damaged = |message: String| Error::new(ErrorKind::Archive { message });
-    let step: FeatureHasher = serde_json::from_value(learnt)
-        .map_err(|e| damaged(format!("what a step learnt cannot be read: {e}; fit again")))?;
+    let step: FeatureHasher = sealed::learnt(learnt)?;
     if step.n_features == 0 {
         return Err(damaged("what a step learnt contradicts itself; fit again".to_owned()));
     }
@@ -157,9 +157,8 @@ impl FittedStep for Hashed {
         documents::arrays(columns, outputs)
     }
 
-    fn encode(&self) -> Result<serde_json::Value, Error> {
-        serde_json::to_value(&self.step)
-            .map_err(|e| Error::new(ErrorKind::Archive { message: e.to_string() }))
+    fn learnt(&self) -> Box<dyn erased_serde::Serialize + '_> {
+        Box::new(&self.step)
     }
 
     fn width(&self) -> usize {

@@ -53,8 +53,8 @@ pub(crate) struct StepKind {
     pub(crate) decode: Decode,
 }
 
-/// Reads what a fitted step of these columns encoded.
-type Decode = fn(serde_json::Value, &[String]) -> Result<Box<dyn FittedStep>, Error>;
+/// Reads what a fitted step of these columns has learnt, as JSON.
+type Decode = fn(&str, &[String]) -> Result<Box<dyn FittedStep>, Error>;
 
 /// Every step that is built.
 pub(crate) const STEPS: &[StepKind] = &[

@@ -31,6 +31,7 @@ use crate::column::Column;
 use crate::error::{Error, ErrorKind};
 use crate::numeric;
 use crate::params::{ParamValue, Params};
+use crate::sealed;
 use crate::state_text::{self, MOST_ROWS};
 use crate::stats::{ExactProductSum, ExactSum, round_ratio};
 use crate::step::{BoundStep, Fit, FitState, FittedStep, OutputColumn, Preview, Step};
@@ -363,10 +364,9 @@ struct Projection {
 }
 
 /// Reads what [`encode`](FittedStep::encode) wrote of the columns `inputs`.
-pub(super) fn decode(learnt: serde_json::Value, inputs: &[String]) -> Result<Box<dyn FittedStep>, Error> {
+pub(super) fn decode(learnt: &str, inputs: &[String]) -> Result<Box<dyn FittedStep>, Error> {
     let damaged = |message: String| Error::new(ErrorKind::Archive { message });
-    let learnt: Learnt = serde_json::from_value(learnt)
-        .map_err(|e| damaged(format!("what a step learnt cannot be read: {e}; fit again")))?;
+    let learnt: Learnt = sealed::learnt(learnt)?;
     let Learnt { means, components, std_devs, .. } = &learnt;
     let is_sound = !inputs.is_empty()
         && means.len() == inputs.len()
@@ -413,9 +413,8 @@ impl FittedStep for Projection {
         Ok(components.iter().zip(std_devs).map(project).collect())
     }
 
-    fn encode(&self) -> Result<serde_json::Value, Error> {
-        serde_json::to_value(&self.learnt)
-            .map_err(|e| Error::new(ErrorKind::Archive { message: e.to_string() }))
+    fn learnt(&self) -> Box<dyn erased_serde::Serialize + '_> {
+        Box::new(&self.learnt)
     }
 
     fn width(&self) -> usize {

@@ -25,6 +25,7 @@ use crate::column::{Column, ValueKind};
 use crate::error::{Error, ErrorKind};
 use crate::numeric;
 use crate::params::{ParamValue, Params};
+use crate::sealed;
 use crate::stateless::Stateless;
 use crate::step::{BoundStep, FittedStep, OutputColumn, Step};
 
@@ -67,10 +68,9 @@ pub(super) fn parse(params: &mut Params) -> Result<Box<dyn Step>, Error> {
 }
 
 /// Reads what [`encode`](FittedStep::encode) wrote of the columns `inputs`.
-pub(super) fn decode(learnt: serde_json::Value, inputs: &[String]) -> Result<Box<dyn FittedStep>, Error> {
+pub(super) fn decode(learnt: &str, inputs: &[String]) -> Result<Box<dyn FittedStep>, Error> {
     let damaged = |message: String| Error::new(ErrorKind::Archive { message });
-    let step: PolynomialFeatures = serde_json::from_value(learnt)
-        .map_err(|e| damaged(format!("what a step learnt cannot be read: {e}; fit again")))?;
+    let step: PolynomialFeatures = sealed::learnt(learnt)?;
     let is_degree = step.degree.0 <= step.degree.1 && step.degree.1 <= MOST_DEGREE;
     if inputs.is_empty() || !is_degree || step.width(inputs.len()) > MOST_COLUMNS {
         return Err(damaged("what a step learnt contradicts itself; fit again".to_owned()));
@@ -237,8 +237,8 @@ impl FittedStep for Polynomial {
         self.step.terms(inputs.len()).zip(outputs.iter().flatten()).map(product).collect()
     }
 
-    fn encode(&self) -> Result<serde_json::Value, Error> {
-        serde_json::to_value(self.step).map_err(|e| Error::new(ErrorKind::Archive { message: e.to_string() }))
+    fn learnt(&self) -> Box<dyn erased_serde::Serialize + '_> {
+        Box::new(self.step)
     }
 
     fn width(&self) -> usize {

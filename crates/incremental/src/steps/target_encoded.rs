@@ -9,6 +9,7 @@ use super::vocabulary::Vocabulary;
 use crate::column::Column;
 use crate::error::{Error, ErrorKind};
 use crate::row_hash;
+use crate::sealed;
 use crate::step::{FittedStep, OutputColumn};
 
 /// What was learnt of all rows.
@@ -68,10 +69,9 @@ impl TargetEncoded {
     }
 }
 
-pub(super) fn decode(learnt: serde_json::Value, inputs: &[String]) -> Result<Box<dyn FittedStep>, Error> {
+pub(super) fn decode(learnt: &str, inputs: &[String]) -> Result<Box<dyn FittedStep>, Error> {
     let damaged = |message: String| Error::new(ErrorKind::Archive { message });
-    let all: Encodings = serde_json::from_value(learnt)
-        .map_err(|e| damaged(format!("what a step learnt cannot be read: {e}; fit again")))?;
+    let all: Encodings = sealed::learnt(learnt)?;
     if all.columns.len() != inputs.len() {
         return Err(damaged(format!(
             "a step of {} columns has learnt {}; fit again",
@@ -161,9 +161,8 @@ impl FittedStep for TargetEncoded {
         Some(&self.all.target)
     }
 
-    fn encode(&self) -> Result<serde_json::Value, Error> {
-        serde_json::to_value(&*self.all)
-            .map_err(|e| Error::new(ErrorKind::Archive { message: e.to_string() }))
+    fn learnt(&self) -> Box<dyn erased_serde::Serialize + '_> {
+        Box::new(&*self.all)
     }
 
     fn width(&self) -> usize {

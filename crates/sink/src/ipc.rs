@@ -20,6 +20,8 @@ pub(crate) struct IpcEncoder {
     writer: Writer,
     /// Covers a compressed batch while it is written. Uncompressed, a batch's own buffers are written.
     reservation: Option<Reservation>,
+    /// Covers what waits for the disk.
+    _waiting: Reservation,
     progress: Progress,
 }
 
@@ -53,6 +55,8 @@ impl IpcEncoder {
                     .map_err(|refusal| progress.exceeded(refusal))?,
             ),
         };
+        let waiting = budget.consumer("IPC buffer").try_reserve(Bytes(output.write_back_bytes()));
+        let waiting = waiting.map_err(|refusal| progress.exceeded(refusal))?;
         let fail = |error: ArrowError| progress.encode(error);
         let options = options(compression).map_err(fail)?;
         let writer = match format {
@@ -65,7 +69,7 @@ impl IpcEncoder {
             }
             Format::Parquet | Format::Csv => unreachable!("{format} is not an IPC format"),
         };
-        Ok(Self { writer, reservation, progress })
+        Ok(Self { writer, reservation, _waiting: waiting, progress })
     }
 }
 

@@ -59,7 +59,7 @@ impl Output {
     /// Creates the file `place`, of which errors speak as of `path`.
     pub(crate) fn part(path: &Path, place: &Path, buffer_bytes: usize) -> Result<Self, Error> {
         let file = File::create_new(place).map_err(|error| Error::io(path, 0, error))?;
-        Ok(Self::new(path, Destination::Part(file, WriteBack::new()), buffer_bytes))
+        Ok(Self::new(path, Destination::Part(file, WriteBack::cached()), buffer_bytes))
     }
 
     fn new(path: &Path, destination: Destination, buffer_bytes: usize) -> Self {
@@ -76,6 +76,14 @@ impl Output {
 
     pub(crate) fn progress(&self) -> Progress {
         self.progress.clone()
+    }
+
+    /// Bytes that wait for the disk at most, beside what is buffered.
+    pub(crate) fn write_back_bytes(&self) -> u64 {
+        match self.buffer.get_ref().destination {
+            Destination::File(_) => WriteBack::BYTES,
+            Destination::Part(..) | Destination::Stream(_) => 0,
+        }
     }
 
     /// Bytes that are buffered at most.

@@ -21,7 +21,6 @@ use crate::output::{Output, Progress};
 use crate::parquet_file::{ParquetFile, given_up};
 use crate::row_groups::{Cutter, Piece, RowGroupLimits, RowSizes};
 use crate::seconds::stored_schema;
-use crate::write_back::WriteBack;
 
 /// What a column takes in each row group beside its values: encoder, lane and, for a while, those of the last one.
 const COLUMN: u64 = 2 << 10;
@@ -96,7 +95,7 @@ impl ParquetEncoder {
         // As it is, and as the file's writer keeps it.
         let metadata: usize =
             schema.metadata().iter().map(|(key, value)| 2 * (key.len() + value.len())).sum();
-        let needed = Bytes(count * COLUMN + WriteBack::BYTES + metadata as u64);
+        let needed = Bytes(count * COLUMN + output.write_back_bytes() + metadata as u64);
         let mut columns = budget.consumer("columns").try_reserve(needed).map_err(refused)?;
         let index = FileIndex::new(budget).map_err(refused)?;
         let (limits, reservation) = reserve(budget, limits).map_err(refused)?;
@@ -346,6 +345,7 @@ mod tests {
     use super::*;
     use crate::encoding::CREATED_BY;
     use crate::error::ErrorKind;
+    use crate::write_back::WriteBack;
 
     fn table(rows: usize) -> RecordBatch {
         let text = StringArray::from_iter_values((0..rows).map(|row| format!("text of row {row}")));

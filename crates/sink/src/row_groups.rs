@@ -1,7 +1,8 @@
 //! Where row groups end, and the blocks of rows that a column is encoded in.
 //!
 //! Both follow from the rows alone, counted from the table's first one, and from what they come to when they are encoded.
-//! So a file has the same bytes however its rows came in batches, and whichever threads encoded them.
+//! So a file has the same bytes however its rows came in batches, and whichever threads encoded them, as long as the
+//! budget has room: where it refuses more for a row group, that one ends early.
 
 use arrow::array::cast::AsArray;
 use arrow::array::{Array, RecordBatch};

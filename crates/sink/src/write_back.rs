@@ -59,6 +59,11 @@ impl WriteBack {
         WriteBack { block: Block::default(), way: Way::Undecided, written: Written::default() }
     }
 
+    /// For one of many files: it takes no memory, and leaves the bytes to the system.
+    pub(crate) fn cached() -> Self {
+        WriteBack { way: Way::Cached { worker: None, since: 0 }, ..WriteBack::new() }
+    }
+
     /// Bytes that the system has taken so far, counted on by whoever writes.
     pub(crate) fn written(&self) -> &Written {
         &self.written
@@ -219,10 +224,10 @@ impl DirectWorker {
     }
 
     fn end(mut self) -> io::Result<()> {
-        let thread = self.thread.take();
+        // Told of once, a failure is still one.
+        let Some(thread) = self.thread.take() else { return Err(self.failure()) };
         drop(self.full);
-        let ended = thread.map_or(Ok(Ok(())), JoinHandle::join);
-        ended.unwrap_or_else(|_| Err(io::Error::other("the thread that writes has panicked")))
+        thread.join().unwrap_or_else(|_| Err(io::Error::other("the thread that writes has panicked")))
     }
 }
 
@@ -333,7 +338,7 @@ mod tests {
                 let new = || tempfile::tempfile_in(&folder).unwrap();
                 let read = written(new(), WriteBack::new(), &bytes[..len], piece);
                 assert!(read == bytes[..len], "{len} bytes by {piece}");
-                let cached = WriteBack { way: Way::Cached { worker: None, since: 0 }, ..WriteBack::new() };
+                let cached = WriteBack::cached();
                 assert!(written(new(), cached, &bytes[..len], piece) == bytes[..len]);
             }
         }
@@ -361,6 +366,7 @@ mod tests {
         };
         let told = (0..10).find_map(|_| worker.write(full()).err()).unwrap();
         assert_eq!(told.kind(), io::ErrorKind::BrokenPipe);
+        assert!(worker.end().is_err());
     }
 
     #[test]

@@ -40,7 +40,9 @@ impl PagesBack {
             self.monitor.reclaim_from(Stage::Allocator);
         }
         let left = self.monitor.snapshot().map_or(seen.rss, |left| left.rss);
-        self.above = left.saturating_add(Bytes(budget.limit().get() / GROWTH_SHARE));
+        let next = left.saturating_add(Bytes(budget.limit().get() / GROWTH_SHARE));
+        // Above the budget everybody is asked at once, unless that has just not helped.
+        self.above = if left <= budget.limit() { next.min(budget.limit()) } else { next };
     }
 }
 
@@ -113,5 +115,8 @@ mod tests {
     fn above_the_budget_all_are_asked() {
         assert_eq!(asked(&[160, 160], 1), (1, 0));
         assert_eq!(asked(&[161, 161], 1), (1, 1));
+        // Even where the last reclaim was less than a sixteenth ago, but not again and again where it does not help.
+        assert_eq!(asked(&[158, 158, 164, 164], 2), (2, 1));
+        assert_eq!(asked(&[164, 164, 165], 2), (1, 1));
     }
 }

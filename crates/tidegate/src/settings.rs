@@ -51,6 +51,9 @@ impl MaxRejects {
     }
 }
 
+/// Far beyond what any job gains from, and few enough for every system to start.
+const MOST_THREADS: usize = 1024;
+
 impl Settings {
     /// Checks the flags of a run. `limits` decide the budget where none is given.
     pub(crate) fn check(run: &Run, limits: &Limits) -> Result<Settings, Failure> {
@@ -61,6 +64,9 @@ impl Settings {
         let memory = memory(run.memory.as_deref(), limits)?;
         let threads = match run.threads {
             Some(0) => return Err(Failure::Usage("--threads 0: expected at least 1".into())),
+            Some(threads) if threads > MOST_THREADS => {
+                return Err(Failure::Usage(format!("--threads {threads}: expected at most {MOST_THREADS}")));
+            }
             Some(threads) => threads,
             None => std::thread::available_parallelism().map_or(1, usize::from),
         };

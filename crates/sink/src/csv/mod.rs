@@ -59,7 +59,8 @@ impl CsvEncoder {
             );
             return Err(progress.encode(ArrowError::NotYetImplemented(problem)));
         }
-        let buffer = budget.consumer("CSV buffer").try_reserve(Bytes::from(output.buffer_bytes()));
+        let buffered = Bytes(output.buffer_bytes() as u64 + output.write_back_bytes());
+        let buffer = budget.consumer("CSV buffer").try_reserve(buffered);
         let buffer = buffer.map_err(|refusal| progress.exceeded(refusal))?;
         let quoting = Quoting::of(schema.fields().len());
         let mut encoder = Self { output, progress, quoting, scratch: Vec::new(), buffer };

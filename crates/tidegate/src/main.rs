@@ -14,6 +14,7 @@ mod metrics;
 mod output;
 mod outside;
 mod pages_back;
+mod pass;
 mod progress;
 mod rejects_file;
 mod settings;

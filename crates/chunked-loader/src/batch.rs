@@ -25,6 +25,8 @@ pub struct Batch {
     pub(crate) position: Position,
     pub(crate) file: usize,
     pub(crate) raw_bytes: u64,
+    /// The range of bytes that it comes from, where the input is read by such.
+    pub(crate) range: u64,
 }
 
 /// What only dropping a batch takes away.

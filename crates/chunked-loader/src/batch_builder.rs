@@ -8,11 +8,12 @@ use monitor::{Bytes, Reservation};
 
 use crate::batch::Batch;
 use crate::block::Block;
-use crate::column::{self, ColumnBuilder, DictionaryKeys};
+use crate::column::{self, ColumnBuilder, DictionaryKeys, Presumed};
 use crate::column_scan::{TypeHint, first_unfit, fixed_type_holds};
 use crate::error::{Error, ErrorKind, Malformed};
 use crate::field_rules::FieldRules;
 use crate::layout::Layout;
+use crate::nulls::TokenCounts;
 use crate::position::Position;
 use crate::record::{Field, Flow, Record, RecordSink};
 use crate::rejects::OnBadRecord;
@@ -36,6 +37,8 @@ pub(crate) struct BatchPlan {
     pub(crate) fixed: Vec<(usize, FixedType, Option<Zone>)>,
     /// Keys of the dictionary columns among those that are wanted.
     dictionaries: Vec<Option<Arc<DictionaryKeys>>>,
+    /// Of each column that is wanted, what is presumed of it, where no scan has told.
+    presumed: Option<Vec<Presumed>>,
     widths: Vec<RowWidth>,
     fixed_row_bytes: f64,
 }
@@ -63,6 +66,7 @@ impl BatchPlan {
         });
         BatchPlan {
             dictionaries: dictionaries.collect(),
+            presumed: None,
             schema: Arc::new(arrow::datatypes::Schema::new(fields)),
             projection: projection.to_vec(),
             rules: FieldRules::new(&scan.dialect),
@@ -72,6 +76,16 @@ impl BatchPlan {
             widths,
             scan,
         }
+    }
+
+    /// The same where the scan was none: its facts are presumed, and `presumed` says more of each column that is wanted.
+    pub(crate) fn with_presumed(self, presumed: Vec<Presumed>) -> BatchPlan {
+        BatchPlan { presumed: Some(presumed), ..self }
+    }
+
+    /// What is presumed of each column that is wanted; nothing where the scan was one.
+    pub(crate) fn presumed(&self) -> &[Presumed] {
+        self.presumed.as_deref().unwrap_or_default()
     }
 
     /// Bytes that the dictionaries of all batches take together.
@@ -151,7 +165,10 @@ impl BatchBuilder {
     pub(crate) fn new(plan: &Arc<BatchPlan>, spares: &Arc<Spares>) -> BatchBuilder {
         let builders = plan.projection.iter().enumerate().map(|(i, column)| {
             let facts = &plan.scan.columns[*column];
-            column::builder(&facts.data_type, facts.kind, plan.dictionaries[i].as_ref())
+            match &plan.presumed {
+                Some(presumed) => column::presumed_builder(&facts.data_type, facts.kind, &presumed[i]),
+                None => column::builder(&facts.data_type, facts.kind, plan.dictionaries[i].as_ref()),
+            }
         });
         BatchBuilder {
             builders: builders.collect(),
@@ -359,6 +376,11 @@ impl BatchBuilder {
             + self.builders.iter().map(|builder| builder.text_bytes()).sum::<usize>()
     }
 
+    /// Null tokens that nobody listed, met since the builder is there, by column.
+    pub(crate) fn null_tokens(&self) -> impl Iterator<Item = Option<&TokenCounts>> {
+        self.builders.iter().map(|builder| builder.null_tokens())
+    }
+
     fn breaks_a_fixed_type(&mut self, record: &Record<'_>) -> bool {
         let BatchBuilder { fixed, scratch, plan, .. } = self;
         fixed.iter().any(|(field, fixed, zone)| {
@@ -387,6 +409,7 @@ impl BatchBuilder {
             position: self.first_position,
             file: self.first_file,
             raw_bytes: std::mem::take(&mut self.raw_bytes),
+            range: 0,
         };
         self.rows = 0;
         self.is_full = false;

@@ -93,7 +93,7 @@ impl Batches {
 }
 
 /// Batches in the making and waiting at a time, where `threads` threads make them.
-fn lines(threads: usize) -> usize {
+pub(crate) fn lines(threads: usize) -> usize {
     threads + 1
 }
 

@@ -26,9 +26,12 @@ pub(crate) struct Sizes {
     sizing: Box<dyn Sizing>,
     account: Account,
     spares: Arc<Spares>,
+    /// What is given out next, and where it ends: rows, or ranges of bytes where nobody has counted rows.
     next_row: u64,
     end_row: u64,
     raw_row_bytes: f64,
+    /// Rows that a range of bytes has as a rule, where such are given out.
+    rows_of_range: Option<u64>,
 }
 
 impl Sizes {
@@ -47,7 +50,19 @@ impl Sizes {
             next_row: rows.start,
             end_row: rows.end.min(plan.scan.rows).max(rows.start),
             raw_row_bytes: plan.scan.bytes as f64 / plan.scan.rows.max(1) as f64,
+            rows_of_range: None,
         }
+    }
+
+    /// Gives out `ranges` ranges of bytes instead, of about `rows` rows each: a claim's first row is the number of its
+    /// range.
+    pub(crate) fn of_ranges(self, ranges: u64, rows: u64) -> Sizes {
+        Sizes { next_row: 0, end_row: ranges, rows_of_range: Some(rows), ..self }
+    }
+
+    /// Rows of the first batch of what is given out next.
+    fn first_rows(&self, limit: BatchLimit) -> u64 {
+        (limit.rows as u64).min(self.rows_of_range.unwrap_or_else(|| self.rows_left()))
     }
 
     /// Rows that are not given out.
@@ -74,6 +89,9 @@ impl Sizes {
     /// Rows of a range of batches like this one: so many whole batches that a claim is worth its while. Where batches
     /// need not be exact, it ends at a checkpoint if it can: whoever goes on there has nothing to pass over.
     fn range_rows(&self, limit: BatchLimit, plan: &BatchPlan) -> u64 {
+        if self.rows_of_range.is_some() {
+            return 1;
+        }
         let rows = limit.rows as u64;
         let whole = (RANGE_BYTES / (self.raw_row_bytes.max(1.0) * rows as f64)).ceil().max(1.0) as u64;
         let rows = rows.saturating_mul(whole).min(self.rows_left());
@@ -96,6 +114,8 @@ pub(crate) struct Claim {
     pub(crate) first_row: u64,
     pub(crate) rows: u64,
     pub(crate) limit: BatchLimit,
+    /// Batches of it that may wait.
+    most_ready: usize,
 }
 
 /// What a claimed range has come to so far.
@@ -215,7 +235,7 @@ impl Delivery {
                 Some(limit) => limit,
                 None => state.sizes.limit(plan),
             };
-            let rows = (limit.rows as u64).min(state.sizes.rows_left());
+            let rows = state.sizes.first_rows(limit);
             let room = match state.sizes.spares.room(&self.consumer, plan.room(rows)) {
                 Ok(room) => room,
                 // Those before give back what they have when they are delivered.
@@ -237,7 +257,9 @@ impl Delivery {
             state.sizes.next_row += rows;
             let number = state.head + state.lines.len() as u64;
             state.lines.push_back(Line::default());
-            return Some((Claim { number, first_row, rows, limit }, room));
+            let whole = state.sizes.rows_of_range.unwrap_or(rows).div_ceil(limit.rows as u64) as usize;
+            let most_ready = MOST_READY.max(whole);
+            return Some((Claim { number, first_row, rows, limit, most_ready }, room));
         }
     }
 
@@ -249,8 +271,7 @@ impl Delivery {
                 return false;
             }
             let place = (claim.number - state.head) as usize;
-            let most = MOST_READY.max(claim.rows.div_ceil(claim.limit.rows as u64) as usize);
-            if batch.is_err() || state.lines[place].ready.len() < most {
+            if batch.is_err() || state.lines[place].ready.len() < claim.most_ready {
                 if let Ok(batch) = &batch {
                     state.sizes.finished(batch);
                 }

@@ -8,13 +8,14 @@ use monitor::Monitor;
 use crate::batch_builder::BatchPlan;
 #[cfg(feature = "stream")]
 use crate::batches::in_flight_ahead;
-use crate::batches::{Batches, in_flight};
+use crate::batches::{Batches, in_flight, lines};
 use crate::column_scan::TypeHint;
 use crate::delivery::Sizes;
 use crate::dialect::Dialect;
 use crate::downcast::Downcast;
 use crate::error::Error;
 use crate::index::IndexKernel;
+use crate::presumed::{Options as PresumedOptions, PresumedBatches, Presumption, RANGE as PRESUMED_RANGE};
 use crate::progress::{Meter, OnProgress, Progress, RowMeter};
 use crate::rejects::{OnBadRecord, Reject};
 use crate::row_reader::Reading;
@@ -258,6 +259,66 @@ impl Loader {
     pub fn batches(&self, scan: &Scan, projection: &[usize], sizing: Box<dyn Sizing>) -> Batches {
         let (reading, sizes, meter) = self.prepare(scan, projection, sizing, in_flight(self.threads));
         Batches::new(reading, sizes, self.threads, meter)
+    }
+
+    /// Presumes the types of the whole input from pieces of it, so that one pass can do what else a scan and a pass do.
+    /// `None` where a scan is the better way: the input is small or can only be read from front to back, bad records are
+    /// skipped, there is one thread, or the pieces say too little.
+    ///
+    /// ```
+    /// use std::io::Write;
+    /// use chunked_loader::{FixedRows, Loader, Source};
+    ///
+    /// let path = std::env::temp_dir().join(format!("presume-{}.csv", std::process::id()));
+    /// let rows: String = (0..10_000).map(|n| format!("{n},{}\n", n % 7)).collect();
+    /// std::fs::write(&path, format!("id,day\n{rows}"))?;
+    /// let loader = Loader::new(Source::open(&[path.clone()], &std::env::temp_dir())?)
+    ///     .with_threads(2)
+    ///     .with_range_bytes(4096);
+    /// let presumption = loader.presume()?.expect("a file that two threads can read");
+    /// let mut batches = loader.batches_presumed(presumption, Box::new(FixedRows(1000)))?;
+    /// let rows: usize = batches.by_ref().map(|b| b.map(|b| b.num_rows())).sum::<Result<_, _>>()?;
+    /// let scan = batches.finish()?;
+    /// assert_eq!((rows as u64, scan.rows()), (10_000, 10_000));
+    /// assert_eq!(scan.schema(), loader.scan()?.schema());
+    /// # std::fs::remove_file(path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`batches_unscanned`](Self::batches_unscanned).
+    pub fn presume(&self) -> Result<Option<Presumption>, Error> {
+        if self.rows != (0..u64::MAX) {
+            return Ok(None);
+        }
+        Presumption::new(&self.request(), self.range_bytes.unwrap_or(PRESUMED_RANGE))
+    }
+
+    /// All rows and columns of an input whose types are presumed, in file order. What may come of it, and what it
+    /// proves at the end, [`PresumedBatches`] says. Rows by the batch are a limit, not a promise.
+    ///
+    /// # Errors
+    /// If the budget has no room for the bookkeeping.
+    pub fn batches_presumed(
+        &self,
+        presumption: Presumption,
+        sizing: Box<dyn Sizing>,
+    ) -> Result<PresumedBatches, Error> {
+        let in_flight = in_flight(self.threads) + self.batches_kept - 1;
+        let spares = Arc::new(Spares::new(in_flight));
+        self.monitor.register_giver("spare batches", &spares);
+        let options = PresumedOptions {
+            gait: self.gait(presumption.scan().dialect()),
+            sizing,
+            budget: self.monitor.budget().clone(),
+            spares,
+            in_flight,
+            lines: lines(self.threads),
+            threads: self.threads,
+            names: self.source.names(),
+            meter: Meter::new(self.source.bytes(), self.on_progress.clone()),
+        };
+        PresumedBatches::new(presumption, options)
     }
 
     /// The rows in file order without a scan before: one pass, in which each batch has the narrowest types of its own

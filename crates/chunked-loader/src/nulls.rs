@@ -75,6 +75,31 @@ impl NullRule {
     }
 }
 
+/// How often each null token was met, by its index.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct TokenCounts(Vec<u64>);
+
+impl TokenCounts {
+    pub(crate) fn count(&mut self, token: usize) {
+        if self.0.len() <= token {
+            self.0.resize(token + 1, 0);
+        }
+        self.0[token] += 1;
+    }
+
+    pub(crate) fn add(&mut self, other: &TokenCounts) {
+        if self.0.len() < other.0.len() {
+            self.0.resize(other.0.len(), 0);
+        }
+        self.0.iter_mut().zip(&other.0).for_each(|(count, more)| *count += more);
+    }
+
+    /// The counts, those of tokens that were not met left aside behind the last that was.
+    pub(crate) fn counts(&self) -> &[u64] {
+        &self.0
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

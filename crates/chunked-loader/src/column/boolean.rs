@@ -9,7 +9,7 @@ use super::validity::Validity;
 use super::{ColumnBuilder, PushRows, Unfit, push_rows};
 use crate::block::{Fields, Padded};
 use crate::field_rules::FieldRules;
-use crate::nulls::Presence;
+use crate::nulls::{Presence, TokenCounts};
 use crate::processor::Processor;
 use crate::record::Field;
 
@@ -41,24 +41,32 @@ pub(crate) fn parse_word(text: Padded<'_>) -> (bool, bool) {
 pub(crate) struct BooleanColumn {
     values: BooleanBufferBuilder,
     validity: Validity,
+    /// Null tokens among the nulls, since the column began.
+    tokens: TokenCounts,
 }
 
 impl Default for BooleanColumn {
     fn default() -> Self {
-        BooleanColumn { values: BooleanBufferBuilder::new(0), validity: Validity::default() }
+        BooleanColumn {
+            values: BooleanBufferBuilder::new(0),
+            validity: Validity::default(),
+            tokens: TokenCounts::default(),
+        }
     }
 }
 
 impl BooleanColumn {
     /// The value of a field, `None` if it is null.
-    fn value(field: Field<'_>, rules: &FieldRules) -> Result<Option<bool>, Unfit> {
+    fn value(&mut self, field: Field<'_>, rules: &FieldRules) -> Result<Option<bool>, Unfit> {
         if rules.nulls.presence(field) != Presence::Value {
             return Ok(None);
         }
         match parse(field.text) {
             Some(value) => Ok(Some(value)),
-            None if rules.nulls.auto_token(field).is_some() => Ok(None),
-            None => Err(Unfit),
+            None => {
+                self.tokens.count(rules.nulls.auto_token(field).ok_or(Unfit)?);
+                Ok(None)
+            }
         }
     }
 
@@ -81,7 +89,7 @@ impl PushRows for BooleanColumn {
                 let raw = fields.raw(row + bit);
                 let (mut value, mut is_value) = parse_word(fields.inner(raw));
                 if !(is_value & rules.values_are_plain) & (raw.len() > 0) {
-                    let unusual = Self::value(fields.field(row + bit, &mut scratch), rules);
+                    let unusual = self.value(fields.field(row + bit, &mut scratch), rules);
                     let unusual = unusual.map_err(|_| row + bit)?;
                     is_value = unusual.is_some();
                     value = unusual.unwrap_or_default();
@@ -99,7 +107,7 @@ impl PushRows for BooleanColumn {
 
 impl ColumnBuilder for BooleanColumn {
     fn push(&mut self, field: Field<'_>, rules: &FieldRules) -> Result<(), Unfit> {
-        let value = Self::value(field, rules)?;
+        let value = self.value(field, rules)?;
         self.values.append(value.unwrap_or_default());
         self.validity.push(value.is_some());
         Ok(())
@@ -119,6 +127,10 @@ impl ColumnBuilder for BooleanColumn {
 
     fn heap_bytes(&self) -> usize {
         self.values.capacity() / 8 + self.validity.heap_bytes()
+    }
+
+    fn null_tokens(&self) -> Option<&TokenCounts> {
+        Some(&self.tokens)
     }
 
     fn make_room(&mut self, rows: usize, _: usize, _: Option<ArrayRef>) {

@@ -11,6 +11,7 @@ use arrow::buffer::ScalarBuffer;
 use arrow::datatypes::{ArrowDictionaryKeyType, ArrowNativeType};
 use arrow::error::ArrowError;
 
+use super::growing_dictionary::GrowingDictionary;
 use super::short_text::ShortText;
 use super::validity::Validity;
 use super::{ColumnBuilder, PushRows, Unfit, push_rows, vec_growth};
@@ -22,6 +23,7 @@ use crate::record::Field;
 use crate::spares::vec_of;
 
 /// The values of a dictionary column and the key of each; one for all batches of a pass.
+#[derive(Debug)]
 pub(crate) struct DictionaryKeys {
     values: Arc<StringArray>,
     /// Short texts by their hash, the next free place taken where two collide; never more than half full.
@@ -54,6 +56,15 @@ impl DictionaryKeys {
         keys
     }
 
+    /// How many values there are.
+    pub(super) fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    pub(super) fn values(&self) -> &Arc<StringArray> {
+        &self.values
+    }
+
     /// Bytes allocated, those of the values included.
     pub(crate) fn heap_bytes(&self) -> usize {
         let long: usize = self.long.keys().map(|text| text.len()).sum();
@@ -83,7 +94,7 @@ impl DictionaryKeys {
         None
     }
 
-    fn key(&self, text: &[u8]) -> Option<u32> {
+    pub(super) fn key(&self, text: &[u8]) -> Option<u32> {
         match ShortText::of(text) {
             Some(short) => self.short_key(short),
             None => self.long.get(text).copied(),
@@ -94,6 +105,8 @@ impl DictionaryKeys {
 /// Collects a column of keys of type `K`.
 pub(crate) struct DictionaryColumn<K: ArrowDictionaryKeyType> {
     dictionary: Arc<DictionaryKeys>,
+    /// Where texts without a key get one, where no scan has told them all.
+    growing: Option<Arc<GrowingDictionary>>,
     keys: Vec<K::Native>,
     validity: Validity,
     /// A field without its quotes.
@@ -102,14 +115,36 @@ pub(crate) struct DictionaryColumn<K: ArrowDictionaryKeyType> {
 
 impl<K: ArrowDictionaryKeyType> DictionaryColumn<K> {
     pub(crate) fn new(dictionary: Arc<DictionaryKeys>) -> Self {
-        DictionaryColumn { dictionary, keys: Vec::new(), validity: Validity::default(), scratch: Vec::new() }
+        DictionaryColumn {
+            dictionary,
+            growing: None,
+            keys: Vec::new(),
+            validity: Validity::default(),
+            scratch: Vec::new(),
+        }
+    }
+
+    /// A column whose values are not known beforehand. Its arrays hold those that have come up so far, in the order in
+    /// which they did.
+    pub(crate) fn growing(growing: &Arc<GrowingDictionary>) -> Self {
+        DictionaryColumn { growing: Some(Arc::clone(growing)), ..DictionaryColumn::new(growing.keys()) }
+    }
+
+    /// The key of a text that the values so far do not hold.
+    #[cold]
+    #[inline(never)]
+    fn new_key(&self, text: &[u8]) -> Result<u32, Unfit> {
+        self.growing.as_ref().and_then(|growing| growing.key(text)).ok_or(Unfit)
     }
 
     /// The key of a field, `None` if it is null.
     fn key(&self, field: Field<'_>, rules: &FieldRules) -> Result<Option<u32>, Unfit> {
         match rules.nulls.presence(field) {
             Presence::Null | Presence::Token(_) => Ok(None),
-            Presence::EmptyQuoted | Presence::Value => self.dictionary.key(field.text).map(Some).ok_or(Unfit),
+            Presence::EmptyQuoted | Presence::Value => match self.dictionary.key(field.text) {
+                Some(key) => Ok(Some(key)),
+                None => self.new_key(field.text).map(Some),
+            },
         }
     }
 
@@ -139,7 +174,10 @@ impl<K: ArrowDictionaryKeyType> PushRows for DictionaryColumn<K> {
                 let is_plain = !fields.is_quoted(raw) & !has_tokens & (raw.len() > 0);
                 let short = if is_plain { ShortText::of_padded(raw) } else { None };
                 let key = match short {
-                    Some(short) => Some(self.dictionary.short_key(short).ok_or(row + bit)?),
+                    Some(short) => match self.dictionary.short_key(short) {
+                        Some(key) => Some(key),
+                        None => Some(self.new_key(raw.bytes()).map_err(|_| row + bit)?),
+                    },
                     None => self.key(fields.field(row + bit, &mut scratch), rules).map_err(|_| row + bit)?,
                 };
                 self.keys.push(native::<K>(key));
@@ -188,6 +226,10 @@ impl<K: ArrowDictionaryKeyType> ColumnBuilder for DictionaryColumn<K> {
     }
 
     fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
+        // The same values for all threads' batches from now on, those included that have met nothing new.
+        if let Some(growing) = &self.growing {
+            self.dictionary = growing.keys();
+        }
         let keys = ScalarBuffer::from(std::mem::take(&mut self.keys));
         let keys = PrimitiveArray::<K>::try_new(keys, self.validity.finish())?;
         let values: ArrayRef = Arc::clone(&self.dictionary.values) as Arc<dyn Array>;

@@ -138,6 +138,26 @@ impl Kernel for Float32Kernel {
     }
 }
 
+/// Parses into float32 what float32 holds exactly.
+pub(crate) struct ExactFloat32Kernel;
+
+impl Kernel for ExactFloat32Kernel {
+    type Arrow = Float32Type;
+    const IS_NUMBER: bool = true;
+
+    #[inline(always)]
+    fn parse_block<P: Processor>(&self, processor: P, text: Padded<'_>) -> (f32, bool) {
+        Float32Kernel.parse_block(processor, text)
+    }
+
+    #[inline]
+    fn parse(&self, text: &[u8]) -> Option<f32> {
+        let wide = parse(text)?;
+        let value = wide as f32;
+        (wide.is_nan() || f64::from(value) == wide).then_some(value)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

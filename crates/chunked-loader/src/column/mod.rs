@@ -9,6 +9,7 @@ pub(crate) mod decimal;
 mod dictionary;
 mod digits;
 pub(crate) mod float;
+mod growing_dictionary;
 pub(crate) mod int;
 pub(crate) mod iso;
 mod primitive;
@@ -28,12 +29,14 @@ use arrow::datatypes::{
 
 use crate::block::Fields;
 use crate::field_rules::FieldRules;
+use crate::nulls::TokenCounts;
 #[cfg(target_arch = "x86_64")]
 use crate::processor::WithAvx2;
 use crate::processor::{AnyProcessor, Processor};
 use crate::record::Field;
 use crate::types::{Kind, Zone};
 pub(crate) use dictionary::DictionaryKeys;
+pub(crate) use growing_dictionary::GrowingDictionary;
 use primitive::PrimitiveColumn;
 
 /// A value that the column's type cannot hold.
@@ -61,6 +64,11 @@ pub(crate) trait ColumnBuilder: Send {
 
     /// Bytes allocated for the batch in progress, by capacity.
     fn heap_bytes(&self) -> usize;
+
+    /// Null tokens that nobody listed, met since the column began; `None` in columns where such are texts.
+    fn null_tokens(&self) -> Option<&TokenCounts> {
+        None
+    }
 
     /// Makes room for `rows` rows, and in a text column for `text_bytes` bytes, in place of what an empty builder has.
     /// `spare` is an array of the same type that is done with, whose buffers are taken if they suit.
@@ -161,6 +169,35 @@ pub(crate) fn builder(
             }
         }
         other => panic!("no scan resolves to {other}"),
+    }
+}
+
+/// What is presumed of a column beside its type.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Presumed {
+    /// Takes the texts of a dictionary column as they come up.
+    pub(crate) growing: Option<Arc<GrowingDictionary>>,
+    /// Whether float32 may round; else it is the type only as long as it holds every value exactly.
+    pub(crate) may_round: bool,
+}
+
+/// As [`builder`], for a column of which no scan has told the values: what its type is not known to hold, it refuses.
+///
+/// # Panics
+/// As [`builder`].
+pub(crate) fn presumed_builder(
+    data_type: &DataType,
+    kind: Kind,
+    presumed: &Presumed,
+) -> Box<dyn ColumnBuilder> {
+    match (data_type, &presumed.growing) {
+        (DataType::Dictionary(..), Some(growing)) => {
+            Box::new(dictionary::DictionaryColumn::<Int32Type>::growing(growing))
+        }
+        (DataType::Float32, _) if !presumed.may_round => {
+            PrimitiveColumn::boxed(float::ExactFloat32Kernel, data_type)
+        }
+        _ => builder(data_type, kind, None),
     }
 }
 

@@ -12,7 +12,7 @@ use super::validity::{Validity, full};
 use super::{ColumnBuilder, PushRows, Unfit, push_rows, vec_growth};
 use crate::block::{Fields, Padded};
 use crate::field_rules::FieldRules;
-use crate::nulls::Presence;
+use crate::nulls::{Presence, TokenCounts};
 use crate::processor::Processor;
 use crate::record::Field;
 use crate::spares::values_of;
@@ -42,6 +42,8 @@ pub(crate) struct PrimitiveColumn<K: Kernel> {
     values: Vec<<K::Arrow as ArrowPrimitiveType>::Native>,
     validity: Validity,
     data_type: DataType,
+    /// Null tokens among the nulls, since the column began.
+    tokens: TokenCounts,
     /// A number without its marks.
     scratch: Vec<u8>,
 }
@@ -53,6 +55,7 @@ impl<K: Kernel + 'static> PrimitiveColumn<K> {
             values: Vec::new(),
             validity: Validity::default(),
             data_type: data_type.clone(),
+            tokens: TokenCounts::default(),
             scratch: Vec::new(),
         })
     }
@@ -73,8 +76,10 @@ impl<K: Kernel> PrimitiveColumn<K> {
             if plain { Some(field.text) } else { rules.marks.canonical(field.text, &mut self.scratch) };
         match text.and_then(|text| self.kernel.parse(text)) {
             Some(value) => Ok(Some(value)),
-            None if rules.nulls.auto_token(field).is_some() => Ok(None),
-            None => Err(Unfit),
+            None => {
+                self.tokens.count(rules.nulls.auto_token(field).ok_or(Unfit)?);
+                Ok(None)
+            }
         }
     }
 
@@ -168,6 +173,10 @@ impl<K: Kernel> ColumnBuilder for PrimitiveColumn<K> {
         self.values.capacity() * size_of::<<K::Arrow as ArrowPrimitiveType>::Native>()
             + self.validity.heap_bytes()
             + self.scratch.capacity()
+    }
+
+    fn null_tokens(&self) -> Option<&TokenCounts> {
+        Some(&self.tokens)
     }
 
     fn make_room(&mut self, rows: usize, _: usize, spare: Option<ArrayRef>) {

@@ -32,7 +32,7 @@ impl Candidates {
     }
 
     /// Whether the set still holds all values.
-    pub(super) fn insert(&mut self, text: &[u8]) -> bool {
+    pub(crate) fn insert(&mut self, text: &[u8]) -> bool {
         if !self.texts.contains(text) {
             self.bytes += text.len() + 2 * size_of::<Box<[u8]>>();
             self.texts.insert(text.into());

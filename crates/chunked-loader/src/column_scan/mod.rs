@@ -321,6 +321,21 @@ impl ColumnScan {
         }
     }
 
+    /// Leaves the choice of a dictionary.
+    pub(crate) fn give_up_candidates(&mut self) {
+        self.candidates = None;
+    }
+
+    /// Takes what was counted over the whole input of a column that has come to the kind it has here: its nulls, the null
+    /// tokens among them, and of a text column the bytes of its texts, and the texts if they are not too many.
+    pub(crate) fn take_counts(&mut self, nulls: u64, tokens: Vec<u64>, texts: (u64, Option<Candidates>)) {
+        self.empty = nulls - tokens.iter().sum::<u64>();
+        self.empty_quoted = 0;
+        self.tokens = tokens;
+        (self.text_bytes, self.candidates) = texts;
+        self.is_counted = true;
+    }
+
     /// Takes the texts of a repeated scan in which the column was text from the start.
     pub(crate) fn take_texts(&mut self, again: ColumnScan) {
         let first = std::mem::replace(self, again);

@@ -56,7 +56,7 @@ pub(crate) struct Opened {
     pub(crate) prints: Vec<Fingerprint>,
     /// What each file says of its encoding by a mark, or the user.
     pub(crate) encodings: Vec<Encoding>,
-    compressions: Vec<Option<&'static str>>,
+    pub(crate) compressions: Vec<Option<&'static str>>,
 }
 
 impl Request<'_> {

@@ -27,8 +27,9 @@ use crate::layout::Layout;
 use crate::source::{Encoding, Fingerprint};
 use crate::types::Kind;
 
+pub(crate) use chain::Chain;
 pub(crate) use exact::{Opened, Request, dictionary_bytes, no_timestamp_unit};
-pub(crate) use ranges::RANGE;
+pub(crate) use ranges::{RANGE, Ranges};
 pub(crate) use scanner::{Rejected, ScanPlan, Scanner};
 
 /// What the scan found out about one column.

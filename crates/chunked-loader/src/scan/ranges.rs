@@ -83,15 +83,16 @@ impl Ranges {
         }
     }
 
-    /// Scans one range; gives the first byte behind its records.
-    fn scan(
+    /// Turns `walker` to the records of one range, and gives the byte of the first; `None` if none begins in it, or nobody
+    /// needs it any more.
+    ///
+    /// # Errors
+    /// If the file cannot be read, has changed, or the budget has no room for the range.
+    pub(crate) fn begin<T>(
         &self,
         range: usize,
-        chain: &Chain<RangeResult>,
+        chain: &Chain<T>,
         walker: &mut Walker,
-        scanner: &mut Scanner,
-        held: &mut Reservation,
-        result: &mut RangeResult,
     ) -> Result<Option<u64>, Error> {
         let (start, end) = (self.start(range), self.start(range + 1).min(self.bytes));
         let length = (end - start) as usize;
@@ -131,10 +132,24 @@ impl Ranges {
             }
         };
         let Some(first) = first.filter(|first| *first < end) else { return Ok(None) };
-        result.first = Some(first);
         let window = walker.window();
         window.advance((first - start) as usize);
         walker.reset(self.fields, Position { byte: first, ..Position::START }, end);
+        Ok(Some(first))
+    }
+
+    /// Scans one range; gives the first byte behind its records.
+    fn scan(
+        &self,
+        range: usize,
+        chain: &Chain<RangeResult>,
+        walker: &mut Walker,
+        scanner: &mut Scanner,
+        held: &mut Reservation,
+        result: &mut RangeResult,
+    ) -> Result<Option<u64>, Error> {
+        let Some(first) = self.begin(range, chain, walker)? else { return Ok(None) };
+        result.first = Some(first);
         let rows = scanner.rows;
         let walked = (|| {
             while scanner.step(walker)? {

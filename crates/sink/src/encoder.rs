@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use arrow::array::{Array, RecordBatch};
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Fields, SchemaRef};
 
 use monitor::Bytes;
 
@@ -23,6 +23,11 @@ pub(crate) trait Encoder: Send {
     /// What it has reserved for as long as it is there, and not for one call.
     fn reserved(&self) -> Bytes;
 
+    /// Takes the types that columns have come to, before the end; `false` where they stand in front of the rows.
+    fn retype(&mut self, _schema: &SchemaRef) -> bool {
+        false
+    }
+
     /// Writes what is held back and the format's end, and gives back where it went.
     fn finish(self: Box<Self>) -> Result<Output, Error>;
 }
@@ -30,6 +35,11 @@ pub(crate) trait Encoder: Send {
 /// Brings batches to one file or to several. After an error it is dropped, never used again.
 pub(crate) trait Files: Send {
     fn write(&mut self, batch: &RecordBatch) -> Result<(), Error>;
+
+    /// As [`Encoder::retype`]; several files are not, since some of them are whole.
+    fn retype(&mut self, _schema: &SchemaRef) -> bool {
+        false
+    }
 
     /// Writes the rest and makes all of it visible. Returns files and bytes.
     fn finish(self: Box<Self>) -> Result<(u64, u64), Error>;
@@ -41,6 +51,10 @@ pub(crate) struct OneFile(pub(crate) Box<dyn Encoder>);
 impl Files for OneFile {
     fn write(&mut self, batch: &RecordBatch) -> Result<(), Error> {
         self.0.write(batch)
+    }
+
+    fn retype(&mut self, schema: &SchemaRef) -> bool {
+        self.0.retype(schema)
     }
 
     fn finish(self: Box<Self>) -> Result<(u64, u64), Error> {
@@ -63,21 +77,31 @@ impl FilesSink {
         Self { files: Some(files), schema, path, rows: 0 }
     }
 
-    fn check_schema(&self, batch: &RecordBatch) -> Result<(), Error> {
+    /// Checks that there are as many columns, of the same names.
+    fn check_names(&self, found: &Fields) -> Result<(), Error> {
         let fail = |mismatch| Err(ErrorKind::Schema { path: self.path.clone(), mismatch }.into());
-        let (expected, found) = (self.schema.fields(), batch.schema_ref().fields());
+        let expected = self.schema.fields();
         if expected.len() != found.len() {
             return fail(SchemaMismatch::Columns { expected: expected.len(), found: found.len() });
         }
+        let differs =
+            expected.iter().zip(found).position(|(expected, found)| expected.name() != found.name());
+        match differs {
+            None => Ok(()),
+            Some(index) => fail(SchemaMismatch::Name {
+                index,
+                expected: expected[index].name().clone(),
+                found: found[index].name().clone(),
+            }),
+        }
+    }
+
+    fn check_schema(&self, batch: &RecordBatch) -> Result<(), Error> {
+        let fail = |mismatch| Err(ErrorKind::Schema { path: self.path.clone(), mismatch }.into());
+        let (expected, found) = (self.schema.fields(), batch.schema_ref().fields());
+        self.check_names(found)?;
         for (index, (expected, found)) in expected.iter().zip(found).enumerate() {
             let column = batch.column(index);
-            if expected.name() != found.name() {
-                return fail(SchemaMismatch::Name {
-                    index,
-                    expected: expected.name().clone(),
-                    found: found.name().clone(),
-                });
-            }
             if expected.data_type() != found.data_type() {
                 return fail(SchemaMismatch::Type {
                     column: expected.name().clone(),
@@ -113,6 +137,18 @@ impl Sink for FilesSink {
         }
         self.files = Some(files);
         Ok(())
+    }
+
+    fn finish_as(mut self: Box<Self>, schema: &SchemaRef) -> Result<Written, Error> {
+        self.check_names(schema.fields())?;
+        if schema.fields() != self.schema.fields()
+            && let Some(files) = &mut self.files
+            && !files.retype(schema)
+        {
+            let problem = "the types of columns stand in front of the rows, and are written";
+            return Err(Error::encode(&self.path, 0, problem));
+        }
+        self.finish()
     }
 
     fn finish(mut self: Box<Self>) -> Result<Written, Error> {

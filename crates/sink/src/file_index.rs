@@ -27,4 +27,14 @@ impl FileIndex {
     pub(crate) fn cover(&mut self, columns: usize, pages: usize) -> Result<(), BudgetExceeded> {
         self.reservation.try_grow(Bytes(columns as u64 * COLUMN_BYTES + pages as u64 * PAGE_BYTES))
     }
+
+    /// Reserves for two copies more of all that is kept.
+    ///
+    /// # Errors
+    ///
+    /// The budget's refusal.
+    pub(crate) fn cover_copies(&mut self) -> Result<(), BudgetExceeded> {
+        let kept = self.reservation.bytes();
+        self.reservation.try_grow(kept.saturating_add(kept))
+    }
 }

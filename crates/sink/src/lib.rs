@@ -74,6 +74,7 @@ mod encoding;
 mod error;
 mod estimate;
 mod file_index;
+mod footer;
 mod format;
 mod hive;
 mod ipc;

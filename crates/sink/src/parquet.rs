@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Schema, SchemaRef};
 use monitor::{Budget, BudgetExceeded, Bytes, Consumer, Reservation};
 use parquet::errors::ParquetError;
 use rayon::ThreadPool;
@@ -36,6 +36,8 @@ pub(crate) struct ParquetEncoder {
     lanes: Lanes,
     stage: Stage,
     schema: SchemaRef,
+    /// The types that columns have come to, if others than those.
+    proved: Option<SchemaRef>,
     compression: Compression,
     limits: RowGroupLimits,
     /// Names of columns that have a filter of their values.
@@ -114,6 +116,7 @@ impl ParquetEncoder {
             lanes,
             stage: Stage::Ahead { output: Box::new(output), index },
             schema,
+            proved: None,
             compression,
             limits,
             filtered: Arc::default(),
@@ -315,6 +318,12 @@ impl Encoder for ParquetEncoder {
         self.reservation.bytes().saturating_add(self.columns.bytes())
     }
 
+    fn retype(&mut self, schema: &SchemaRef) -> bool {
+        let schema = Schema::new_with_metadata(schema.fields().clone(), self.schema.metadata().clone());
+        self.proved = Some(stored_schema(&Arc::new(schema)));
+        true
+    }
+
     fn finish(mut self: Box<Self>) -> Result<Output, Error> {
         self.end_row_group()?;
         if matches!(self.stage, Stage::Ahead { .. }) {
@@ -324,8 +333,11 @@ impl Encoder for ParquetEncoder {
         self.lanes
             .traffic()
             .wait(|on_the_way, row_groups| on_the_way == 0 && row_groups == 0, &self.progress)?;
-        let file = self.lanes.take_file().ok_or_else(given_up);
-        file.and_then(ParquetFile::finish).map_err(|error| self.progress.encode(error))
+        let file = self.lanes.take_file().ok_or_else(|| self.progress.encode(given_up()))?;
+        match &self.proved {
+            Some(schema) => file.finish_as(schema),
+            None => file.finish(),
+        }
     }
 }
 

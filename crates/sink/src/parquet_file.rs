@@ -14,10 +14,11 @@ use crate::compression::Compression;
 use crate::encoding::{chunk_options, properties};
 use crate::error::Error;
 use crate::file_index::FileIndex;
+use crate::footer::{self, Front};
 use crate::output::{Output, Progress};
 
 pub(crate) struct ParquetFile {
-    writer: SerializedFileWriter<Output>,
+    writer: SerializedFileWriter<Front>,
     index: FileIndex,
     progress: Progress,
 }
@@ -37,7 +38,7 @@ impl ParquetFile {
         // Metadata is the file's, and once is enough.
         let properties = properties(schema.metadata());
         let plain = Arc::new(Schema::new(schema.fields().clone()));
-        let writer = ArrowWriter::try_new(output, plain, Some(properties))?;
+        let writer = ArrowWriter::try_new(Front::new(output), plain, Some(properties))?;
         let (writer, _) = writer.into_serialized_writer()?;
         let columns = writer.schema_descr().columns();
         let options = chunk_options(schema, columns, compression, row_group_bytes, sample, filtered);
@@ -65,8 +66,19 @@ impl ParquetFile {
     }
 
     /// Writes the file's end.
-    pub(crate) fn finish(self) -> Result<Output, ParquetError> {
-        self.writer.into_inner()
+    pub(crate) fn finish(self) -> Result<Output, Error> {
+        let front = self.writer.into_inner().map_err(|error| self.progress.encode(error))?;
+        front.into_output().ok_or_else(|| self.progress.encode(given_up()))
+    }
+
+    /// The same, for columns that have come to the types of `schema`.
+    ///
+    /// # Errors
+    ///
+    /// Types that are stored in another way, and the budget's refusal of a second copy of the file's index.
+    pub(crate) fn finish_as(mut self, schema: &SchemaRef) -> Result<Output, Error> {
+        self.index.cover_copies().map_err(|refusal| self.progress.exceeded(refusal))?;
+        footer::write(self.writer, schema).map_err(|error| self.progress.encode(error))
     }
 }
 

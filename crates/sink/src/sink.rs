@@ -1,6 +1,7 @@
 //! The trait of everything that batches can be written to.
 
 use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
 
 use crate::error::Error;
 
@@ -58,6 +59,16 @@ pub trait Sink: Send {
     /// As for `write`, and [`ErrorKind::Exists`](crate::ErrorKind::Exists) when the target has come to
     /// exist since the sink was built and is not to be overwritten.
     fn finish(self: Box<Self>) -> Result<Written, Error>;
+
+    /// As [`finish`](Self::finish), for columns that have come to the types of `schema`, of which only how their values are
+    /// stored was known when the sink was built: a column of `Int32` to a narrower integer, signed or not, or a dictionary of
+    /// text to one with other keys.
+    ///
+    /// # Errors
+    ///
+    /// As `finish`; another number of columns or other names; and any change of types but in one Parquet file, which has
+    /// them at its end.
+    fn finish_as(self: Box<Self>, schema: &SchemaRef) -> Result<Written, Error>;
 }
 
 /// What a finished sink has written.

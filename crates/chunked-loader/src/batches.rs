@@ -73,9 +73,9 @@ impl Batches {
         let batch = match &mut self.maker {
             Maker::Caller(caller) => caller.next()?,
             Maker::Threads(threads) => match threads.next() {
-                // What waits behind the batch that found no room may have taken it. One thread is enough; the others
-                // are for speed.
-                Err(error) if matches!(error.kind(), ErrorKind::Budget(_)) => {
+                // What waits behind the batch that found no room may have taken it, and the system may start no thread
+                // at all. The caller's own is enough; the others are for speed.
+                Err(error) if matches!(error.kind(), ErrorKind::Budget(_)) || threads.are_none() => {
                     let mut caller = threads.go_on_alone(self.next_row);
                     let batch = caller.next();
                     self.maker = Maker::Caller(Box::new(caller));
@@ -213,6 +213,11 @@ impl Threads {
         let next = self.delivery.poll_next(waker);
         self.pass_panic_on();
         next
+    }
+
+    /// Whether not even one was started.
+    fn are_none(&self) -> bool {
+        self.running.is_empty()
     }
 
     /// Ends the threads, and leaves the rows from `next_row` on to the caller's own.

@@ -32,7 +32,8 @@ impl Job {
     }
 
     /// Runs one pass over the columns `projection` as the phase `name`, in which every thread takes batches: `each` is
-    /// called with the number of its thread, from 0, and batches come to it in no order.
+    /// called with the number of its thread, from 0, and batches come to it in no order. Where the system starts fewer
+    /// threads, those that it has started do all.
     pub(crate) fn pass_in_parallel(
         &mut self,
         name: &'static str,
@@ -47,6 +48,7 @@ impl Job {
         let loader = self.loader.clone().with_batches_kept(threads);
         let batches = loader.batches(scan, projection, self.sizing_of(name, 0));
         let shared = Mutex::new((batches, BatchSizes::default()));
+        let pages = Mutex::new(PagesBack::new(&self.monitor));
         let (loading, taking) = (Tag::new(LOADER), Tag::new(STEPS));
         let (interrupt, is_over) = (&self.interrupt, AtomicBool::new(false));
         let work = |thread: usize| -> Result<(), Failure> {
@@ -61,8 +63,13 @@ impl Job {
                     phase.add_rows(batch.num_rows() as u64);
                     batch
                 };
-                let _under = taking.enter();
+                let under = taking.enter();
                 each(thread, &next)?;
+                drop((under, next));
+                // Whoever comes while another one looks has nothing to add.
+                if let Ok(mut pages) = pages.try_lock() {
+                    pages.check();
+                }
             }
             Ok(())
         };
@@ -73,7 +80,12 @@ impl Job {
         };
         std::thread::scope(|scope| {
             let work = &work;
-            let others: Vec<_> = (1..threads).map(|thread| scope.spawn(move || work(thread))).collect();
+            let start = |thread: usize| {
+                let builder = std::thread::Builder::new().name("tidegate-pass".to_owned());
+                builder.spawn_scoped(scope, move || work(thread))
+            };
+            // This one is enough; the others are for speed.
+            let others: Vec<_> = (1..threads).map_while(|thread| start(thread).ok()).collect();
             let mut done = work(0);
             for other in others {
                 let theirs = other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));

@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::Folder;
+use common::{Folder, Run};
 use serde_json::{Value, json};
 
 /// The keys of an object, sorted.
@@ -349,4 +349,19 @@ fn control_characters_do_not_reach_the_terminal() {
     folder.write("x.csv", "a\u{1b}[31m,b\nx\u{1b}[2J,1\n");
     let run = folder.run("inspect x.csv").ok();
     assert!(!run.stdout.contains(&0x1b), "{}", run.text());
+}
+
+/// A stack that no address space has room for, so that the system starts no thread.
+#[test]
+#[cfg(target_pointer_width = "64")]
+fn where_no_thread_can_be_started_one_does_all() {
+    let folder = Folder::new();
+    folder.write("x.csv", "n,t\n1,a\n2,b\n");
+    let run = |threads: &str, stack: u64| {
+        let mut command = folder.command();
+        command.args(["inspect", "--json", "x.csv", "--threads", threads]);
+        command.env("RUST_MIN_STACK", stack.to_string());
+        Run::from(command.output().unwrap())
+    };
+    assert_eq!(run("4", 1 << 47).ok().json(), run("1", 2 << 20).ok().json());
 }

@@ -114,6 +114,19 @@ impl Fitting {
         }
     }
 
+    /// Goes on with columns of the same names and kinds whose types have turned out to be others, between two passes.
+    ///
+    /// # Panics
+    /// If a name or a kind differs.
+    pub fn retype(&mut self, input: &[Column]) {
+        let is_same = |(a, b): (&Column, &Column)| a.name == b.name && a.kind == b.kind;
+        assert!(
+            self.input.len() == input.len() && self.input.iter().zip(input).all(is_same),
+            "these are other columns"
+        );
+        self.input = input.to_vec();
+    }
+
     /// Passes begun so far.
     pub fn passes(&self) -> usize {
         self.passes

@@ -54,6 +54,12 @@ impl Failure {
         Failure::Incremental { file: Some(path.display().to_string()), error, remark: None }
     }
 
+    /// Whether the input, what was asked of it, or the budget is at fault, and nothing outside.
+    pub(crate) fn is_about_input(&self) -> bool {
+        let is_changed = matches!(self, Failure::Loader(error) if matches!(error.kind(), chunked_loader::ErrorKind::Changed));
+        is_changed || matches!(self.exit_code(), 2..=4)
+    }
+
     fn exit_code(&self) -> u8 {
         match self {
             Failure::Usage(_) | Failure::NotBuilt(_) => 2,

@@ -21,6 +21,7 @@ mod settings;
 mod sizing_entry;
 mod state_file;
 mod summary;
+mod unscanned_pass;
 mod whole_file;
 mod written_files;
 

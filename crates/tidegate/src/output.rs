@@ -9,7 +9,7 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Float32Type, Float64Type, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use monitor::{Monitor, Tag};
-use sink::{Compression, Sink, SinkBuilder, Written};
+use sink::{Compression, Format, Sink, SinkBuilder, Written};
 
 use crate::args;
 use crate::failure::Failure;
@@ -22,6 +22,8 @@ const LINEAGE: &str = "tidegate.lineage";
 pub(crate) struct Target {
     builder: SinkBuilder,
     path: PathBuf,
+    /// Whether the types of columns may change before the end.
+    pub(crate) has_types_at_end: bool,
 }
 
 impl Target {
@@ -44,8 +46,14 @@ impl Target {
         if output.output == Path::new("-") {
             builder = builder.with_stream(Box::new(io::stdout()));
         }
-        builder.check()?;
-        Ok(Target { builder, path: output.output.clone() })
+        let format = builder.check()?;
+        let is_one =
+            division.split_rows.is_none() && division.split_bytes.is_none() && output.partition_by.is_none();
+        Ok(Target {
+            builder,
+            path: output.output.clone(),
+            has_types_at_end: is_one && format == Format::Parquet,
+        })
     }
 
     pub(crate) fn is_stdout(&self) -> bool {
@@ -113,18 +121,23 @@ impl Output {
         Ok(self.sink.write(&batch)?)
     }
 
-    pub(crate) fn schema(&self) -> &SchemaRef {
-        &self.schema
+    /// Takes the types that the columns have come to.
+    pub(crate) fn prove(&mut self, schema: &SchemaRef) {
+        self.schema = Arc::clone(schema);
     }
 
-    /// Nulls written so far, by column.
-    pub(crate) fn nulls(&self) -> &[u64] {
-        &self.nulls
+    pub(crate) fn finish(self) -> Result<Finished, Failure> {
+        let written = self.sink.finish_as(&self.schema)?;
+        Ok(Finished { written, schema: self.schema, nulls: self.nulls })
     }
+}
 
-    pub(crate) fn finish(self) -> Result<Written, Failure> {
-        Ok(self.sink.finish()?)
-    }
+/// An output that is whole.
+pub(crate) struct Finished {
+    pub(crate) written: Written,
+    pub(crate) schema: SchemaRef,
+    /// Nulls written, by column.
+    pub(crate) nulls: Vec<u64>,
 }
 
 fn internal(error: arrow::error::ArrowError) -> Failure {

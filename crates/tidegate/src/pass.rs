@@ -16,7 +16,7 @@ use crate::summary::BatchSizes;
 
 impl Job {
     /// What decides on the batches of the phase `name`.
-    fn sizing_of(&self, name: &str, row_bytes_made: usize) -> Box<dyn Sizing> {
+    pub(crate) fn sizing_of(&self, name: &str, row_bytes_made: usize) -> Box<dyn Sizing> {
         let policy: Box<dyn Policy> = match self.settings.sizing {
             SizeBy::Auto => Box::new(AutoSize::new().with_row_bytes_downstream(Bytes::from(row_bytes_made))),
             SizeBy::Step => Box::<StepRule>::default(),

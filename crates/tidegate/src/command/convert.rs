@@ -1,19 +1,51 @@
 //! `convert`: stream, downcast, write.
 
+use chunked_loader::Scan;
+
 use crate::args::Convert;
 use crate::command::report;
 use crate::failure::Failure;
 use crate::job::{Beside, Job};
-use crate::output::Target;
+use crate::output::{Finished, Target};
+use crate::summary::BatchSizes;
 
 pub(super) fn run(args: &Convert) -> Result<(), Failure> {
     let target = Target::check(&args.output)?;
     let beside = Beside { output: Some(&args.output.output), ..Beside::default() };
     let mut job = Job::open(&args.input, &args.run, &beside)?;
-    let scan = job.scan()?;
     let is_stdout = target.is_stdout();
+    let at_once = if target.has_types_at_end { at_once(args, &mut job)? } else { None };
+    let (scan, finished, sizes) = match at_once {
+        Some(done) => done,
+        None => after_scan(&mut job, target)?,
+    };
+    report::finish(&job, &scan, &finished, &sizes, &args.output.output, is_stdout)
+}
+
+type Converted = (Scan, Finished, BatchSizes);
+
+/// Reads the input once; nothing if it has to be scanned first.
+fn at_once(args: &Convert, job: &mut Job) -> Result<Option<Converted>, Failure> {
+    let (monitor, threads) = (job.monitor.clone(), job.settings.threads);
+    let begin = |presumed: &Scan| {
+        Target::check(&args.output)?.open(presumed.schema(), &monitor, threads, |_| false).map(Some)
+    };
+    job.pass_unscanned(
+        "write",
+        begin,
+        |output, batch| output.write(batch.columns()),
+        |mut output, scan| {
+            output.prove(scan.schema());
+            output.finish()
+        },
+    )
+}
+
+fn after_scan(job: &mut Job, target: Target) -> Result<Converted, Failure> {
+    let scan = job.scan()?;
     let mut output = target.open(scan.schema(), &job.monitor, job.settings.threads, |_| false)?;
     let all: Vec<usize> = (0..scan.columns().len()).collect();
     let sizes = job.pass("write", &scan, &all, 0, |batch| output.write(batch.columns()))?;
-    report::finish(&job, &scan, output, &sizes, &args.output.output, is_stdout)
+    job.interrupt.check()?;
+    Ok((scan, output.finish()?, sizes))
 }

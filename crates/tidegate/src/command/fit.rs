@@ -34,21 +34,30 @@ pub(super) fn run(args: &Fit) -> Result<(), Failure> {
     let beside = Beside { output: Some(&args.output), read: Some(&args.recipe), ..Beside::default() };
     let mut job = Job::open(&args.input, &args.run, &beside)?;
     job.demand(Vec::new(), Downcast::Safe);
-    let scan = job.scan()?;
-    let fitting = match begin {
-        Begin::Recipe(recipe) => Fitting::new(recipe, &job::columns(&scan), &job.monitor),
-        Begin::Unfinished => resume(&job, &scan, &args.recipe)?,
+    let at_once = match &begin {
+        Begin::Recipe(recipe) if shard.is_none() => begin_unscanned(&mut job, recipe)?,
+        // What belongs to a shard only the count of rows tells, and what was begun goes by the types that it knows.
+        _ => None,
+    };
+    let (scan, begun) = match (at_once, begin) {
+        (Some(begun), _) => begun,
+        (None, Begin::Recipe(recipe)) => begin_scanned(&mut job, recipe)?,
+        (None, Begin::Unfinished) => {
+            let scan = job.scan()?;
+            let fitting = resume(&job, &scan, &args.recipe)?;
+            (scan, Begun::from(fitting))
+        }
     };
     let (sizes, bytes, done) = match shard {
         None => {
-            let (pipeline, sizes) = fit(&mut job, &scan, fitting, &args.recipe)?;
+            let (pipeline, sizes) = fit(&mut job, &scan, begun, &args.recipe)?;
             let bytes = save(&pipeline, &args.output, args.overwrite)?;
             let steps = pipeline.step_names().count();
             let rows = report::grouped(pipeline.rows_fitted(scan.rows()));
             (sizes, bytes, format!("{steps} steps fitted on {rows} rows in {} passes", job.passes()))
         }
         Some(shard) => {
-            let (part, sizes) = fit_shard(&mut job, &scan, fitting, shard, &args.recipe)?;
+            let (part, sizes) = fit_shard(&mut job, &scan, begun.fitting, shard, &args.recipe)?;
             let bytes = whole_file::write(&args.output, args.overwrite, |out| part.write_to(out))?;
             let rows = shard.rows(scan.rows());
             let done = format!(
@@ -118,16 +127,62 @@ fn in_recipe<'a>(
     }
 }
 
+/// A fit of which passes may be made already, and the batches of the last one.
+pub(super) struct Begun {
+    fitting: Fitting,
+    sizes: BatchSizes,
+}
+
+impl From<Fitting> for Begun {
+    fn from(fitting: Fitting) -> Begun {
+        Begun { fitting, sizes: BatchSizes::default() }
+    }
+}
+
+/// A fit whose first pass is still to come, behind a scan.
+pub(super) fn begin_scanned(job: &mut Job, recipe: Recipe) -> Result<(Scan, Begun), Failure> {
+    let scan = job.scan()?;
+    let fitting = Fitting::new(recipe, &job::columns(&scan), &job.monitor);
+    Ok((scan, Begun::from(fitting)))
+}
+
+/// A fit whose first pass has found the types as well; nothing if the input has to be scanned first.
+pub(super) fn begin_unscanned(job: &mut Job, recipe: &Recipe) -> Result<Option<(Scan, Begun)>, Failure> {
+    let monitor = job.monitor.clone();
+    // The scan behind an error repeats it, and knows the place.
+    let plain = |error| Failure::Incremental { error, remark: None, file: None };
+    let begin = |presumed: &Scan| {
+        let recipe = Recipe::parse(recipe.text()).map_err(plain)?;
+        let mut fitting = Fitting::new(recipe, &job::columns(presumed), &monitor);
+        let pass = fitting.next_pass().map_err(plain)?;
+        Ok(pass.map(|pass| (fitting, pass)))
+    };
+    let begun = job.pass_unscanned(
+        "fit",
+        begin,
+        |(_, pass), batch| {
+            let wanted = batch.columns().project(pass.projection()).map_err(|e| Failure::Loader(e.into()))?;
+            pass.update(&wanted, batch.first_row()).map_err(plain)
+        },
+        |(mut fitting, pass), scan| {
+            fitting.finish_pass(pass).map_err(plain)?;
+            fitting.retype(&job::columns(scan));
+            Ok(fitting)
+        },
+    )?;
+    Ok(begun.map(|(scan, fitting, sizes)| (scan, Begun { fitting, sizes })))
+}
+
 /// Makes the passes that a fit still needs.
 pub(super) fn fit(
     job: &mut Job,
     scan: &Scan,
-    mut fitting: Fitting,
+    begun: Begun,
     recipe: &Path,
 ) -> Result<(Pipeline, BatchSizes), Failure> {
+    let Begun { mut fitting, mut sizes } = begun;
     let (files, name) = (job.files(), job.input_name());
     let in_recipe = in_recipe(&files, scan, recipe);
-    let mut sizes = BatchSizes::default();
     while let Some(mut pass) = fitting.next_pass().map_err(in_recipe)? {
         let projection = pass.projection().to_vec();
         let passed = job.pass("fit", scan, &projection, 0, |batch| {

@@ -1,11 +1,9 @@
 //! `fit-transform`: both passes over one input.
 
-use incremental::Fitting;
-
 use crate::args::FitTransform;
 use crate::command::{fit, transform};
 use crate::failure::Failure;
-use crate::job::{self, Beside, Job};
+use crate::job::{Beside, Job};
 use crate::output::Target;
 
 pub(super) fn run(args: &FitTransform) -> Result<(), Failure> {
@@ -18,9 +16,11 @@ pub(super) fn run(args: &FitTransform) -> Result<(), Failure> {
         Beside { output: Some(&args.output.output), save: args.save.as_deref(), read: Some(&args.recipe) };
     let mut job = Job::open(&args.input, &args.run, &beside)?;
     job.demand(Vec::new(), transform::pipeline_downcast(job.settings.downcast));
-    let scan = job.scan()?;
-    let fitting = Fitting::new(recipe, &job::columns(&scan), &job.monitor);
-    let (pipeline, _) = fit::fit(&mut job, &scan, fitting, &args.recipe)?;
+    let (scan, begun) = match fit::begin_unscanned(&mut job, &recipe)? {
+        Some(begun) => begun,
+        None => fit::begin_scanned(&mut job, recipe)?,
+    };
+    let (pipeline, _) = fit::fit(&mut job, &scan, begun, &args.recipe)?;
     if let Some(path) = &args.save {
         fit::save(&pipeline, path, args.output.overwrite)?;
     }

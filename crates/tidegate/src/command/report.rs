@@ -1,4 +1,4 @@
-//! The end of a command that writes rows: the output becomes whole, the summary is written, and one line says what was done.
+//! The end of a command that writes rows: the summary is written, and one line says what was done.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -9,27 +9,25 @@ use monitor::Bytes;
 use crate::args::ProgressArg;
 use crate::failure::Failure;
 use crate::job::Job;
-use crate::output::Output;
+use crate::output::Finished;
 use crate::sizing_entry::SizingEntry;
 use crate::summary::{BatchSizes, Summary};
 
-/// Finishes the output and tells about the run.
+/// Tells about the run whose output is `finished`.
 pub(super) fn finish(
     job: &Job,
     scan: &Scan,
-    output: Output,
+    finished: &Finished,
     sizes: &BatchSizes,
     path: &Path,
     is_stdout: bool,
 ) -> Result<(), Failure> {
-    job.interrupt.check()?;
-    let (schema, nulls) = (output.schema().clone(), output.nulls().to_vec());
-    let written = output.finish()?;
+    let Finished { written, schema, nulls } = finished;
     job.metrics.finish()?;
     let mut summary = summary(job, scan, sizes)?;
     summary.rows_out = written.rows;
     summary.bytes_out = written.bytes;
-    summary.set_schema(&schema, &nulls);
+    summary.set_schema(schema, nulls);
     if let Some(path) = &job.settings.summary {
         summary.write(path)?;
     }

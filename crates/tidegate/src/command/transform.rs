@@ -113,5 +113,6 @@ pub(super) fn apply(job: &mut Job, scan: &Scan, pipeline: &Pipeline, target: Tar
         output.write(&bound.transform(batch.columns(), batch.first_row()).map_err(about_rows)?)
     });
     let sizes = passed.map_err(|failure| job.locate(scan, failure))?;
-    report::finish(job, scan, output, &sizes, &path, is_stdout)
+    job.interrupt.check()?;
+    report::finish(job, scan, &output.finish()?, &sizes, &path, is_stdout)
 }

@@ -15,7 +15,7 @@ use crate::dialect::Dialect;
 use crate::downcast::Downcast;
 use crate::error::Error;
 use crate::index::IndexKernel;
-use crate::presumed::{Options as PresumedOptions, PresumedBatches, Presumption, RANGE as PRESUMED_RANGE};
+use crate::presumed::{Options as PresumedOptions, PresumedBatches, Presumption};
 use crate::progress::{Meter, OnProgress, Progress, RowMeter};
 use crate::rejects::{OnBadRecord, Reject};
 use crate::row_reader::Reading;
@@ -291,7 +291,7 @@ impl Loader {
         if self.rows != (0..u64::MAX) {
             return Ok(None);
         }
-        Presumption::new(&self.request(), self.range_bytes.unwrap_or(PRESUMED_RANGE))
+        Presumption::new(&self.request(), self.range_bytes)
     }
 
     /// All rows and columns of an input whose types are presumed, in file order. What may come of it, and what it

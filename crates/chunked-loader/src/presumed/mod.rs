@@ -42,10 +42,14 @@ pub(crate) use batches::Options;
 pub use batches::PresumedBatches;
 use sample::Sample;
 
-/// Bytes of the input that a thread makes batches of at a time.
-pub(crate) const RANGE: u64 = 1 << 20;
-/// An input of fewer ranges is scanned: that takes no time.
-const LEAST_RANGES: u64 = 8;
+/// Bytes of the input that a thread makes batches of at a time: as many as fit in a core's own cache, or fewer where
+/// this share of the budget is less.
+const RANGES: std::ops::RangeInclusive<u64> = (128 << 10)..=(1 << 20);
+const RANGE_SHARE: u64 = 64;
+/// Bytes of a piece that is looked at.
+const PIECE: u64 = 128 << 10;
+/// An input of fewer pieces is scanned: that takes no time.
+const LEAST_PIECES: u64 = 64;
 /// Each file stays open.
 const MOST_FILES: usize = 64;
 
@@ -78,14 +82,18 @@ impl Presumption {
         &self.scan
     }
 
-    /// Presumes the types of what is asked for; `None` where a scan is the better way, or the only one.
-    pub(crate) fn new(request: &Request<'_>, range: u64) -> Result<Option<Presumption>, Error> {
+    /// Presumes the types of what is asked for; `None` where a scan is the better way, or the only one. `range`: bytes that
+    /// a thread takes at a time, eight times those of a piece, where a test sets them.
+    pub(crate) fn new(request: &Request<'_>, range: Option<u64>) -> Result<Option<Presumption>, Error> {
+        let piece = range.map_or(PIECE, |range| range.div_ceil(8));
+        let share = request.budget.available().get() / RANGE_SHARE;
+        let range = range.unwrap_or(share.clamp(*RANGES.start(), *RANGES.end()));
         let of_order =
             |hint: &TypeHint| matches!(hint, TypeHint::Fixed(FixedType::Timestamp | FixedType::Dictionary));
         if request.threads < 2
             || request.on_bad_record != OnBadRecord::Fail
             || request.files.len() > MOST_FILES
-            || request.bytes < LEAST_RANGES * range
+            || request.bytes < LEAST_PIECES * piece
             || request.hints.iter().any(|(_, hint)| of_order(hint))
         {
             return Ok(None);
@@ -98,7 +106,7 @@ impl Presumption {
         }
         let Some(files) = plain_files(request, &opened)? else { return Ok(None) };
         let plan = Arc::new(plan);
-        let Some(sample) = sample::take(&files, &plan, &gait, range, request.budget)? else {
+        let Some(sample) = sample::take(&files, &plan, &gait, piece, request.budget)? else {
             return Ok(None);
         };
         let Some(scan) = presumed_scan(request, &opened, &plan, &sample) else {

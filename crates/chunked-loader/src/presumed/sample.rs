@@ -15,8 +15,6 @@ use crate::walker::{Gait, REST, Walker};
 
 /// Pieces that are looked at, over all files, the first and the last bytes among them.
 const PIECES: u64 = 32;
-/// Bytes of a piece: this part of a range.
-const PIECE_SHARE: u64 = 8;
 
 /// What the pieces hold.
 pub(super) struct Sample {
@@ -40,10 +38,9 @@ pub(super) fn take(
     files: &[Option<PlainFile>],
     plan: &Arc<ScanPlan>,
     gait: &Gait,
-    range: u64,
+    piece_bytes: u64,
     budget: &Budget,
 ) -> Result<Option<Sample>, Error> {
-    let piece_bytes = range.div_ceil(PIECE_SHARE);
     let skipping = Arc::new(ScanPlan {
         names: plan.names.clone(),
         hints: plan.hints.clone(),

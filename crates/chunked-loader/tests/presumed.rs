@@ -5,8 +5,8 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use arrow::array::{ArrayRef, RecordBatch};
-use arrow::compute::{cast, concat_batches};
+use arrow::array::RecordBatch;
+use arrow::compute::concat_batches;
 use arrow::datatypes::DataType;
 use chunked_loader::{Downcast, FixedRows, Loader, Scan, Source, TypeHint};
 use proptest::prelude::*;
@@ -55,15 +55,6 @@ fn presumed(loader: &Loader, rows: usize) -> Option<Result<(Scan, Vec<RecordBatc
     }
 }
 
-/// A column without its dictionary, in its exact type.
-fn exact(column: &ArrayRef, data_type: &DataType) -> ArrayRef {
-    let plain = match data_type {
-        DataType::Dictionary(_, values) => values.as_ref(),
-        other => other,
-    };
-    cast(column, plain).unwrap()
-}
-
 /// Asserts that what was proved is what a scan finds, and that the rows are those of a scanned input.
 fn assert_exact(loader: &Loader, proved: &Scan, batches: &[RecordBatch]) {
     let scan = loader.scan().unwrap();
@@ -90,8 +81,7 @@ fn assert_exact(loader: &Loader, proved: &Scan, batches: &[RecordBatch]) {
         let part = expected.slice(first, batch.num_rows());
         first += batch.num_rows();
         for (place, (column, expected)) in batch.columns().iter().zip(part.columns()).enumerate() {
-            let data_type = scan.schema().field(place).data_type();
-            assert_eq!(&exact(column, data_type), &exact(expected, data_type), "column {place}");
+            assert_eq!(&proved.proved(place, column).unwrap(), expected, "column {place}");
         }
     }
     assert_eq!(first, expected.num_rows());
@@ -199,6 +189,26 @@ fn texts_too_many_for_a_dictionary_are_plain_from_a_second_try_on() {
     let (scan, batches) = presumed(&loader, 10_000).unwrap().unwrap();
     assert_exact(&loader, &scan, &batches);
     assert_eq!(scan.schema().field(1).data_type(), &DataType::Utf8);
+}
+
+#[test]
+fn what_a_scan_excludes_is_not_made_narrow() {
+    use arrow::array::{ArrayRef, DictionaryArray, Int32Array};
+    use arrow::datatypes::Int32Type;
+    use std::sync::Arc;
+
+    let files = Files::new(&["size,word\n1,a\n200,b\n3,a\n4,a\n5,b\n6,b\n7,a\n8,a\n9,a\n".to_owned()]);
+    let scan = files.loader(100).scan().unwrap();
+    let words = |words: &[Option<&str>]| {
+        Arc::new(words.iter().copied().collect::<DictionaryArray<Int32Type>>()) as ArrayRef
+    };
+    let expected = words(&[Some("b"), None, Some("a")]);
+    let proved = scan.proved(1, &expected).unwrap();
+    assert_eq!(proved.data_type(), scan.schema().field(1).data_type());
+    assert!(scan.proved(1, &words(&[Some("b"), Some("c")])).is_err());
+    let sizes = |values: Vec<Option<i32>>| Arc::new(Int32Array::from(values)) as ArrayRef;
+    assert_eq!(scan.proved(0, &sizes(vec![Some(200), None])).unwrap().null_count(), 1);
+    assert!(scan.proved(0, &sizes(vec![Some(256), None])).is_err());
 }
 
 #[test]

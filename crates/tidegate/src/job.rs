@@ -11,6 +11,7 @@ use monitor::{Budget, Bytes, Monitor, Reservation, Tag};
 
 use crate::allocator;
 use crate::args::{Input, OnBadRow, ProgressArg, Run};
+use crate::batch_cache::BatchCache;
 use crate::failure::Failure;
 use crate::input;
 use crate::interrupt::Interrupt;
@@ -54,6 +55,10 @@ pub(crate) struct Job {
     rejects: Option<RejectsFile>,
     max_rejects: Option<MaxRejects>,
     pub(crate) sizing: Recorder,
+    /// Whether passes behind the next one need all columns of the input, which are kept then if they fit.
+    pub(crate) keeps_all: bool,
+    /// All rows of the input, where an earlier pass has left them.
+    pub(crate) cache: Option<BatchCache>,
     pub(crate) passes: usize,
     /// Holds the process's own share of the budget.
     _process: Reservation,
@@ -160,6 +165,8 @@ impl Job {
             rejects,
             max_rejects,
             sizing,
+            keeps_all: false,
+            cache: None,
             passes: 0,
             _process: process,
         })

@@ -2,6 +2,7 @@
 
 mod allocator;
 mod args;
+mod batch_cache;
 mod column_statistics;
 mod command;
 mod distinct;

@@ -4,15 +4,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use adaptive::{Aimd, AutoSize, Controller, Policy, StepRule};
+use arrow::record_batch::RecordBatch;
 use chunked_loader::{Batch, FixedRows, Scan, Sizing};
-use monitor::{Bytes, Tag};
+use monitor::{Bytes, Scope, Tag};
 
+use crate::batch_cache::BatchCache;
 use crate::failure::Failure;
 use crate::job::{Job, LOADER, STEPS};
 use crate::outside;
 use crate::pages_back::PagesBack;
 use crate::settings::SizeBy;
 use crate::summary::BatchSizes;
+
+/// What is made of kept rows at a time takes this share of what the budget has left.
+const CACHED_SHARE: usize = 8;
 
 impl Job {
     /// What decides on the batches of the phase `name`.
@@ -105,13 +110,21 @@ impl Job {
         scan: &Scan,
         projection: &[usize],
         row_bytes_made: usize,
-        mut each: impl FnMut(&Batch) -> Result<(), Failure>,
+        mut each: impl FnMut(&RecordBatch, u64) -> Result<(), Failure>,
     ) -> Result<BatchSizes, Failure> {
         let phase = self.monitor.scope(name);
+        if let Some(cache) = &self.cache {
+            return self.pass_over_cache(cache, &phase, scan, projection, row_bytes_made, each);
+        }
         phase.add_bytes(scan.bytes());
         self.passes += 1;
         let (loading, taking) = (Tag::new(LOADER), Tag::new(STEPS));
-        let mut batches = self.loader.batches(scan, projection, self.sizing_of(name, row_bytes_made));
+        let mut kept = BatchCache::new(self.monitor.budget());
+        let bytes = scan.columns().iter().map(|column| column.bytes_narrow).sum();
+        let keeps = std::mem::take(&mut self.keeps_all) && kept.has_room_for(bytes);
+        let all: Vec<usize> = (0..scan.columns().len()).collect();
+        let loaded = if keeps { &all } else { projection };
+        let mut batches = self.loader.batches(scan, loaded, self.sizing_of(name, row_bytes_made));
         let mut pages = PagesBack::new(&self.monitor);
         let making = self.monitor.budget().consumer("transform");
         let mut sizes = BatchSizes::default();
@@ -125,11 +138,60 @@ impl Job {
             sizes.add(batch.num_rows() as u64);
             let made = making.try_reserve(Bytes::from(row_bytes_made.saturating_mul(batch.num_rows())))?;
             let under = taking.enter();
-            each(&batch)?;
+            match keeps {
+                true => each(
+                    &batch.columns().project(projection).map_err(chunked_loader::Error::from)?,
+                    batch.first_row(),
+                )?,
+                false => each(batch.columns(), batch.first_row())?,
+            }
             phase.add_rows(batch.num_rows() as u64);
-            drop((under, made, batch));
+            drop((under, made));
+            match keeps {
+                true => kept.keep(batch),
+                false => drop(batch),
+            }
             self.monitor.end_of_batch();
             pages.check();
+        }
+        self.cache = kept.whole();
+        Ok(sizes)
+    }
+
+    /// The same over batches that an earlier pass has left. They are cut where what is made of them takes much.
+    fn pass_over_cache(
+        &self,
+        cache: &BatchCache,
+        phase: &Scope,
+        scan: &Scan,
+        projection: &[usize],
+        row_bytes_made: usize,
+        mut each: impl FnMut(&RecordBatch, u64) -> Result<(), Failure>,
+    ) -> Result<BatchSizes, Failure> {
+        let _under = Tag::new(STEPS).enter();
+        let budget = self.monitor.budget();
+        let making = budget.consumer("transform");
+        let mut pages = PagesBack::new(&self.monitor);
+        let mut sizes = BatchSizes::default();
+        for kept in cache.batches(projection) {
+            let all = kept.batch.num_rows();
+            // What the narrow types take beside the kept ones comes to no more than these.
+            let row_bytes = row_bytes_made + kept.batch.reserved().get() as usize / all.max(1);
+            let mut from = 0;
+            while from < all {
+                self.interrupt.check()?;
+                let room = budget.available().get() as usize / CACHED_SHARE;
+                let rows = (room / row_bytes.max(1)).clamp(1, all - from);
+                let made = making.try_reserve(Bytes::from(row_bytes.saturating_mul(rows)))?;
+                let batch = kept.rows(scan, from, rows)?;
+                each(&batch, kept.batch.first_row() + from as u64)?;
+                sizes.add(rows as u64);
+                phase.add_rows(rows as u64);
+                from += rows;
+                drop((batch, made));
+                self.monitor.end_of_batch();
+                pages.check();
+            }
         }
         Ok(sizes)
     }

@@ -3,6 +3,7 @@
 use chunked_loader::{Batch, PresumedBatches, Presumption, Scan};
 use monitor::Tag;
 
+use crate::batch_cache::BatchCache;
 use crate::failure::Failure;
 use crate::job::{Job, LOADER, STEPS};
 use crate::pages_back::PagesBack;
@@ -21,12 +22,13 @@ enum Outcome<R> {
 impl Job {
     /// Runs one pass, all columns in it, as the phase `name`, and gives what a scan would have found, what `end` has given,
     /// and the sizes of the batches. `begin` is told what is presumed, and makes what `each` brings batches to, unless it has no
-    /// use for such a pass.
+    /// use for such a pass. `keeps`: whether the batches are kept for the passes behind it, if they fit.
     ///
     /// Nothing where a scan has to come first, or has to tell what is wrong: then all that was made is dropped.
     pub(crate) fn pass_unscanned<T, R>(
         &mut self,
         name: &'static str,
+        keeps: bool,
         mut begin: impl FnMut(&Scan) -> Result<Option<T>, Failure>,
         mut each: impl FnMut(&mut T, &Batch) -> Result<(), Failure>,
         mut end: impl FnMut(T, &Scan) -> Result<R, Failure>,
@@ -39,7 +41,7 @@ impl Job {
             Err(error) => return open_unless_final(error.into()),
         };
         while let Some(presumed) = presumption {
-            let outcome = self.unscanned(name, presumed, &mut begin, &mut each, &mut end);
+            let outcome = self.unscanned(name, keeps, presumed, &mut begin, &mut each, &mut end);
             match outcome.or_else(|failure| open_unless_final(failure).map(|_: Option<()>| Outcome::Open))? {
                 Outcome::Proved(scan, made, sizes) => return Ok(Some((*scan, made, sizes))),
                 Outcome::Wider(wider) => presumption = Some(wider),
@@ -52,6 +54,7 @@ impl Job {
     fn unscanned<T, R>(
         &mut self,
         name: &'static str,
+        keeps: bool,
         presumption: Presumption,
         begin: &mut impl FnMut(&Scan) -> Result<Option<T>, Failure>,
         each: &mut impl FnMut(&mut T, &Batch) -> Result<(), Failure>,
@@ -59,6 +62,9 @@ impl Job {
     ) -> Result<Outcome<R>, Failure> {
         let phase = self.monitor.scope(name);
         let Some(mut made) = begin(presumption.scan())? else { return Ok(Outcome::Open) };
+        let bytes = presumption.scan().columns().iter().map(|column| column.bytes_narrow).sum();
+        let cache = keeps.then(|| BatchCache::new(self.monitor.budget()));
+        let mut cache = cache.filter(|cache| cache.has_room_for(bytes));
         self.passes += 1;
         let (loading, taking) = (Tag::new(LOADER), Tag::new(STEPS));
         let mut batches = self.loader.batches_presumed(presumption, self.sizing_of(name, 0))?;
@@ -85,13 +91,18 @@ impl Job {
             phase.add_bytes(batch.raw_bytes());
             let under = taking.enter();
             each(&mut made, &batch)?;
-            drop((under, batch));
+            drop(under);
+            match &mut cache {
+                Some(cache) => cache.keep(batch),
+                None => drop(batch),
+            }
             self.monitor.end_of_batch();
             pages.check();
         }
         let scan = batches.finish()?;
         self.interrupt.check()?;
         let made = end(made, &scan)?;
+        self.cache = cache.and_then(BatchCache::whole);
         Ok(Outcome::Proved(Box::new(scan), made, sizes))
     }
 }

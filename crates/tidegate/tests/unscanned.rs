@@ -115,16 +115,14 @@ fn a_fit_without_a_scan_learns_the_same() {
     folder.write("r.toml", RECIPE);
     folder.write("t.csv", table(&[(150_002, 1, "70000"), (170_003, 4, "violet")]));
     let fit = ["fit", "t.csv", "-r", "r.toml", "-o", "out/p.tgp"];
-    let (passes, scanned) = compare(&folder, &fit, &["out/p.tgp"]);
-    assert_eq!(passes + 1, scanned);
+    // The second pass of the fit finds the rows that the first one has kept.
+    assert_eq!(compare(&folder, &fit, &["out/p.tgp"]), (1, 3));
     let both = ["fit-transform", "t.csv", "-r", "r.toml", "-o", "out/t.parquet", "--save", "out/q.tgp"];
-    let (passes, scanned) = compare(&folder, &both, &["out/t.parquet", "out/q.tgp"]);
-    assert_eq!(passes + 1, scanned);
+    assert_eq!(compare(&folder, &both, &["out/t.parquet", "out/q.tgp"]), (1, 2));
     assert!(folder.read("out/p.tgp") == folder.read("out/q.tgp"));
     // What the pass presumed is wrong, and what it learnt is forgotten.
     folder.write("t.csv", table(&[(HIDDEN, 1, "0.25")]));
-    let (passes, scanned) = compare(&folder, &both, &["out/t.parquet", "out/q.tgp"]);
-    assert_eq!(passes, scanned + 1);
+    assert_eq!(compare(&folder, &both, &["out/t.parquet", "out/q.tgp"]), (3, 2));
 }
 
 #[test]
@@ -145,5 +143,40 @@ fn errors_are_those_of_a_scan() {
         assert_eq!((at_once.code, &at_once.stderr), (scanned.code, &scanned.stderr));
         assert!(at_once.code.is_some_and(|code| code > 1), "{at_once:?}");
         assert!(folder.outputs().is_empty());
+    }
+}
+
+#[test]
+fn rows_that_fit_in_memory_are_read_once() {
+    let folder = Folder::new();
+    folder.write("r.toml", RECIPE);
+    folder.write("t.csv", table(&[(150_001, 1, "NA"), (150_003, 5, "Z")]));
+    let run = |memory: &str, more: &[&str]| {
+        let args = ["fit-transform", "t.csv", "-r", "r.toml", "-o", "out/t.parquet", "--overwrite"];
+        let summary = ["--save", "out/p.tgp", "--summary", "summary.json", "--memory", memory];
+        folder.run_args(&[&args[..], &summary, more].concat()).ok();
+        let passes = folder.read_json("summary.json")["passes"].as_u64().unwrap();
+        (folder.read("out/t.parquet"), folder.read("out/p.tgp"), passes)
+    };
+    let (output, pipeline, passes) = run("48MiB", &["--threads", "2", "--batch-rows", "700"]);
+    assert!(
+        passes > 2,
+        "a scan, two passes of the fit, and one to write, of which one at the most is spared"
+    );
+    // The types of the rows are found on the way, or by a scan before; one of them is each of these passes.
+    for (memory, more, expected) in [
+        ("512MiB", &["--threads", "2"][..], 1),
+        ("512MiB", &["--threads", "1"], 2),
+        ("512MiB", &["--threads", "2", "--batch-rows", "700"], 2),
+    ] {
+        let (kept, learnt, passes) = run(memory, more);
+        assert_eq!(passes, expected, "{more:?}");
+        // How row groups are cut depends on the budget.
+        let rows = |bytes: &[u8]| {
+            folder.write("out/compared.parquet", bytes);
+            common::table::read_parquet(&folder.path("out/compared.parquet"))
+        };
+        assert!(rows(&kept) == rows(&output), "{more:?}");
+        assert!(learnt == pipeline, "{more:?}");
     }
 }

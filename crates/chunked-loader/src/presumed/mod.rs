@@ -14,6 +14,7 @@
 //! Whole numbers are built as wide as file formats store them, 32 bits or 64: what is narrower is known at the end.
 
 mod batches;
+mod proved;
 mod range_reader;
 mod sample;
 mod tally;
@@ -188,8 +189,10 @@ fn presumed_scan(request: &Request<'_>, opened: &Opened, plan: &ScanPlan, sample
     let rows = (request.bytes as f64 / sample.row_bytes()) as u64;
     let facts = opened.names.iter().zip(&sample.columns).map(|(name, column)| {
         let mut facts = presumed_facts(name, column, rows, request.downcast, &plan.rules)?;
-        let text = column.text_bytes as f64 / sample.rows as f64 * rows as f64;
-        facts.bytes_narrow = text as u64 + 4 * (rows + 1) + rows.div_ceil(8);
+        if facts.kind == Kind::Text {
+            let text = column.text_bytes as f64 / sample.rows as f64 * rows as f64;
+            facts.bytes_narrow = text as u64 + 4 * (rows + 1) + rows.div_ceil(8);
+        }
         Some(facts)
     });
     let columns: Arc<[ColumnFacts]> = facts.collect::<Option<Vec<_>>>()?.into();

@@ -70,7 +70,7 @@ fn single_run(args: &Bench, rows: &str) -> Result<(), Failure> {
     let all: Vec<usize> = (0..scan.columns().len()).collect();
     let (began, cpu) = (Instant::now(), cpu_seconds());
     let mut rows = 0;
-    run.pass("load", &scan, &all, 0, |batch| {
+    run.pass("load", &scan, &all, 0, |batch, _| {
         rows += batch.num_rows() as u64;
         Ok(())
     })?;

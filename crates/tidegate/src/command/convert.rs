@@ -32,6 +32,7 @@ fn at_once(args: &Convert, job: &mut Job) -> Result<Option<Converted>, Failure> 
     };
     job.pass_unscanned(
         "write",
+        false,
         begin,
         |output, batch| output.write(batch.columns()),
         |mut output, scan| {
@@ -45,7 +46,7 @@ fn after_scan(job: &mut Job, target: Target) -> Result<Converted, Failure> {
     let scan = job.scan()?;
     let mut output = target.open(scan.schema(), &job.monitor, job.settings.threads, |_| false)?;
     let all: Vec<usize> = (0..scan.columns().len()).collect();
-    let sizes = job.pass("write", &scan, &all, 0, |batch| output.write(batch.columns()))?;
+    let sizes = job.pass("write", &scan, &all, 0, |rows, _| output.write(rows))?;
     job.interrupt.check()?;
     Ok((scan, output.finish()?, sizes))
 }

@@ -159,6 +159,7 @@ pub(super) fn begin_unscanned(job: &mut Job, recipe: &Recipe) -> Result<Option<(
     };
     let begun = job.pass_unscanned(
         "fit",
+        true,
         begin,
         |(_, pass), batch| {
             let wanted = batch.columns().project(pass.projection()).map_err(|e| Failure::Loader(e.into()))?;
@@ -185,8 +186,8 @@ pub(super) fn fit(
     let in_recipe = in_recipe(&files, scan, recipe);
     while let Some(mut pass) = fitting.next_pass().map_err(in_recipe)? {
         let projection = pass.projection().to_vec();
-        let passed = job.pass("fit", scan, &projection, 0, |batch| {
-            let updated = pass.update(batch.columns(), batch.first_row());
+        let passed = job.pass("fit", scan, &projection, 0, |rows, first_row| {
+            let updated = pass.update(rows, first_row);
             updated.map_err(|error| Failure::Incremental { file: Some(name.clone()), error, remark: None })
         });
         sizes = passed.map_err(|failure| job.locate(scan, failure))?;
@@ -210,8 +211,8 @@ fn fit_shard(
         return Ok((part, BatchSizes::default()));
     };
     job.keep_rows(shard.rows(scan.rows()));
-    let passed = job.pass("fit", scan, &projection, 0, |batch| {
-        let updated = part.update(batch.columns(), batch.first_row());
+    let passed = job.pass("fit", scan, &projection, 0, |rows, first_row| {
+        let updated = part.update(rows, first_row);
         updated.map_err(|error| Failure::Incremental { file: Some(name.clone()), error, remark: None })
     });
     let sizes = passed.map_err(|failure| job.locate(scan, failure))?;

@@ -16,11 +16,13 @@ pub(super) fn run(args: &FitTransform) -> Result<(), Failure> {
         Beside { output: Some(&args.output.output), save: args.save.as_deref(), read: Some(&args.recipe) };
     let mut job = Job::open(&args.input, &args.run, &beside)?;
     job.demand(Vec::new(), transform::pipeline_downcast(job.settings.downcast));
+    job.keeps_all = true;
     let (scan, begun) = match fit::begin_unscanned(&mut job, &recipe)? {
         Some(begun) => begun,
         None => fit::begin_scanned(&mut job, recipe)?,
     };
     let (pipeline, _) = fit::fit(&mut job, &scan, begun, &args.recipe)?;
+    job.keeps_all = false;
     if let Some(path) = &args.save {
         fit::save(&pipeline, path, args.output.overwrite)?;
     }

@@ -109,9 +109,10 @@ pub(super) fn apply(job: &mut Job, scan: &Scan, pipeline: &Pipeline, target: Tar
         lineage.map(|l| aggressive && (!l.steps.is_empty() || holds(&l.source))).collect();
     let mut output =
         target.open(bound.schema(), &job.monitor, job.settings.threads, |place| float32[place])?;
-    let passed = job.pass("transform", scan, bound.projection(), bound.made_row_bytes(), |batch| {
-        output.write(&bound.transform(batch.columns(), batch.first_row()).map_err(about_rows)?)
-    });
+    let passed =
+        job.pass("transform", scan, bound.projection(), bound.made_row_bytes(), |rows, first_row| {
+            output.write(&bound.transform(rows, first_row).map_err(about_rows)?)
+        });
     let sizes = passed.map_err(|failure| job.locate(scan, failure))?;
     job.interrupt.check()?;
     report::finish(job, scan, &output.finish()?, &sizes, &path, is_stdout)

@@ -336,7 +336,7 @@ mod tests {
     use std::path::Path;
     use std::sync::Arc;
 
-    use arrow::array::{ArrayRef, DictionaryArray, Int64Array, StringArray};
+    use arrow::array::{ArrayRef, DictionaryArray, Int16Array, Int64Array, StringArray};
     use arrow::datatypes::{DataType, Int16Type};
     use parquet::basic::Encoding;
     use parquet::file::metadata::ParquetMetaData;
@@ -518,6 +518,38 @@ mod tests {
             }
             other => panic!("{other:?}"),
         }
+    }
+
+    #[test]
+    fn dictionaries_of_batches_are_kept_only_within_the_budget() {
+        // Each batch has a dictionary of its own, of long texts few of which stand in its rows.
+        let batch = |_| {
+            let text = |index: usize| format!("{index}{}", "x".repeat(1000));
+            let values: StringArray = (0..500).map(|index| Some(text(index))).collect();
+            let keys: Int16Array = (0..2048).map(|row| Some(row * 7 % 5)).collect();
+            let column: ArrayRef = Arc::new(DictionaryArray::new(keys, Arc::new(values)));
+            RecordBatch::try_from_iter([("words", column)]).unwrap()
+        };
+        let batches = [(); 9].map(batch);
+        let limits = RowGroupLimits { rows: usize::MAX, bytes: Bytes::kib(64) };
+        let directory = tempfile::tempdir().unwrap();
+        let mut files = Vec::new();
+        for kib in [4096, 512] {
+            let path = directory.path().join(format!("{kib}.parquet"));
+            let budget = Budget::new(Bytes::kib(kib).saturating_add(Bytes(WriteBack::BYTES)));
+            let output = Output::file(&path, false).unwrap();
+            let mut encoder = encoder(output, &batches[0].schema(), limits, &budget, None);
+            for batch in &batches {
+                encoder.write(batch).unwrap();
+            }
+            let kept = budget.holders().into_iter().find(|holder| holder.name == "dictionaries");
+            let kept = kept.map_or(Bytes::ZERO, |kept| kept.live);
+            assert_eq!(kept > Bytes::kib(500), kib == 4096, "{kept}");
+            encoder.finish().unwrap().finish().unwrap();
+            assert_eq!(budget.reserved(), Bytes::ZERO);
+            files.push(std::fs::read(&path).unwrap());
+        }
+        assert!(files[0] == files[1]);
     }
 
     #[test]

@@ -17,8 +17,9 @@ const BUDGET_SHARE: u64 = 5;
 const LEAST_DEFAULT: Bytes = Bytes::mib(1);
 const MOST_DEFAULT: Bytes = Bytes::mib(64);
 
-/// A block takes no more than this share of a row group.
+/// A block takes no more than this share of a row group, and no more than a page can count.
 const BLOCK_SHARE: u64 = 8;
+const MOST_BLOCK: u64 = 1 << 30;
 
 /// Rows of a block. A column's encoder looks at the size of its page once a block, and rows of a block that lie in two
 /// batches are copied together: many are few looks, few are short copies.
@@ -49,7 +50,7 @@ impl RowGroupLimits {
 
     /// Bytes of a block that is not one row alone.
     pub(crate) fn block_bytes(&self) -> u64 {
-        self.bytes.get() / BLOCK_SHARE
+        (self.bytes.get() / BLOCK_SHARE).min(MOST_BLOCK)
     }
 }
 

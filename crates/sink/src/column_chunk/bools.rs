@@ -3,11 +3,10 @@
 use arrow::array::cast::AsArray;
 use arrow::array::{Array, ArrayRef, BooleanBufferBuilder};
 use parquet::basic::{BoundaryOrder, Encoding};
-use parquet::errors::ParquetError;
 use parquet::file::statistics::{Statistics, ValueStatistics};
 
 use super::bounds::Bounds;
-use super::values::{PageValues, Values};
+use super::values::{PageValues, Refused, Values};
 
 #[derive(Default)]
 pub(super) struct Bools {
@@ -20,7 +19,7 @@ fn less(a: &bool, b: &bool) -> bool {
 }
 
 impl Values for Bools {
-    fn push(&mut self, block: &ArrayRef) -> Result<(), ParquetError> {
+    fn push(&mut self, block: &ArrayRef) -> Result<(), Refused> {
         let block = block.as_boolean();
         let page = self.page.get_or_insert_with(|| BooleanBufferBuilder::new(0));
         let before = page.len();

@@ -35,6 +35,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef};
 use arrow::datatypes::DataType;
+use monitor::{Bytes, Reservation};
 use parquet::basic::{self, Encoding, EncodingMask, PageType};
 use parquet::column::writer::ColumnCloseResult;
 use parquet::errors::ParquetError;
@@ -50,7 +51,7 @@ use levels::Levels;
 use page_header::DataPage;
 pub(crate) use pages::Pages;
 pub(crate) use scratch::Scratch;
-use values::Values;
+use values::{Refused, Values};
 
 /// After a page that compression did not make shorter, so many are not compressed.
 const PAGES_NOT_TRIED: u32 = 7;
@@ -94,6 +95,8 @@ pub(crate) struct ChunkEncoder {
     nulls: u64,
     uncompressed: u64,
     not_tried: u32,
+    /// Of what the values keep to be faster.
+    kept: Option<Reservation>,
 }
 
 /// A finished chunk.
@@ -121,6 +124,7 @@ impl ChunkEncoder {
             nulls: 0,
             uncompressed: 0,
             not_tried: 0,
+            kept: None,
             options: Arc::clone(options),
         })
     }
@@ -132,11 +136,30 @@ impl ChunkEncoder {
     /// A value too long for the format, and the budget's refusal of what compressing a page takes.
     pub(crate) fn push(&mut self, block: &ArrayRef, scratch: &mut Scratch) -> Result<(), Error> {
         self.levels.push(block.len(), block.logical_nulls().as_ref());
-        self.values.push(block).map_err(|error| scratch.encode(error))?;
+        let column = self.options.descriptor.name();
+        self.values.push(block).map_err(|refused| scratch.refused(column, refused))?;
+        self.reserve_kept(scratch);
         let is_full = self.values.page_bytes() + self.levels.rows() / 8 >= self.options.page_bytes
             || self.levels.rows() >= self.options.page_rows
             || self.values.ends_page();
         if is_full { self.finish_page(scratch) } else { Ok(()) }
+    }
+
+    /// Reserves what the values keep to be faster, or has them keep nothing where the budget has no room for it.
+    fn reserve_kept(&mut self, scratch: &Scratch) {
+        let bytes = Bytes(self.values.kept_bytes() as u64);
+        let is_reserved = match &mut self.kept {
+            None if bytes == Bytes::ZERO => true,
+            None => {
+                self.kept = scratch.dictionaries().try_reserve(bytes).ok();
+                self.kept.is_some()
+            }
+            Some(kept) => kept.bytes() == bytes || kept.try_resize(bytes).is_ok(),
+        };
+        if !is_reserved {
+            self.values.forget();
+            self.kept = None;
+        }
     }
 
     fn finish_page(&mut self, scratch: &mut Scratch) -> Result<(), Error> {
@@ -159,14 +182,18 @@ impl ChunkEncoder {
         }
         let stored = if is_compressed { room.compressed() } else { &room.values };
         let level_bytes = room.levels.len();
-        let header = DataPage { rows, nulls, encoding: page.encoding, level_bytes, is_compressed };
+        let size = |bytes| self.size(bytes, scratch);
+        let header = DataPage {
+            rows: size(rows)?,
+            nulls: size(nulls)?,
+            encoding: page.encoding,
+            level_bytes: size(level_bytes)?,
+            is_compressed,
+        };
         let mut head = Vec::with_capacity(64);
-        page_header::write_data(
-            header,
-            level_bytes + room.values.len(),
-            level_bytes + stored.len(),
-            &mut head,
-        );
+        let (uncompressed, compressed) =
+            (size(level_bytes + room.values.len())?, size(level_bytes + stored.len())?);
+        page_header::write_data(header, uncompressed, compressed, &mut head);
         let offset = self.pages.bytes();
         self.uncompressed += (head.len() + level_bytes + room.values.len()) as u64;
         self.pages.push([&head, &room.levels, stored].concat());
@@ -177,7 +204,8 @@ impl ChunkEncoder {
         self.nulls += nulls as u64;
         if self.options.is_indexed {
             self.offsets.append_row_count(rows as i64);
-            self.offsets.append_offset_and_size(offset as i64, (self.pages.bytes() - offset) as i32);
+            let length = self.size(self.pages.bytes() - offset, scratch)?;
+            self.offsets.append_offset_and_size(offset as i64, length);
             match page.bounds {
                 Some((least, greatest)) => self.index.append(false, least, greatest, nulls as i64),
                 None if nulls == rows => self.index.append(true, Vec::new(), Vec::new(), nulls as i64),
@@ -186,6 +214,12 @@ impl ChunkEncoder {
             }
         }
         Ok(())
+    }
+
+    /// A size as the format holds it.
+    fn size(&self, bytes: usize, scratch: &Scratch) -> Result<i32, Error> {
+        let column = self.options.descriptor.name();
+        i32::try_from(bytes).map_err(|_| scratch.refused(column, Refused::TooLong(bytes)))
     }
 
     fn count(&mut self, encoding: Encoding) {
@@ -221,7 +255,8 @@ impl ChunkEncoder {
             None => &room.values,
         };
         let mut head = Vec::with_capacity(32);
-        page_header::write_dictionary(values.len(), stored.len(), count, &mut head);
+        let size = |bytes| self.size(bytes, scratch);
+        page_header::write_dictionary(size(values.len())?, size(stored.len())?, size(count)?, &mut head);
         self.uncompressed += (head.len() + values.len()) as u64;
         let page = [&head[..], stored].concat();
         let length = page.len();

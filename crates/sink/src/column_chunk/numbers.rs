@@ -6,14 +6,13 @@ use arrow::array::{Array, ArrayRef};
 use arrow::buffer::NullBuffer;
 use arrow::datatypes::{ArrowNativeType, DataType, ToByteSlice};
 use parquet::basic::{BoundaryOrder, Encoding};
-use parquet::errors::ParquetError;
 use parquet::file::statistics::{Statistics, ValueStatistics};
 
 use super::bounds::Bounds;
 use super::dictionary_numbers::DictionaryNumbers;
 use super::differences::{Differences, Whole};
 use super::indices;
-use super::values::{PageValues, Values};
+use super::values::{PageValues, Refused, Values};
 
 /// A number as the format stores it.
 pub(super) trait Number: ArrowNativeType + Debug {
@@ -253,7 +252,7 @@ impl<T: Number> Values for Numbers<T>
 where
     [T]: ToByteSlice,
 {
-    fn push(&mut self, block: &ArrayRef) -> Result<(), ParquetError> {
+    fn push(&mut self, block: &ArrayRef) -> Result<(), Refused> {
         let values = T::present(block);
         if let Some(range) = T::range(&values, self.is_unsigned) {
             let less = self.less();

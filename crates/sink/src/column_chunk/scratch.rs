@@ -4,6 +4,7 @@ use monitor::{Bytes, Consumer, Reservation};
 use parquet::errors::ParquetError;
 
 use super::codec::Codec;
+use super::values::Refused;
 use crate::compression::Compression;
 use crate::error::Error;
 use crate::output::Progress;
@@ -13,6 +14,8 @@ pub(crate) struct Scratch {
     /// What usual pages need, and kept between pages; those of long texts take more for a while.
     usual: Bytes,
     reservation: Reservation,
+    /// Who reserves what columns keep of the dictionaries of batches.
+    dictionaries: Consumer,
     progress: Progress,
 }
 
@@ -43,6 +46,7 @@ impl Scratch {
         let codec = Codec::new(compression).map_err(|error| progress.encode(error))?;
         let usual = Bytes((usual_bytes + codec.most(usual_bytes).unwrap_or(0)) as u64);
         let reservation = consumer.try_reserve(usual).map_err(|refusal| progress.exceeded(refusal))?;
+        let dictionaries = consumer.budget().consumer("dictionaries");
         let room = Room {
             levels: Vec::new(),
             values: Vec::new(),
@@ -51,12 +55,24 @@ impl Scratch {
             codec,
             progress: progress.clone(),
         };
-        Ok(Self { room: Some(room), usual, reservation, progress: progress.clone() })
+        Ok(Self { room: Some(room), usual, reservation, dictionaries, progress: progress.clone() })
     }
 
     /// An error of encoding, as the sink tells it.
     pub(crate) fn encode(&self, error: ParquetError) -> Error {
         self.progress.encode(error)
+    }
+
+    /// Values of a column that its page, or its dictionary's, cannot hold.
+    pub(super) fn refused(&self, column: &str, refused: Refused) -> Error {
+        match refused {
+            Refused::TooLong(bytes) => self.progress.page_too_long(column, bytes),
+            Refused::Arrow(error) => self.encode(error.into()),
+        }
+    }
+
+    pub(super) fn dictionaries(&self) -> &Consumer {
+        &self.dictionaries
     }
 
     /// Empty room for a page whose values take `bytes`, and a few for each of its rows.

@@ -6,12 +6,11 @@ use arrow::array::{Array, ArrayRef, GenericByteArray};
 use arrow::datatypes::{ArrowNativeType, ByteArrayType, DataType};
 use parquet::basic::{BoundaryOrder, Encoding};
 use parquet::data_type::ByteArray;
-use parquet::errors::ParquetError;
 use parquet::file::statistics::{Statistics, ValueStatistics};
 
 use super::bounds::{Bounds, lower, upper};
 use super::differences::Differences;
-use super::values::{PageValues, Values};
+use super::values::{MOST_PAGE_BYTES, PageValues, Refused, Values};
 
 #[derive(Default)]
 pub(super) struct Texts {
@@ -43,7 +42,7 @@ impl Texts {
         self.bounds.last_page()
     }
 
-    fn push_all<T: ByteArrayType>(&mut self, block: &GenericByteArray<T>) -> Result<(), ParquetError> {
+    fn push_all<T: ByteArrayType>(&mut self, block: &GenericByteArray<T>) -> Result<(), Refused> {
         let mut lengths = Vec::with_capacity(block.len() - block.null_count());
         match block.nulls().filter(|nulls| nulls.null_count() > 0) {
             None => self.push_range(block, 0, block.len(), &mut lengths)?,
@@ -72,12 +71,14 @@ impl Texts {
         from: usize,
         to: usize,
         lengths: &mut Vec<i32>,
-    ) -> Result<(), ParquetError> {
+    ) -> Result<(), Refused> {
         let offsets = &block.value_offsets()[from..=to];
         let place = |offset: T::Offset| offset.as_usize();
         let (first, last) = (place(offsets[0]), place(offsets[offsets.len() - 1]));
-        if i32::try_from(last - first).is_err() {
-            return Err(ParquetError::General("a page holds at most 2 GiB of text".into()));
+        let framed = if self.is_plain { size_of::<u32>() * (to - from) } else { 0 };
+        let bytes = self.bytes.len() + framed + last - first;
+        if bytes > MOST_PAGE_BYTES {
+            return Err(Refused::TooLong(bytes));
         }
         if self.is_plain {
             for pair in offsets.windows(2) {
@@ -142,7 +143,7 @@ impl<'a> Prefixed<'a> {
 }
 
 impl Values for Texts {
-    fn push(&mut self, block: &ArrayRef) -> Result<(), ParquetError> {
+    fn push(&mut self, block: &ArrayRef) -> Result<(), Refused> {
         match block.data_type() {
             DataType::Utf8 => self.push_all(block.as_string::<i32>()),
             DataType::LargeUtf8 => self.push_all(block.as_string::<i64>()),
@@ -206,6 +207,10 @@ pub(super) fn statistics(bounds: &Bounds<Vec<u8>>, is_text: bool, nulls: u64) ->
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::LargeBinaryArray;
+    use arrow::buffer::{Buffer, OffsetBuffer};
     use proptest::prelude::*;
 
     use super::*;
@@ -215,6 +220,26 @@ mod tests {
         fn a_prefix_decides_as_the_bytes_do(a: Vec<u8>, b: Vec<u8>, shared in prop::collection::vec(0u8..3, 0..12)) {
             let (a, b) = ([shared.clone(), a].concat(), [shared, b].concat());
             prop_assert_eq!(Prefixed::of(&a).cmp(&Prefixed::of(&b)), a.cmp(&b));
+        }
+    }
+
+    #[test]
+    fn what_is_too_long_for_a_page_is_refused_before_it_is_copied() {
+        // Memory that the system only lends once it is touched.
+        let zeros = Buffer::from(vec![0u8; MOST_PAGE_BYTES]);
+        let of = |lengths: &[usize]| -> ArrayRef {
+            let offsets = OffsetBuffer::<i64>::from_lengths(lengths.iter().copied());
+            Arc::new(LargeBinaryArray::new(offsets, zeros.clone(), None))
+        };
+        for plain in [false, true] {
+            let mut texts = if plain { Texts::plain(false) } else { Texts::new(false) };
+            texts.push(&of(&[3, 4])).unwrap();
+            let held = texts.page_bytes();
+            match texts.push(&of(&[MOST_PAGE_BYTES - 10, 10])) {
+                Err(Refused::TooLong(bytes)) => assert!(bytes > MOST_PAGE_BYTES),
+                other => panic!("{other:?}"),
+            }
+            assert_eq!(texts.page_bytes(), held);
         }
     }
 

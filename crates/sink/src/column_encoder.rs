@@ -105,7 +105,7 @@ impl ColumnEncoder {
             self.encode(begun, scratch)?;
         }
         let mut chunk = self.chunk.take().expect("a row group was begun").finish(scratch)?;
-        chunk.close.bloom_filter = self.filter.take().map(BloomFilter::finish);
+        chunk.filter = self.filter.take().map(BloomFilter::finish);
         Ok(chunk)
     }
 

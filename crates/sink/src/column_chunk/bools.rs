@@ -43,7 +43,7 @@ impl Values for Bools {
     }
 
     fn finish_page(&mut self, out: &mut Vec<u8>) -> PageValues {
-        if let Some(page) = self.page.take() {
+        if let Some(page) = &self.page {
             let from = out.len();
             out.extend_from_slice(page.as_slice());
             out.truncate(from + page.len().div_ceil(8));
@@ -54,6 +54,10 @@ impl Values for Bools {
         let bounds = self.bounds.end_page(less);
         let bounds = bounds.map(|(least, greatest)| (vec![u8::from(least)], vec![u8::from(greatest)]));
         PageValues { encoding: Encoding::PLAIN, bounds }
+    }
+
+    fn begin_page(&mut self) {
+        self.page = None;
     }
 
     fn statistics(&self, nulls: u64) -> Statistics {

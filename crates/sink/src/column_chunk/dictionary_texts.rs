@@ -219,14 +219,9 @@ impl Values for DictionaryTexts {
 
     fn finish_page(&mut self, out: &mut Vec<u8>) -> PageValues {
         if let Some(plain) = &mut self.plain {
-            let page = plain.finish_page(out);
-            if let Some(range) = plain.last_page() {
-                self.bounds.widen(range.clone(), texts::less);
-                self.bounds.end_page(texts::less);
-            }
-            return page;
+            return plain.finish_page(out);
         }
-        indices::write(&mut self.indices, self.distinct.places.len(), out);
+        indices::write(&self.indices, self.distinct.places.len(), out);
         let in_page = (0..).zip(&self.is_in_page).filter(|(_, is_in_page)| **is_in_page);
         let mut values = in_page.map(|(index, _)| self.distinct.get(index));
         if let Some(first) = values.next() {
@@ -234,16 +229,31 @@ impl Values for DictionaryTexts {
                 .fold((first, first), |(least, greatest), value| (least.min(value), greatest.max(value)));
             self.bounds.widen((least.to_vec(), greatest.to_vec()), texts::less);
         }
-        self.is_in_page.fill(false);
-        if self.is_full() {
-            self.plain = Some(Texts::plain(self.is_text));
-            (self.known, self.indices, self.is_in_page) = (None, Vec::new(), Vec::new());
-        }
         let bounds = self.bounds.end_page(texts::less);
         let indexed = |(least, greatest): (Vec<u8>, Vec<u8>)| {
             (lower(&least, self.is_text).to_vec(), upper(&greatest, self.is_text))
         };
         PageValues { encoding: Encoding::RLE_DICTIONARY, bounds: bounds.map(indexed) }
+    }
+
+    fn rest(&self) -> &[u8] {
+        self.plain.as_ref().map_or(&[], |plain| plain.rest())
+    }
+
+    fn begin_page(&mut self) {
+        if let Some(plain) = &mut self.plain {
+            if let Some(range) = plain.last_page() {
+                self.bounds.widen(range.clone(), texts::less);
+                self.bounds.end_page(texts::less);
+            }
+            return plain.begin_page();
+        }
+        self.indices.clear();
+        self.is_in_page.fill(false);
+        if self.is_full() {
+            self.plain = Some(Texts::plain(self.is_text));
+            (self.known, self.indices, self.is_in_page) = (None, Vec::new(), Vec::new());
+        }
     }
 
     fn dictionary(&mut self) -> Option<(Vec<u8>, usize)> {

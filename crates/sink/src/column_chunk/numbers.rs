@@ -11,6 +11,7 @@ use parquet::file::statistics::{Statistics, ValueStatistics};
 use super::bounds::Bounds;
 use super::dictionary_numbers::DictionaryNumbers;
 use super::differences::{Differences, Whole};
+use super::direction::{Direction, Ordered};
 use super::indices;
 use super::values::{PageValues, Refused, Values};
 
@@ -18,6 +19,8 @@ use super::values::{PageValues, Refused, Values};
 pub(super) trait Number: ArrowNativeType + Debug {
     /// How numbers are written that have no dictionary.
     type Page: NumberPage<Self>;
+    /// Whether it is looked at whether they come in order. Of floats those that do not compare would have to be told apart.
+    const HAS_DIRECTION: bool;
     /// Which of two compare as less, `is_unsigned` if their bits are those of an unsigned number.
     fn less(self, other: Self, is_unsigned: bool) -> bool;
     /// The least and greatest of what can be compared.
@@ -35,7 +38,10 @@ pub(super) trait NumberPage<T>: Default + Send {
     fn push(&mut self, values: &[T]);
     fn len(&self) -> usize;
     fn heap_bytes(&self) -> usize;
+    /// These three are those of [`Values`].
     fn finish(&mut self, out: &mut Vec<u8>);
+    fn rest(&self) -> &[u8];
+    fn begin(&mut self);
 }
 
 impl<T: Whole + Send> NumberPage<T> for Differences<T> {
@@ -55,6 +61,14 @@ impl<T: Whole + Send> NumberPage<T> for Differences<T> {
 
     fn finish(&mut self, out: &mut Vec<u8>) {
         Differences::finish(self, out);
+    }
+
+    fn rest(&self) -> &[u8] {
+        self.packed()
+    }
+
+    fn begin(&mut self) {
+        self.clear();
     }
 }
 
@@ -81,8 +95,13 @@ where
         self.0.capacity()
     }
 
-    fn finish(&mut self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.0);
+    fn finish(&mut self, _: &mut Vec<u8>) {}
+
+    fn rest(&self) -> &[u8] {
+        &self.0
+    }
+
+    fn begin(&mut self) {
         self.0.clear();
     }
 }
@@ -110,6 +129,7 @@ macro_rules! whole_number {
     ($number:ty, $unsigned:ty, $statistics:ident, $present:item) => {
         impl Number for $number {
             type Page = Differences<$number>;
+            const HAS_DIRECTION: bool = true;
 
             fn less(self, other: Self, is_unsigned: bool) -> bool {
                 match is_unsigned {
@@ -174,6 +194,7 @@ macro_rules! float {
     ($number:ty, $statistics:ident) => {
         impl Number for $number {
             type Page = PlainPage;
+            const HAS_DIRECTION: bool = false;
 
             fn less(self, other: Self, _: bool) -> bool {
                 self < other
@@ -221,6 +242,7 @@ pub(super) struct Numbers<T: Number> {
     outgrown: Option<DictionaryNumbers<T>>,
     indices: Vec<u32>,
     bounds: Bounds<T>,
+    ordered: Ordered<T>,
 }
 
 impl<T: Number> Numbers<T>
@@ -235,6 +257,7 @@ where
             outgrown: None,
             indices: Vec::new(),
             bounds: Bounds::default(),
+            ordered: Ordered::default(),
         }
     }
 
@@ -258,6 +281,10 @@ where
             let less = self.less();
             self.bounds.widen(range, less);
         }
+        if T::HAS_DIRECTION {
+            let less = self.less();
+            self.ordered.push(&values, less);
+        }
         match &mut self.dictionary {
             Some(dictionary) => dictionary.look_up(&values, &mut self.indices),
             None => self.page.push(&values),
@@ -276,11 +303,7 @@ where
     fn finish_page(&mut self, out: &mut Vec<u8>) -> PageValues {
         let encoding = match &self.dictionary {
             Some(dictionary) => {
-                indices::write(&mut self.indices, dictionary.len(), out);
-                if dictionary.is_full() {
-                    self.outgrown = self.dictionary.take();
-                    self.indices = Vec::new();
-                }
+                indices::write(&self.indices, dictionary.len(), out);
                 Encoding::RLE_DICTIONARY
             }
             None => {
@@ -292,6 +315,19 @@ where
         let bounds = self.bounds.end_page(less);
         let bytes = |value: T| [value].to_byte_slice().to_vec();
         PageValues { encoding, bounds: bounds.map(|(least, greatest)| (bytes(least), bytes(greatest))) }
+    }
+
+    fn rest(&self) -> &[u8] {
+        self.page.rest()
+    }
+
+    fn begin_page(&mut self) {
+        self.page.begin();
+        self.indices.clear();
+        if self.ends_page() {
+            self.outgrown = self.dictionary.take();
+            self.indices = Vec::new();
+        }
     }
 
     fn dictionary(&mut self) -> Option<(Vec<u8>, usize)> {
@@ -306,6 +342,10 @@ where
 
     fn order(&self) -> BoundaryOrder {
         self.bounds.order()
+    }
+
+    fn direction(&self) -> Option<Direction> {
+        self.ordered.direction().filter(|_| T::HAS_DIRECTION)
     }
 
     fn held_bytes(&self) -> usize {

@@ -161,16 +161,24 @@ impl Values for Texts {
             true => Encoding::PLAIN,
             false => {
                 self.lengths.finish(out);
+                out.extend_from_slice(self.lengths.packed());
                 Encoding::DELTA_LENGTH_BYTE_ARRAY
             }
         };
-        out.extend_from_slice(&self.bytes);
-        self.bytes.clear();
         let bounds = self.bounds.end_page(less);
         let indexed = |(least, greatest): (Vec<u8>, Vec<u8>)| {
             (lower(&least, self.is_text).to_vec(), upper(&greatest, self.is_text))
         };
         PageValues { encoding, bounds: bounds.map(indexed) }
+    }
+
+    fn rest(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    fn begin_page(&mut self) {
+        self.lengths.clear();
+        self.bytes.clear();
     }
 
     fn statistics(&self, nulls: u64) -> Statistics {

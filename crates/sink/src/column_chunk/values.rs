@@ -8,6 +8,7 @@ use parquet::file::statistics::Statistics;
 
 use super::bools::Bools;
 use super::dictionary_texts::DictionaryTexts;
+use super::direction::Direction;
 use super::numbers::Numbers;
 use super::texts::Texts;
 
@@ -47,8 +48,16 @@ pub(super) trait Values: Send {
         false
     }
 
-    /// Appends the page's values to `out`, and begins the next one.
+    /// Ends the page. What does not lie in memory as it is to be written is appended to `out`.
     fn finish_page(&mut self, out: &mut Vec<u8>) -> PageValues;
+
+    /// The rest of the ended page.
+    fn rest(&self) -> &[u8] {
+        &[]
+    }
+
+    /// Begins the next page.
+    fn begin_page(&mut self);
 
     /// The values that indices stand for, and how many, if pages hold indices. A page of nulls does too, and needs the
     /// dictionary, empty as it is.
@@ -61,6 +70,11 @@ pub(super) trait Values: Send {
 
     /// The order of all finished pages.
     fn order(&self) -> BoundaryOrder;
+
+    /// Which way all values go that were taken, where that is cheap to see and they are not all the same.
+    fn direction(&self) -> Option<Direction> {
+        None
+    }
 
     /// Bytes of memory that are filled, the page's included. The same for the same rows.
     fn held_bytes(&self) -> usize;

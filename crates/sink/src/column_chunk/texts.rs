@@ -98,11 +98,10 @@ impl Texts {
 fn range<T: ByteArrayType>(block: &GenericByteArray<T>) -> Option<(&[u8], &[u8])> {
     let offsets = block.value_offsets();
     let data = block.value_data();
-    let value = |row: usize| &data[offsets[row].as_usize()..offsets[row + 1].as_usize()];
     let mut range: Option<(Prefixed<'_>, Prefixed<'_>)> = None;
     let mut take = |from: usize, to: usize| {
         for row in from..to {
-            let value = Prefixed::of(value(row));
+            let value = Prefixed::at(data, offsets[row].as_usize(), offsets[row + 1].as_usize());
             match &mut range {
                 None => range = Some((value, value)),
                 Some((least, greatest)) => {
@@ -130,12 +129,15 @@ struct Prefixed<'a> {
 }
 
 impl<'a> Prefixed<'a> {
-    fn of(bytes: &'a [u8]) -> Self {
-        let prefix = match bytes.first_chunk::<8>() {
-            Some(first) => u64::from_be_bytes(*first),
-            None => {
-                bytes.iter().fold(0, |prefix, byte| prefix << 8 | u64::from(*byte))
-                    << (8 * (8 - bytes.len()) % 64)
+    /// The bytes `data[from..to]`. Of short ones too, eight are read where there are so many.
+    fn at(data: &'a [u8], from: usize, to: usize) -> Self {
+        let (bytes, first) = (&data[from..to], data[from..].first_chunk::<8>());
+        let prefix = match (first, bytes.len()) {
+            (Some(first), 8..) => u64::from_be_bytes(*first),
+            (Some(first), length) => u64::from_be_bytes(*first) & !(u64::MAX >> (8 * length)),
+            (None, length) => {
+                let all = bytes.iter().fold(0, |prefix, byte| prefix << 8 | u64::from(*byte));
+                all << (8 * (8 - length) % 64)
             }
         };
         Prefixed { prefix, bytes }
@@ -225,9 +227,18 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_prefix_decides_as_the_bytes_do(a: Vec<u8>, b: Vec<u8>, shared in prop::collection::vec(0u8..3, 0..12)) {
+        fn a_prefix_decides_as_the_bytes_do(
+            a: Vec<u8>,
+            b: Vec<u8>,
+            shared in prop::collection::vec(0u8..3, 0..12),
+            behind in prop::collection::vec(any::<u8>(), 0..12),
+        ) {
             let (a, b) = ([shared.clone(), a].concat(), [shared, b].concat());
-            prop_assert_eq!(Prefixed::of(&a).cmp(&Prefixed::of(&b)), a.cmp(&b));
+            let data = [a.as_slice(), &b, &behind].concat();
+            let (first, second) =
+                (Prefixed::at(&data, 0, a.len()), Prefixed::at(&data, a.len(), a.len() + b.len()));
+            prop_assert_eq!(first.cmp(&second), a.cmp(&b));
+            prop_assert_eq!(Prefixed::at(&a, 0, a.len()).prefix, first.prefix);
         }
     }
 
@@ -254,7 +265,7 @@ mod tests {
     #[test]
     fn short_bytes_are_less_than_those_they_begin() {
         for (a, b) in [(&b""[..], &b"\0"[..]), (b"a", b"a\0"), (b"abcdefgh", b"abcdefgh\0")] {
-            assert!(Prefixed::of(a) < Prefixed::of(b));
+            assert!(Prefixed::at(a, 0, a.len()) < Prefixed::at(b, 0, b.len()));
         }
     }
 }

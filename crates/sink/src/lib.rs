@@ -90,6 +90,7 @@ mod seconds;
 mod sink;
 mod split;
 mod staging;
+mod word_sizes;
 mod write_back;
 
 pub use crate::atomic::check_target;

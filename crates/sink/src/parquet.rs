@@ -248,7 +248,8 @@ impl ParquetEncoder {
         Ok(has_room)
     }
 
-    /// Reserves more for a row group whose encoders hold more than is usual, and ends it where there is no more.
+    /// Reserves more for a row group that needs more than all were thought to [need](needs), and ends it where there is no
+    /// more.
     fn cover(&mut self) -> Result<(), Error> {
         let beginning = self.limits.bytes.get() / ON_THE_WAY_SHARE;
         let needed = Bytes(self.lanes.heap_bytes() as u64 + beginning).max(needs(self.limits.bytes));
@@ -261,10 +262,10 @@ impl ParquetEncoder {
     }
 }
 
-/// What row groups within a limit by bytes should need: one, the beginning of the next one, and the room that pages in
-/// progress have to grow.
+/// What row groups within a limit by bytes need: one, the beginning of the next one, and the room that pages and
+/// dictionaries in progress have to grow. A test has columns of all kinds need no more.
 fn needs(limit: Bytes) -> Bytes {
-    limit.saturating_add(Bytes(limit.get() / 2))
+    limit.saturating_add(Bytes(limit.get() / 4 * 3))
 }
 
 /// Reserves for row groups within `limits`, or within lower ones where that is more than half of what the budget has
@@ -296,7 +297,7 @@ impl Encoder for ParquetEncoder {
                     break piece.ends_row_group;
                 }
             };
-            self.take(batch, begin, &pieces, sizes.bytes(begin, from))?;
+            self.take(batch, begin, &pieces, sizes.bytes_in_memory(begin, from))?;
             match ends_row_group && !self.goes_on()? {
                 true => self.end_row_group()?,
                 false => self.cover()?,
@@ -336,8 +337,10 @@ mod tests {
     use std::path::Path;
     use std::sync::Arc;
 
-    use arrow::array::{ArrayRef, DictionaryArray, Int16Array, Int64Array, StringArray};
-    use arrow::datatypes::{DataType, Int16Type};
+    use arrow::array::{
+        ArrayRef, BooleanArray, DictionaryArray, Float64Array, Int16Array, Int64Array, StringArray,
+    };
+    use arrow::datatypes::{DataType, Int16Type, Int32Type};
     use parquet::basic::Encoding;
     use parquet::file::metadata::ParquetMetaData;
     use parquet::file::reader::{FileReader, SerializedFileReader};
@@ -550,6 +553,64 @@ mod tests {
             files.push(std::fs::read(&path).unwrap());
         }
         assert!(files[0] == files[1]);
+    }
+
+    /// Tables each of whose columns takes more memory than its pages, or as much as it can.
+    fn demanding_tables(rows: usize) -> Vec<(&'static str, RecordBatch)> {
+        let mixed = |row: usize| (row as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20;
+        let table = |columns: usize, of: &dyn Fn(usize) -> ArrayRef| {
+            RecordBatch::try_from_iter((0..columns).map(|column| (column.to_string(), of(column)))).unwrap()
+        };
+        // Few values at first, so that there is a dictionary; then new ones.
+        let late = |column: usize, row: usize| mixed(if row < 4000 { row % 20 } else { row / 2 } + column);
+        let words = |column: usize, row: usize| format!("{:x}", late(column, row) % 100_003);
+        let long = |column: usize, row: usize| format!("{:0>300}", late(column, row) % 997);
+        let dictionary = |words: &dyn Fn(usize) -> String| -> ArrayRef {
+            let words: Vec<String> = (0..rows).map(words).collect();
+            Arc::new(words.iter().map(|word| Some(word.as_str())).collect::<DictionaryArray<Int32Type>>())
+        };
+        vec![
+            (
+                "numbers",
+                table(4, &|c| Arc::new(Int64Array::from_iter_values((0..rows).map(|r| late(c, r) as i64)))),
+            ),
+            (
+                "floats",
+                table(30, &|c| {
+                    Arc::new(Float64Array::from_iter_values((0..rows).map(|r| late(c, r) as f64)))
+                }),
+            ),
+            (
+                "nulls",
+                table(9, &|c| {
+                    Arc::new(Int64Array::from_iter(
+                        (0..rows).map(|r| (r % 3 > 0).then_some(late(c, r) as i64)),
+                    ))
+                }),
+            ),
+            ("words", table(5, &|c| dictionary(&|row| words(c, row)))),
+            ("long words", table(3, &|c| dictionary(&|row| long(c, row)))),
+            ("texts", table(3, &|c| Arc::new(StringArray::from_iter_values((0..rows).map(|r| words(c, r)))))),
+            (
+                "bools",
+                table(50, &|c| {
+                    Arc::new(BooleanArray::from_iter((0..rows).map(|r| Some(mixed(r + c) % 2 == 0))))
+                }),
+            ),
+        ]
+    }
+
+    #[test]
+    fn a_row_group_never_needs_more_than_is_reserved_for_it() {
+        for (name, table) in demanding_tables(60_000) {
+            for bytes in [Bytes::kib(300), Bytes::mib(2), Bytes::mib(9)] {
+                let limits = RowGroupLimits { rows: usize::MAX, bytes };
+                let batches: Vec<_> = (0..60).map(|batch| table.slice(batch * 1000, 1000)).collect();
+                let (peak, metadata) = write(&batches, limits, &Budget::unbounded());
+                assert_eq!(peak, needs(bytes), "{name} in row groups of {bytes}");
+                assert_eq!(metadata.file_metadata().num_rows(), 60_000);
+            }
+        }
     }
 
     #[test]

@@ -270,7 +270,8 @@ impl Values for DictionaryTexts {
     }
 
     fn held_bytes(&self) -> usize {
-        self.page_bytes() + self.distinct.page.len()
+        let plain = self.plain.as_ref().map_or(0, Texts::held_bytes);
+        indices::held_bytes(&self.indices) + self.distinct.heap_bytes() + plain
     }
 
     fn heap_bytes(&self) -> usize {

@@ -8,6 +8,11 @@ pub(super) fn bytes(indices: &[u32]) -> usize {
     indices.len() * 2
 }
 
+/// Bytes on the heap at the most, the same for the same indices.
+pub(super) fn held_bytes(indices: &[u32]) -> usize {
+    2 * size_of_val(indices)
+}
+
 /// Bytes on the heap.
 pub(super) fn heap_bytes(indices: &Vec<u32>) -> usize {
     indices.capacity() * size_of::<u32>()

@@ -349,7 +349,8 @@ where
     }
 
     fn held_bytes(&self) -> usize {
-        self.page_bytes() + self.dictionaries().map(DictionaryNumbers::bytes).sum::<usize>()
+        let dictionaries = self.dictionaries().map(DictionaryNumbers::heap_bytes).sum::<usize>();
+        self.page.len() + indices::held_bytes(&self.indices) + dictionaries
     }
 
     fn heap_bytes(&self) -> usize {

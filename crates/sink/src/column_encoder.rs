@@ -14,6 +14,7 @@ use crate::column_chunk::{ChunkEncoder, ChunkOptions, EncodedChunk, Scratch};
 use crate::error::Error;
 use crate::row_groups::Piece;
 use crate::seconds::stored_column;
+use crate::word_sizes::WordSizes;
 
 /// Encodes one column, from row group to row group.
 #[derive(Default)]
@@ -105,7 +106,7 @@ impl ColumnEncoder {
             self.encode(begun, scratch)?;
         }
         let mut chunk = self.chunk.take().expect("a row group was begun").finish(scratch)?;
-        chunk.close.bloom_filter = self.filter.take().map(BloomFilter::finish);
+        chunk.filter = self.filter.take().map(BloomFilter::finish);
         Ok(chunk)
     }
 
@@ -121,12 +122,19 @@ impl ColumnEncoder {
     }
 }
 
-/// The same rows in memory of their own; the values of a dictionary stay shared.
+/// The same rows in memory of their own. The values of a dictionary stay shared, unless they take more than the rows do:
+/// then it is undone, since nobody else may hold it any longer.
 ///
 /// # Errors
 ///
 /// None but for texts of more bytes than their offsets can count, which a column cannot hold.
 fn copied(rows: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+    if let (Some(words), Some(dictionary)) = (WordSizes::of(rows.as_ref()), rows.as_any_dictionary_opt()) {
+        let of_values = dictionary.values().to_data().get_slice_memory_size()? as u64;
+        if of_values > words.bytes(0, rows.len()) + (rows.len() * size_of::<i32>()) as u64 {
+            return plain(rows);
+        }
+    }
     let data = rows.to_data();
     let mut copy = MutableArrayData::new(vec![&data], false, rows.len());
     copy.try_extend(0, 0, rows.len())?;
@@ -174,13 +182,21 @@ mod tests {
 
     #[test]
     fn dictionaries_that_differ_are_undone_and_one_dictionary_stays() {
-        let (first, other) = (words(&["a", "b"]), words(&["b", "c"]));
-        let same = joined(&first.slice(0, 1), &copied(&first.slice(1, 1)).unwrap()).unwrap();
+        let (first, other) = (words(&["a", "b", "a", "b"]), words(&["b", "c"]));
+        let same = joined(&first.slice(0, 1), &copied(&first.slice(1, 3)).unwrap()).unwrap();
         assert!(matches!(same.data_type(), DataType::Dictionary(..)));
-        assert_eq!(same.len(), 2);
+        assert_eq!(same.len(), 4);
         let undone = joined(&first, &other).unwrap();
-        assert_eq!(undone.as_ref(), &StringArray::from(vec!["a", "b", "b", "c"]) as &dyn Array);
+        assert_eq!(undone.as_ref(), &StringArray::from(vec!["a", "b", "a", "b", "b", "c"]) as &dyn Array);
         // And what is undone once takes more.
-        assert_eq!(joined(&undone, &first).unwrap().len(), 6);
+        assert_eq!(joined(&undone, &first).unwrap().len(), 10);
+    }
+
+    #[test]
+    fn a_dictionary_that_is_larger_than_its_rows_is_not_kept_for_them() {
+        let many: Vec<String> = (0..100).map(|word| format!("word {word}")).collect();
+        let many = words(&many.iter().map(String::as_str).collect::<Vec<_>>());
+        let few = copied(&many.slice(40, 2)).unwrap();
+        assert_eq!(few.as_ref(), &StringArray::from(vec!["word 40", "word 41"]) as &dyn Array);
     }
 }

@@ -1,13 +1,10 @@
 //! How the columns of a Parquet file are written, and how much memory each may spend on it.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::ArrayRef;
 use arrow::datatypes::{DataType, Schema};
 use monitor::Bytes;
-use parquet::file::metadata::KeyValue;
-use parquet::file::properties::WriterProperties;
 use parquet::schema::types::ColumnDescPtr;
 
 use crate::bloom;
@@ -44,20 +41,6 @@ const LEAST_PAGE: u64 = 1 << 10;
 const INDEXED_ROWS: usize = 20 << 10;
 /// Rows of any page.
 const MOST_ROWS: usize = 1 << 20;
-
-/// The properties of a file with some metadata, as far as it is not made of finished chunks.
-pub(crate) fn properties(metadata: &HashMap<String, String>) -> WriterProperties {
-    let mut metadata: Vec<KeyValue> =
-        metadata.iter().map(|(key, value)| KeyValue::new(key.clone(), value.clone())).collect();
-    metadata.sort_unstable_by(|a, b| a.key.cmp(&b.key));
-    WriterProperties::builder()
-        .set_key_value_metadata(Some(metadata).filter(|metadata| !metadata.is_empty()))
-        .set_created_by(CREATED_BY.to_owned())
-        // Both limits of a row group are kept by the encoder.
-        .set_max_row_group_row_count(None)
-        .set_max_row_group_bytes(None)
-        .build()
-}
 
 /// How the columns are written of a file whose row groups take `row_group_bytes` of memory, and whose first rows are
 /// `sample`. Columns that are named by `filtered` have a filter of their values.

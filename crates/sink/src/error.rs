@@ -101,6 +101,15 @@ pub enum ErrorKind {
         /// What the encoder said: an [`ArrowError`] or a [`ParquetError`].
         source: Box<dyn StdError + Send + Sync>,
     },
+    /// A page of a Parquet column, which holds at least one value, would be longer than its header can say: 2 GiB.
+    PageTooLong {
+        /// The target.
+        path: PathBuf,
+        /// The column's name.
+        column: String,
+        /// Bytes of the values that the page would hold.
+        bytes: usize,
+    },
     /// The memory budget has no room for the least that writing needs.
     Budget {
         /// The target.
@@ -351,6 +360,12 @@ impl fmt::Display for Error {
             ErrorKind::Encode { path, source } => {
                 write!(f, "cannot encode a batch for {}: {source}", Named(path))
             }
+            ErrorKind::PageTooLong { path, column, bytes } => write!(
+                f,
+                "column \"{column}\" has values that come to {bytes} bytes at once, and a page of Parquet ({}) holds \
+                 less than 2 GiB; leave the column out, or write .arrow",
+                Named(path)
+            ),
             ErrorKind::Budget { path, source } => {
                 write!(f, "cannot write {}: {source}", Named(path))
             }
@@ -549,6 +564,11 @@ mod tests {
                 ErrorKind::UnknownFormat { path: "out.xlsx".into() },
                 "cannot tell the format of \"out.xlsx\" from its extension; valid are .parquet, .arrow, \
                  .arrows, .csv, or - for an Arrow IPC stream",
+            ),
+            (
+                ErrorKind::PageTooLong { path: "a.parquet".into(), column: "n".into(), bytes: 1 << 31 },
+                "column \"n\" has values that come to 2147483648 bytes at once, and a page of Parquet \
+                 (\"a.parquet\") holds less than 2 GiB; leave the column out, or write .arrow",
             ),
             (
                 ErrorKind::Compression { given: "gzip".into(), problem: CompressionProblem::Unknown },

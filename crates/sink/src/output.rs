@@ -155,6 +155,11 @@ impl Progress {
         ErrorKind::Budget { path: self.path().to_owned(), source }.into()
     }
 
+    /// A page of Parquet cannot hold that much of a column.
+    pub(crate) fn page_too_long(&self, column: &str, bytes: usize) -> Error {
+        ErrorKind::PageTooLong { path: self.path().to_owned(), column: column.to_owned(), bytes }.into()
+    }
+
     pub(crate) fn encode(&self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
         Error::encode(self.path(), self.written(), source)
     }

@@ -251,7 +251,8 @@ impl ParquetEncoder {
         Ok(has_room)
     }
 
-    /// Reserves more for a row group whose encoders hold more than is usual, and ends it where there is no more.
+    /// Reserves more for a row group that needs more than all were thought to [need](needs), and ends it where there is no
+    /// more.
     fn cover(&mut self) -> Result<(), Error> {
         let beginning = self.limits.bytes.get() / ON_THE_WAY_SHARE;
         let needed = Bytes(self.lanes.heap_bytes() as u64 + beginning).max(needs(self.limits.bytes));
@@ -264,10 +265,10 @@ impl ParquetEncoder {
     }
 }
 
-/// What row groups within a limit by bytes should need: one, the beginning of the next one, and the room that pages in
-/// progress have to grow.
+/// What row groups within a limit by bytes need: one, the beginning of the next one, and the room that pages and
+/// dictionaries in progress have to grow. A test has columns of all kinds need no more.
 fn needs(limit: Bytes) -> Bytes {
-    limit.saturating_add(Bytes(limit.get() / 2))
+    limit.saturating_add(Bytes(limit.get() / 4 * 3))
 }
 
 /// Reserves for row groups within `limits`, or within lower ones where that is more than half of what the budget has
@@ -299,7 +300,7 @@ impl Encoder for ParquetEncoder {
                     break piece.ends_row_group;
                 }
             };
-            self.take(batch, begin, &pieces, sizes.bytes(begin, from))?;
+            self.take(batch, begin, &pieces, sizes.bytes_in_memory(begin, from))?;
             match ends_row_group && !self.goes_on()? {
                 true => self.end_row_group()?,
                 false => self.cover()?,
@@ -333,11 +334,11 @@ impl Encoder for ParquetEncoder {
         self.lanes
             .traffic()
             .wait(|on_the_way, row_groups| on_the_way == 0 && row_groups == 0, &self.progress)?;
-        let file = self.lanes.take_file().ok_or_else(|| self.progress.encode(given_up()))?;
-        match &self.proved {
-            Some(schema) => file.finish_as(schema),
-            None => file.finish(),
+        let mut file = self.lanes.take_file().ok_or_else(|| self.progress.encode(given_up()))?;
+        if let Some(schema) = &self.proved {
+            file.retype(schema).map_err(|error| self.progress.encode(error))?;
         }
+        file.finish().map_err(|error| self.progress.encode(error))
     }
 }
 
@@ -348,8 +349,10 @@ mod tests {
     use std::path::Path;
     use std::sync::Arc;
 
-    use arrow::array::{ArrayRef, DictionaryArray, Int64Array, StringArray};
-    use arrow::datatypes::{DataType, Int16Type};
+    use arrow::array::{
+        ArrayRef, BooleanArray, DictionaryArray, Float64Array, Int16Array, Int64Array, StringArray,
+    };
+    use arrow::datatypes::{DataType, Int16Type, Int32Type};
     use parquet::basic::Encoding;
     use parquet::file::metadata::ParquetMetaData;
     use parquet::file::reader::{FileReader, SerializedFileReader};
@@ -529,6 +532,96 @@ mod tests {
                 assert!(index.is_some_and(|index| index.live > Bytes::kib(100)), "{source}");
             }
             other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn dictionaries_of_batches_are_kept_only_within_the_budget() {
+        // Each batch has a dictionary of its own, of long texts few of which stand in its rows.
+        let batch = |_| {
+            let text = |index: usize| format!("{index}{}", "x".repeat(1000));
+            let values: StringArray = (0..500).map(|index| Some(text(index))).collect();
+            let keys: Int16Array = (0..2048).map(|row| Some(row * 7 % 5)).collect();
+            let column: ArrayRef = Arc::new(DictionaryArray::new(keys, Arc::new(values)));
+            RecordBatch::try_from_iter([("words", column)]).unwrap()
+        };
+        let batches = [(); 9].map(batch);
+        let limits = RowGroupLimits { rows: usize::MAX, bytes: Bytes::kib(64) };
+        let directory = tempfile::tempdir().unwrap();
+        let mut files = Vec::new();
+        for kib in [4096, 512] {
+            let path = directory.path().join(format!("{kib}.parquet"));
+            let budget = Budget::new(Bytes::kib(kib).saturating_add(Bytes(WriteBack::BYTES)));
+            let output = Output::file(&path, false).unwrap();
+            let mut encoder = encoder(output, &batches[0].schema(), limits, &budget, None);
+            for batch in &batches {
+                encoder.write(batch).unwrap();
+            }
+            let kept = budget.holders().into_iter().find(|holder| holder.name == "dictionaries");
+            let kept = kept.map_or(Bytes::ZERO, |kept| kept.live);
+            assert_eq!(kept > Bytes::kib(500), kib == 4096, "{kept}");
+            encoder.finish().unwrap().finish().unwrap();
+            assert_eq!(budget.reserved(), Bytes::ZERO);
+            files.push(std::fs::read(&path).unwrap());
+        }
+        assert!(files[0] == files[1]);
+    }
+
+    /// Tables each of whose columns takes more memory than its pages, or as much as it can.
+    fn demanding_tables(rows: usize) -> Vec<(&'static str, RecordBatch)> {
+        let mixed = |row: usize| (row as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20;
+        let table = |columns: usize, of: &dyn Fn(usize) -> ArrayRef| {
+            RecordBatch::try_from_iter((0..columns).map(|column| (column.to_string(), of(column)))).unwrap()
+        };
+        // Few values at first, so that there is a dictionary; then new ones.
+        let late = |column: usize, row: usize| mixed(if row < 4000 { row % 20 } else { row / 2 } + column);
+        let words = |column: usize, row: usize| format!("{:x}", late(column, row) % 100_003);
+        let long = |column: usize, row: usize| format!("{:0>300}", late(column, row) % 997);
+        let dictionary = |words: &dyn Fn(usize) -> String| -> ArrayRef {
+            let words: Vec<String> = (0..rows).map(words).collect();
+            Arc::new(words.iter().map(|word| Some(word.as_str())).collect::<DictionaryArray<Int32Type>>())
+        };
+        vec![
+            (
+                "numbers",
+                table(4, &|c| Arc::new(Int64Array::from_iter_values((0..rows).map(|r| late(c, r) as i64)))),
+            ),
+            (
+                "floats",
+                table(30, &|c| {
+                    Arc::new(Float64Array::from_iter_values((0..rows).map(|r| late(c, r) as f64)))
+                }),
+            ),
+            (
+                "nulls",
+                table(9, &|c| {
+                    Arc::new(Int64Array::from_iter(
+                        (0..rows).map(|r| (r % 3 > 0).then_some(late(c, r) as i64)),
+                    ))
+                }),
+            ),
+            ("words", table(5, &|c| dictionary(&|row| words(c, row)))),
+            ("long words", table(3, &|c| dictionary(&|row| long(c, row)))),
+            ("texts", table(3, &|c| Arc::new(StringArray::from_iter_values((0..rows).map(|r| words(c, r)))))),
+            (
+                "bools",
+                table(50, &|c| {
+                    Arc::new(BooleanArray::from_iter((0..rows).map(|r| Some(mixed(r + c) % 2 == 0))))
+                }),
+            ),
+        ]
+    }
+
+    #[test]
+    fn a_row_group_never_needs_more_than_is_reserved_for_it() {
+        for (name, table) in demanding_tables(60_000) {
+            for bytes in [Bytes::kib(300), Bytes::mib(2), Bytes::mib(9)] {
+                let limits = RowGroupLimits { rows: usize::MAX, bytes };
+                let batches: Vec<_> = (0..60).map(|batch| table.slice(batch * 1000, 1000)).collect();
+                let (peak, metadata) = write(&batches, limits, &Budget::unbounded());
+                assert_eq!(peak, needs(bytes), "{name} in row groups of {bytes}");
+                assert_eq!(metadata.file_metadata().num_rows(), 60_000);
+            }
         }
     }
 

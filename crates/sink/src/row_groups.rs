@@ -1,13 +1,17 @@
 //! Where row groups end, and the blocks of rows that a column is encoded in.
 //!
 //! Both follow from the rows alone, counted from the table's first one, and from what they come to when they are encoded.
-//! So a file has the same bytes however its rows came in batches, and whichever threads encoded them, as long as the
-//! budget has room: where it refuses more for a row group, that one ends early.
+//! So a file has the same bytes however its rows came in batches, and whichever threads encoded them. Two things can be in
+//! the way, and both need a budget that is nearly used up: the limit by bytes is lowered to what half of the budget that is
+//! left has room for when the file begins, and a row group ends early where its encoders need more than was reserved for any
+//! of them at the beginning, which a row that is longer than the row group can make them, and the budget refuses it.
 
 use arrow::array::cast::AsArray;
 use arrow::array::{Array, RecordBatch};
 use arrow::datatypes::DataType;
 use monitor::{Budget, Bytes};
+
+use crate::word_sizes::WordSizes;
 
 /// What a process takes before it holds a row: no share of it goes to row groups.
 const PROCESS: Bytes = Bytes::mib(16);
@@ -17,8 +21,9 @@ const BUDGET_SHARE: u64 = 5;
 const LEAST_DEFAULT: Bytes = Bytes::mib(1);
 const MOST_DEFAULT: Bytes = Bytes::mib(64);
 
-/// A block takes no more than this share of a row group.
+/// A block takes no more than this share of a row group, and no more than a page can count.
 const BLOCK_SHARE: u64 = 8;
+const MOST_BLOCK: u64 = 1 << 30;
 
 /// Rows of a block. A column's encoder looks at the size of its page once a block, and rows of a block that lie in two
 /// batches are copied together: many are few looks, few are short copies.
@@ -49,7 +54,7 @@ impl RowGroupLimits {
 
     /// Bytes of a block that is not one row alone.
     pub(crate) fn block_bytes(&self) -> u64 {
-        self.bytes.get() / BLOCK_SHARE
+        (self.bytes.get() / BLOCK_SHARE).min(MOST_BLOCK)
     }
 }
 
@@ -136,12 +141,13 @@ impl Cutter {
     }
 }
 
-/// What the values of each row of a batch take. A dictionary's values are not counted, only its keys.
+/// What the values of each row of a batch take when they are encoded without a dictionary.
 pub(crate) struct RowSizes<'a> {
     rows: usize,
     /// Bytes of columns whose values all take the same.
     fixed: u64,
     texts: Vec<Texts<'a>>,
+    words: Vec<WordSizes<'a>>,
 }
 
 enum Texts<'a> {
@@ -151,7 +157,7 @@ enum Texts<'a> {
 
 impl<'a> RowSizes<'a> {
     pub(crate) fn of(batch: &'a RecordBatch) -> Self {
-        let mut sizes = RowSizes { rows: batch.num_rows(), fixed: 0, texts: Vec::new() };
+        let mut sizes = RowSizes { rows: batch.num_rows(), fixed: 0, texts: Vec::new(), words: Vec::new() };
         for column in batch.columns() {
             match column.data_type() {
                 DataType::Utf8 => sizes.texts.push(Texts::Short(column.as_string::<i32>().value_offsets())),
@@ -164,7 +170,11 @@ impl<'a> RowSizes<'a> {
                 DataType::LargeBinary => {
                     sizes.texts.push(Texts::Long(column.as_binary::<i64>().value_offsets()));
                 }
-                _ => sizes.fixed += width(column.as_ref()),
+                _ => {
+                    // Of texts in a dictionary, this is what a key takes, or a length.
+                    sizes.fixed += width(column.as_ref());
+                    sizes.words.extend(WordSizes::of(column.as_ref()));
+                }
             }
         }
         sizes
@@ -172,6 +182,12 @@ impl<'a> RowSizes<'a> {
 
     /// Bytes of the rows `from..to`.
     pub(crate) fn bytes(&self, from: usize, to: usize) -> u64 {
+        let words = self.words.iter().map(|words| words.bytes(from, to)).sum::<u64>();
+        self.bytes_in_memory(from, to) + words
+    }
+
+    /// As [`bytes`](Self::bytes), with dictionaries as they are, but for their values.
+    pub(crate) fn bytes_in_memory(&self, from: usize, to: usize) -> u64 {
         let texts = self.texts.iter().map(|texts| match texts {
             Texts::Short(offsets) => (offsets[to] - offsets[from]) as u64 + 4 * (to - from) as u64,
             Texts::Long(offsets) => (offsets[to] - offsets[from]) as u64 + 8 * (to - from) as u64,

@@ -12,7 +12,10 @@ use arrow::array::{
 };
 use arrow::datatypes::Int16Type;
 use arrow::ipc::reader::FileReader as IpcReader;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
+use parquet::basic::BoundaryOrder;
 use parquet::bloom_filter::Sbbf;
+use parquet::file::metadata::PageIndexPolicy;
 use parquet::file::properties::ReaderProperties;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::file::serialized_reader::ReadOptionsBuilder;
@@ -134,4 +137,35 @@ fn metadata_is_in_the_footer_and_in_the_schema() {
     write("out.csv");
     let reserved = SinkBuilder::new(directory.path().join("x.parquet")).with_metadata("ARROW:schema", "x");
     assert!(matches!(reserved.check().unwrap_err().kind(), ErrorKind::Option { .. }));
+}
+
+#[test]
+fn pages_are_known_to_come_in_order() {
+    const ROWS: i64 = 100_000;
+    let column = |of: fn(i64) -> i64| Arc::new(Int64Array::from_iter_values((0..ROWS).map(of))) as ArrayRef;
+    let text = |of: fn(i64) -> i64| {
+        Arc::new(StringArray::from_iter_values((0..ROWS).map(|row| format!("{:09}", of(row))))) as ArrayRef
+    };
+    // Within a page there may be any order.
+    let columns = [
+        ("up", column(|row| row ^ 1), BoundaryOrder::ASCENDING),
+        ("down", column(|row| -(row ^ 1)), BoundaryOrder::DESCENDING),
+        ("both", column(|row| row % 70_000), BoundaryOrder::UNORDERED),
+        ("text up", text(|row| row), BoundaryOrder::ASCENDING),
+        ("text down", text(|row| ROWS - row), BoundaryOrder::DESCENDING),
+    ];
+    let batch =
+        RecordBatch::try_from_iter(columns.iter().map(|(name, column, _)| (*name, column.clone()))).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("out.parquet");
+    let mut sink = SinkBuilder::new(&path).build(batch.schema()).unwrap();
+    sink.write(&batch).unwrap();
+    sink.finish().unwrap();
+    let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Required);
+    let metadata = ArrowReaderMetadata::load(&File::open(&path).unwrap(), options).unwrap();
+    let index = metadata.metadata().column_index().unwrap();
+    for (column, (name, _, order)) in columns.iter().enumerate() {
+        assert!(index[0][column].num_pages() > 3, "{name}");
+        assert_eq!(index[0][column].get_boundary_order(), Some(*order), "{name}");
+    }
 }

@@ -14,12 +14,13 @@ use arrow::array::{
 };
 use arrow::compute::concat_batches;
 use arrow::datatypes::{Int8Type, Int32Type};
+use arrow::row::{RowConverter, SortField};
 use monitor::Bytes;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
 };
-use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
+use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, SortingColumn};
 use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use proptest::prelude::*;
 use sink::{Compression, Sink, SinkBuilder};
@@ -117,6 +118,27 @@ fn page_bounds(metadata: &ParquetMetaData, group: usize, column: usize) -> Optio
     }
 }
 
+/// Which of a row group's columns of whole numbers and times are sorted, and not all the same; all others are none.
+fn sorting(group: &RecordBatch) -> Vec<SortingColumn> {
+    let direction = |column: &ArrayRef| {
+        let data_type = column.data_type();
+        if !(data_type.is_integer() || data_type.is_temporal()) || column.null_count() > 0 {
+            return None;
+        }
+        let converter = RowConverter::new(vec![SortField::new(data_type.clone())]).unwrap();
+        let rows = converter.convert_columns(&[Arc::clone(column)]).unwrap();
+        let (ascends, descends) = (rows.iter().is_sorted(), rows.iter().is_sorted_by(|a, b| a >= b));
+        (ascends != descends).then_some(descends)
+    };
+    let columns = group.columns().iter().enumerate();
+    columns
+        .filter_map(|(index, column)| {
+            let descending = direction(column)?;
+            Some(SortingColumn { column_idx: index as i32, descending, nulls_first: false })
+        })
+        .collect()
+}
+
 fn check(numbers: &[Option<i64>], distinct: i64, group_bytes: u64, cut: usize, compression: Compression) {
     let batch = RecordBatch::try_from_iter_with_nullable(
         columns(numbers, distinct).into_iter().map(|(name, column)| (name, column, true)),
@@ -141,6 +163,8 @@ fn check(numbers: &[Option<i64>], distinct: i64, group_bytes: u64, cut: usize, c
     let mut from = 0;
     for (index, group) in ours.row_groups().iter().enumerate() {
         let rows = group.num_rows() as usize;
+        let sorted = sorting(&batch.slice(from, rows));
+        assert_eq!(group.sorting_columns().map_or(&[][..], Vec::as_slice), sorted);
         let mut writer = ArrowWriter::try_new(File::create(&theirs).unwrap(), batch.schema(), None).unwrap();
         writer.write(&batch.slice(from, rows)).unwrap();
         writer.close().unwrap();
@@ -192,6 +216,17 @@ proptest! {
 fn dictionaries_that_outgrow_their_share_go_on_without() {
     let numbers: Vec<_> = (0..60_000).map(|row| Some(row * row % 50_021)).collect();
     check(&numbers, 40_000, 4 << 20, 8192, Compression::Snappy);
+}
+
+#[test]
+fn sorted_columns_are_known_until_they_turn() {
+    // Of many row groups and pages; some columns wrap around, and are sorted in some row groups alone.
+    let ascending: Vec<_> = (0..90_000).map(|row| Some(row / 3)).collect();
+    let descending: Vec<_> = ascending.iter().rev().copied().collect();
+    for numbers in [ascending, descending] {
+        check(&numbers, 1000, 400_000, 8192, Compression::Snappy);
+        check(&numbers, 1000, 64 << 20, 5000, Compression::None);
+    }
 }
 
 #[test]

@@ -3,11 +3,10 @@
 use arrow::array::cast::AsArray;
 use arrow::array::{Array, ArrayRef, BooleanBufferBuilder};
 use parquet::basic::{BoundaryOrder, Encoding};
-use parquet::errors::ParquetError;
 use parquet::file::statistics::{Statistics, ValueStatistics};
 
 use super::bounds::Bounds;
-use super::values::{PageValues, Values};
+use super::values::{PageValues, Refused, Values};
 
 #[derive(Default)]
 pub(super) struct Bools {
@@ -20,7 +19,7 @@ fn less(a: &bool, b: &bool) -> bool {
 }
 
 impl Values for Bools {
-    fn push(&mut self, block: &ArrayRef) -> Result<(), ParquetError> {
+    fn push(&mut self, block: &ArrayRef) -> Result<(), Refused> {
         let block = block.as_boolean();
         let page = self.page.get_or_insert_with(|| BooleanBufferBuilder::new(0));
         let before = page.len();
@@ -44,7 +43,7 @@ impl Values for Bools {
     }
 
     fn finish_page(&mut self, out: &mut Vec<u8>) -> PageValues {
-        if let Some(page) = self.page.take() {
+        if let Some(page) = &self.page {
             let from = out.len();
             out.extend_from_slice(page.as_slice());
             out.truncate(from + page.len().div_ceil(8));
@@ -55,6 +54,10 @@ impl Values for Bools {
         let bounds = self.bounds.end_page(less);
         let bounds = bounds.map(|(least, greatest)| (vec![u8::from(least)], vec![u8::from(greatest)]));
         PageValues { encoding: Encoding::PLAIN, bounds }
+    }
+
+    fn begin_page(&mut self) {
+        self.page = None;
     }
 
     fn statistics(&self, nulls: u64) -> Statistics {

@@ -4,6 +4,9 @@ use super::numbers::Number;
 
 const FREE: u32 = u32::MAX;
 
+/// So few values have places far apart, where hardly one is in the way of another: what the processor guesses is right.
+const LEAST_SLOTS: usize = 2048;
+
 #[derive(Debug)]
 pub(super) struct DictionaryNumbers<T> {
     values: Vec<T>,
@@ -41,18 +44,27 @@ impl<T: Number> DictionaryNumbers<T> {
 
     /// Appends the index of each value.
     pub(super) fn look_up(&mut self, values: &[T], indices: &mut Vec<u32>) {
-        indices.reserve(values.len());
-        for value in values {
-            if self.values.len() * 2 >= self.slots.len() {
-                self.grow();
-            }
-            let place = self.place(*value);
-            if self.slots[place] == FREE {
-                self.slots[place] = self.values.len() as u32;
-                self.values.push(*value);
-            }
-            indices.push(self.slots[place]);
+        if self.slots.is_empty() {
+            self.grow();
         }
+        indices.extend(values.iter().map(|value| {
+            let place = self.place(*value);
+            match self.slots[place] {
+                FREE => self.insert(*value, place),
+                index => index,
+            }
+        }));
+    }
+
+    #[cold]
+    fn insert(&mut self, value: T, place: usize) -> u32 {
+        let index = self.values.len() as u32;
+        self.slots[place] = index;
+        self.values.push(value);
+        if self.values.len() * 2 >= self.slots.len() {
+            self.grow();
+        }
+        index
     }
 
     /// Where the value is, or is to be.
@@ -71,7 +83,7 @@ impl<T: Number> DictionaryNumbers<T> {
     }
 
     fn grow(&mut self) {
-        let slots = (self.slots.len() * 2).max(32);
+        let slots = (self.slots.len() * 2).max(LEAST_SLOTS);
         self.slots = vec![FREE; slots];
         for index in 0..self.values.len() {
             let place = self.place(self.values[index]);

@@ -9,15 +9,15 @@ use arrow::array::cast::AsArray;
 use arrow::array::{Array, ArrayRef};
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
+use arrow::error::ArrowError;
 use hashbrown::HashTable;
 use parquet::basic::{BoundaryOrder, Encoding};
-use parquet::errors::ParquetError;
 use parquet::file::statistics::Statistics;
 
 use super::bounds::{Bounds, lower, upper};
 use super::indices;
 use super::texts::{self, Texts};
-use super::values::{PageValues, Values};
+use super::values::{MOST_PAGE_BYTES, PageValues, Refused, Values};
 
 /// No row has had this value of a dictionary yet.
 const UNKNOWN: u32 = u32::MAX;
@@ -36,9 +36,19 @@ pub(super) struct DictionaryTexts {
     most: usize,
 }
 
+/// It keeps the dictionary from being freed, whose place in memory says which one it is.
 struct Known {
     values: ArrayRef,
     indices: Vec<u32>,
+    bytes: usize,
+}
+
+impl Known {
+    fn new(values: &ArrayRef) -> Self {
+        let indices = vec![UNKNOWN; values.len()];
+        let bytes = values.get_array_memory_size() + size_of_val(indices.as_slice());
+        Self { values: values.clone(), indices, bytes }
+    }
 }
 
 /// Distinct byte strings, each behind its length, as a dictionary page holds them.
@@ -67,10 +77,14 @@ impl Distinct {
         &self.page[place..end]
     }
 
-    fn index_of(&mut self, value: &[u8]) -> u32 {
+    fn index_of(&mut self, value: &[u8]) -> Result<u32, Refused> {
         let hash = self.hasher.0.hash_one(value);
         if let Some(index) = self.table.find(hash, |index| self.get(*index) == value) {
-            return *index;
+            return Ok(*index);
+        }
+        let bytes = self.page.len() + size_of::<u32>() + value.len();
+        if bytes > MOST_PAGE_BYTES {
+            return Err(Refused::TooLong(bytes));
         }
         let index = self.places.len() as u32;
         self.page.extend_from_slice(&(value.len() as u32).to_le_bytes());
@@ -83,7 +97,7 @@ impl Distinct {
             hasher.0.hash_one(&page[place..end])
         };
         table.insert_unique(hash, index, hash_of);
-        index
+        Ok(index)
     }
 
     fn heap_bytes(&self) -> usize {
@@ -107,34 +121,36 @@ impl DictionaryTexts {
     }
 
     /// Takes the rows of a dictionary, `keys` of it that are not null.
-    fn push_keys(&mut self, values: &ArrayRef, keys: impl Iterator<Item = usize>) {
+    fn push_keys(&mut self, values: &ArrayRef, keys: impl Iterator<Item = usize>) -> Result<(), Refused> {
         let known = match self.known.take() {
             Some(known) if known.values.to_data().ptr_eq(&values.to_data()) => known,
-            _ => Known { values: values.clone(), indices: vec![UNKNOWN; values.len()] },
+            _ => Known::new(values),
         };
-        let Known { values, indices } = self.known.insert(known);
+        let Known { values, indices, .. } = self.known.insert(known);
         let all = bytes_of(values);
         for key in keys {
             let mut index = indices[key];
             if index == UNKNOWN {
-                index = self.distinct.index_of(all(key));
+                index = self.distinct.index_of(all(key))?;
                 indices[key] = index;
                 self.is_in_page.resize(self.distinct.places.len(), false);
             }
             self.is_in_page[index as usize] = true;
             self.indices.push(index);
         }
+        Ok(())
     }
 
     /// Takes rows that are no dictionary, or no more: two that differ were joined.
-    fn push_texts(&mut self, block: &ArrayRef) {
+    fn push_texts(&mut self, block: &ArrayRef) -> Result<(), Refused> {
         let all = bytes_of(block);
         for row in (0..block.len()).filter(|row| block.is_valid(*row)) {
-            let index = self.distinct.index_of(all(row));
+            let index = self.distinct.index_of(all(row))?;
             self.is_in_page.resize(self.distinct.places.len(), false);
             self.is_in_page[index as usize] = true;
             self.indices.push(index);
         }
+        Ok(())
     }
 
     fn is_full(&self) -> bool {
@@ -165,20 +181,20 @@ fn bytes_of<'a>(column: &'a ArrayRef) -> Box<dyn Fn(usize) -> &'a [u8] + 'a> {
 }
 
 /// The texts of a dictionary's rows.
-fn undone(block: &ArrayRef) -> Result<ArrayRef, ParquetError> {
+fn undone(block: &ArrayRef) -> Result<ArrayRef, ArrowError> {
     match block.as_any_dictionary_opt() {
-        Some(dictionary) => Ok(cast(block, dictionary.values().data_type())?),
+        Some(dictionary) => cast(block, dictionary.values().data_type()),
         None => Ok(block.clone()),
     }
 }
 
 impl Values for DictionaryTexts {
-    fn push(&mut self, block: &ArrayRef) -> Result<(), ParquetError> {
+    fn push(&mut self, block: &ArrayRef) -> Result<(), Refused> {
         if let Some(plain) = &mut self.plain {
             return plain.push(&undone(block)?);
         }
         match block.as_any_dictionary_opt() {
-            Some(dictionary) if dictionary.values().is_empty() => {}
+            Some(dictionary) if dictionary.values().is_empty() => Ok(()),
             // A value of the dictionary may be null too.
             Some(dictionary) if dictionary.values().null_count() == 0 => {
                 let keys = dictionary.normalized_keys();
@@ -191,7 +207,6 @@ impl Values for DictionaryTexts {
             }
             _ => self.push_texts(&undone(block)?),
         }
-        Ok(())
     }
 
     fn page_bytes(&self) -> usize {
@@ -204,14 +219,9 @@ impl Values for DictionaryTexts {
 
     fn finish_page(&mut self, out: &mut Vec<u8>) -> PageValues {
         if let Some(plain) = &mut self.plain {
-            let page = plain.finish_page(out);
-            if let Some(range) = plain.last_page() {
-                self.bounds.widen(range.clone(), texts::less);
-                self.bounds.end_page(texts::less);
-            }
-            return page;
+            return plain.finish_page(out);
         }
-        indices::write(&mut self.indices, self.distinct.places.len(), out);
+        indices::write(&self.indices, self.distinct.places.len(), out);
         let in_page = (0..).zip(&self.is_in_page).filter(|(_, is_in_page)| **is_in_page);
         let mut values = in_page.map(|(index, _)| self.distinct.get(index));
         if let Some(first) = values.next() {
@@ -219,16 +229,31 @@ impl Values for DictionaryTexts {
                 .fold((first, first), |(least, greatest), value| (least.min(value), greatest.max(value)));
             self.bounds.widen((least.to_vec(), greatest.to_vec()), texts::less);
         }
-        self.is_in_page.fill(false);
-        if self.is_full() {
-            self.plain = Some(Texts::plain(self.is_text));
-            (self.known, self.indices, self.is_in_page) = (None, Vec::new(), Vec::new());
-        }
         let bounds = self.bounds.end_page(texts::less);
         let indexed = |(least, greatest): (Vec<u8>, Vec<u8>)| {
             (lower(&least, self.is_text).to_vec(), upper(&greatest, self.is_text))
         };
         PageValues { encoding: Encoding::RLE_DICTIONARY, bounds: bounds.map(indexed) }
+    }
+
+    fn rest(&self) -> &[u8] {
+        self.plain.as_ref().map_or(&[], |plain| plain.rest())
+    }
+
+    fn begin_page(&mut self) {
+        if let Some(plain) = &mut self.plain {
+            if let Some(range) = plain.last_page() {
+                self.bounds.widen(range.clone(), texts::less);
+                self.bounds.end_page(texts::less);
+            }
+            return plain.begin_page();
+        }
+        self.indices.clear();
+        self.is_in_page.fill(false);
+        if self.is_full() {
+            self.plain = Some(Texts::plain(self.is_text));
+            (self.known, self.indices, self.is_in_page) = (None, Vec::new(), Vec::new());
+        }
     }
 
     fn dictionary(&mut self) -> Option<(Vec<u8>, usize)> {
@@ -245,16 +270,20 @@ impl Values for DictionaryTexts {
     }
 
     fn held_bytes(&self) -> usize {
-        self.page_bytes() + self.distinct.page.len()
+        let plain = self.plain.as_ref().map_or(0, Texts::held_bytes);
+        indices::held_bytes(&self.indices) + self.distinct.heap_bytes() + plain
     }
 
     fn heap_bytes(&self) -> usize {
-        let known = self.known.as_ref().map_or(0, |known| known.indices.capacity() * size_of::<u32>());
         let plain = self.plain.as_ref().map_or(0, Texts::heap_bytes);
-        self.distinct.heap_bytes()
-            + known
-            + plain
-            + indices::heap_bytes(&self.indices)
-            + self.is_in_page.capacity()
+        self.distinct.heap_bytes() + plain + indices::heap_bytes(&self.indices) + self.is_in_page.capacity()
+    }
+
+    fn kept_bytes(&self) -> usize {
+        self.known.as_ref().map_or(0, |known| known.bytes)
+    }
+
+    fn forget(&mut self) {
+        self.known = None;
     }
 }

@@ -4,11 +4,11 @@
 //! differences exceed it by, in as many bits as the largest needs. All arithmetic wraps at the column's own width, 32
 //! or 64 bits, so that any values can be written.
 
-use super::bits::{pack, width_of, write_varint, zigzag};
+use super::bits::{LANE, pack_lane, width_of, write_varint, zigzag};
 
 const BLOCK: usize = 128;
-const PARTS: usize = 4;
-const PART: usize = BLOCK / PARTS;
+const PARTS: usize = BLOCK / PART;
+const PART: usize = LANE;
 
 /// A whole number of the format: 32 or 64 bits.
 pub(super) trait Whole: Copy + Ord {
@@ -119,7 +119,7 @@ impl<T: Whole> Differences<T> {
         self.packed.capacity() + self.waiting.capacity() * size_of::<T>()
     }
 
-    /// Appends the page's numbers to `out`, and is empty again.
+    /// Ends the page, and appends to `out` what stands in front of its [packed](Self::packed) blocks.
     pub(super) fn finish(&mut self, out: &mut Vec<u8>) {
         for number in [BLOCK, PARTS, self.count] {
             write_varint(number as u64, out);
@@ -129,7 +129,15 @@ impl<T: Whole> Differences<T> {
             write_block(&self.waiting, &mut self.packed);
             self.waiting.clear();
         }
-        out.extend_from_slice(&self.packed);
+    }
+
+    /// The blocks of the ended page.
+    pub(super) fn packed(&self) -> &[u8] {
+        &self.packed
+    }
+
+    /// Begins the next page.
+    pub(super) fn clear(&mut self) {
         self.packed.clear();
         (self.count, self.first, self.last) = (0, T::ZERO, T::ZERO);
     }
@@ -151,7 +159,7 @@ fn write_block<T: Whole>(differences: &[T], out: &mut Vec<u8>) {
         }
         let width = width_of(all);
         out[widths_at + part] = width as u8;
-        pack(excess.into_iter(), width, out);
+        pack_lane(&excess, width, out);
     }
 }
 
@@ -210,11 +218,18 @@ mod tests {
         values
     }
 
+    fn page<T: Whole>(differences: &mut Differences<T>) -> Vec<u8> {
+        let mut head = Vec::new();
+        differences.finish(&mut head);
+        let page = [head.as_slice(), differences.packed()].concat();
+        differences.clear();
+        page
+    }
+
     fn check<T: Whole + Debug>(values: &[T], cuts: &[usize], bits: u32) {
-        let mut whole = Vec::new();
         let mut differences = Differences::default();
         differences.push(values);
-        differences.finish(&mut whole);
+        let whole = page(&mut differences);
         let expected: Vec<i64> = values.iter().map(|value| value.wide()).collect();
         assert_eq!(read(&whole, bits), expected);
         // However they come, and again after a page: the same bytes.
@@ -225,9 +240,7 @@ mod tests {
             rest = later;
         }
         differences.push(rest);
-        let mut cut = Vec::new();
-        differences.finish(&mut cut);
-        assert_eq!(cut, whole);
+        assert_eq!(page(&mut differences), whole);
     }
 
     proptest! {
@@ -252,10 +265,8 @@ mod tests {
 
     #[test]
     fn steps_of_one_take_no_bits() {
-        let mut out = Vec::new();
         let mut differences = Differences::default();
         differences.push(&(0..1025).collect::<Vec<i32>>());
-        differences.finish(&mut out);
-        assert_eq!(out.len(), 2 + 1 + 2 + 1 + 8 * (1 + 4));
+        assert_eq!(page(&mut differences).len(), 2 + 1 + 2 + 1 + 8 * (1 + 4));
     }
 }

@@ -12,7 +12,7 @@
 //!
 //! The `parquet` crate's own column writer is not used: it takes 6.5 KiB a column before the first value and some 30 KiB
 //! beside its pages later on, claims 1 MiB for packed differences, and hashes each row of a dictionary again. The crate
-//! still writes the file, its schema, indexes and footer, and reads it back in tests.
+//! still makes the schema and the footer, and reads all of it back in tests.
 
 mod bits;
 mod bools;
@@ -21,10 +21,12 @@ mod codec;
 mod dictionary_numbers;
 mod dictionary_texts;
 mod differences;
+mod direction;
 mod indices;
 mod levels;
 mod numbers;
 mod page_header;
+mod page_index;
 mod pages;
 mod runs;
 mod scratch;
@@ -35,22 +37,24 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef};
 use arrow::datatypes::DataType;
+use monitor::{Bytes, Reservation};
 use parquet::basic::{self, Encoding, EncodingMask, PageType};
-use parquet::column::writer::ColumnCloseResult;
+use parquet::bloom_filter::Sbbf;
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{
-    ColumnChunkMetaData, ColumnIndexBuilder, OffsetIndexBuilder, PageEncodingStats,
-};
+use parquet::file::metadata::{ColumnChunkMetaData, PageEncodingStats};
 use parquet::schema::types::ColumnDescPtr;
 
 use crate::compression::Compression;
 use crate::error::Error;
 
+pub(crate) use direction::Direction;
 use levels::Levels;
 use page_header::DataPage;
+pub(crate) use page_index::PageIndex;
+use page_index::{PageIndexBuilder, PageRange};
 pub(crate) use pages::Pages;
 pub(crate) use scratch::Scratch;
-use values::Values;
+use values::{Refused, Values};
 
 /// After a page that compression did not make shorter, so many are not compressed.
 const PAGES_NOT_TRIED: u32 = 7;
@@ -86,20 +90,28 @@ pub(crate) struct ChunkEncoder {
     values: Box<dyn Values>,
     levels: Levels,
     pages: Pages,
-    index: ColumnIndexBuilder,
-    offsets: OffsetIndexBuilder,
+    /// If the file holds one.
+    index: Option<PageIndexBuilder>,
     /// Data pages by encoding.
     encodings: Vec<(Encoding, i32)>,
     rows: u64,
     nulls: u64,
     uncompressed: u64,
     not_tried: u32,
+    /// Of what the values keep to be faster.
+    kept: Option<Reservation>,
 }
 
 /// A finished chunk.
 pub(crate) struct EncodedChunk {
     pub(crate) pages: Pages,
-    pub(crate) close: ColumnCloseResult,
+    pub(crate) rows: u64,
+    /// Offsets are counted from the first page.
+    pub(crate) metadata: ColumnChunkMetaData,
+    pub(crate) index: Option<PageIndex>,
+    pub(crate) filter: Option<Sbbf>,
+    /// Which way the values go, where none is null and they are in order.
+    pub(crate) direction: Option<Direction>,
 }
 
 impl ChunkEncoder {
@@ -114,13 +126,13 @@ impl ChunkEncoder {
             values,
             levels: Levels::default(),
             pages: Pages::default(),
-            index: ColumnIndexBuilder::new(options.descriptor.physical_type()),
-            offsets: OffsetIndexBuilder::new(),
+            index: options.is_indexed.then(PageIndexBuilder::default),
             encodings: Vec::new(),
             rows: 0,
             nulls: 0,
             uncompressed: 0,
             not_tried: 0,
+            kept: None,
             options: Arc::clone(options),
         })
     }
@@ -132,11 +144,30 @@ impl ChunkEncoder {
     /// A value too long for the format, and the budget's refusal of what compressing a page takes.
     pub(crate) fn push(&mut self, block: &ArrayRef, scratch: &mut Scratch) -> Result<(), Error> {
         self.levels.push(block.len(), block.logical_nulls().as_ref());
-        self.values.push(block).map_err(|error| scratch.encode(error))?;
+        let column = self.options.descriptor.name();
+        self.values.push(block).map_err(|refused| scratch.refused(column, refused))?;
+        self.reserve_kept(scratch);
         let is_full = self.values.page_bytes() + self.levels.rows() / 8 >= self.options.page_bytes
             || self.levels.rows() >= self.options.page_rows
             || self.values.ends_page();
         if is_full { self.finish_page(scratch) } else { Ok(()) }
+    }
+
+    /// Reserves what the values keep to be faster, or has them keep nothing where the budget has no room for it.
+    fn reserve_kept(&mut self, scratch: &Scratch) {
+        let bytes = Bytes(self.values.kept_bytes() as u64);
+        let is_reserved = match &mut self.kept {
+            None if bytes == Bytes::ZERO => true,
+            None => {
+                self.kept = scratch.dictionaries().try_reserve(bytes).ok();
+                self.kept.is_some()
+            }
+            Some(kept) => kept.bytes() == bytes || kept.try_resize(bytes).is_ok(),
+        };
+        if !is_reserved {
+            self.values.forget();
+            self.kept = None;
+        }
     }
 
     fn finish_page(&mut self, scratch: &mut Scratch) -> Result<(), Error> {
@@ -148,44 +179,67 @@ impl ChunkEncoder {
             self.levels = Levels::default();
         }
         let page = self.values.finish_page(&mut room.values);
-        let is_tried = self.not_tried == 0 && !room.values.is_empty();
+        let mut rest = self.values.rest();
+        let value_bytes = room.values.len() + rest.len();
+        let is_tried = self.not_tried == 0 && value_bytes > 0;
         self.not_tried = self.not_tried.saturating_sub(1);
-        let is_compressed = is_tried && {
-            let length = room.compress()?;
-            length.is_some_and(|length| length <= room.values.len() - room.values.len() / LEAST_SAVED_SHARE)
-        };
-        if is_tried && !is_compressed {
-            self.not_tried = PAGES_NOT_TRIED;
+        let mut compressed = None;
+        if is_tried {
+            // They have to lie behind one another. Without compression they need not.
+            let values = match room.values.as_slice() {
+                [] => rest,
+                _ => {
+                    room.values.extend_from_slice(std::mem::take(&mut rest));
+                    &room.values
+                }
+            };
+            let most = value_bytes - value_bytes / LEAST_SAVED_SHARE;
+            compressed = room.compressor.compress(values)?.filter(|compressed| compressed.len() <= most);
+            if compressed.is_none() {
+                self.not_tried = PAGES_NOT_TRIED;
+            }
         }
-        let stored = if is_compressed { room.compressed() } else { &room.values };
+        let is_compressed = compressed.is_some();
+        let stored = compressed.map_or([room.values.as_slice(), rest], |compressed| [compressed, &[]]);
+        let stored_bytes = stored.iter().map(|part| part.len()).sum::<usize>();
         let level_bytes = room.levels.len();
-        let header = DataPage { rows, nulls, encoding: page.encoding, level_bytes, is_compressed };
+        let size = |bytes| self.size(bytes, scratch);
+        let header = DataPage {
+            rows: size(rows)?,
+            nulls: size(nulls)?,
+            encoding: page.encoding,
+            level_bytes: size(level_bytes)?,
+            is_compressed,
+        };
         let mut head = Vec::with_capacity(64);
-        page_header::write_data(
-            header,
-            level_bytes + room.values.len(),
-            level_bytes + stored.len(),
-            &mut head,
-        );
-        let offset = self.pages.bytes();
-        self.uncompressed += (head.len() + level_bytes + room.values.len()) as u64;
-        self.pages.push([&head, &room.levels, stored].concat());
+        let (uncompressed, compressed) =
+            (size(level_bytes + value_bytes)?, size(level_bytes + stored_bytes)?);
+        page_header::write_data(header, uncompressed, compressed, &mut head);
+        let offset = self.pages.bytes() as u64;
+        self.uncompressed += (head.len() + level_bytes + value_bytes) as u64;
+        self.pages.push([&head, &room.levels, stored[0], stored[1]].concat());
         scratch.end_page(room);
+        self.values.begin_page();
 
+        let length = self.size(self.pages.bytes() - offset as usize, scratch)?;
+        if let Some(index) = &mut self.index {
+            let range = match &page.bounds {
+                Some((least, greatest)) => PageRange::Between(least, greatest),
+                None if nulls == rows => PageRange::Nulls,
+                None => PageRange::Unknown,
+            };
+            index.push(offset, length, self.rows, nulls, range);
+        }
         self.count(page.encoding);
         self.rows += rows as u64;
         self.nulls += nulls as u64;
-        if self.options.is_indexed {
-            self.offsets.append_row_count(rows as i64);
-            self.offsets.append_offset_and_size(offset as i64, (self.pages.bytes() - offset) as i32);
-            match page.bounds {
-                Some((least, greatest)) => self.index.append(false, least, greatest, nulls as i64),
-                None if nulls == rows => self.index.append(true, Vec::new(), Vec::new(), nulls as i64),
-                // Values that do not compare have no place in an index, and leave none for the others.
-                None => self.index.to_invalid(),
-            }
-        }
         Ok(())
+    }
+
+    /// A size as the format holds it.
+    fn size(&self, bytes: usize, scratch: &Scratch) -> Result<i32, Error> {
+        let column = self.options.descriptor.name();
+        i32::try_from(bytes).map_err(|_| scratch.refused(column, Refused::TooLong(bytes)))
     }
 
     fn count(&mut self, encoding: Encoding) {
@@ -214,14 +268,11 @@ impl ChunkEncoder {
     /// Puts the dictionary's page in front of the others, and gives its length.
     fn put_dictionary(&mut self, values: &[u8], count: usize, scratch: &mut Scratch) -> Result<usize, Error> {
         let mut room = scratch.begin_page(values.len(), 0)?;
-        room.values.extend_from_slice(values);
         // This page cannot say that it is not compressed.
-        let stored = match room.compress()? {
-            Some(_) => room.compressed(),
-            None => &room.values,
-        };
+        let stored = room.compressor.compress(values)?.unwrap_or(values);
         let mut head = Vec::with_capacity(32);
-        page_header::write_dictionary(values.len(), stored.len(), count, &mut head);
+        let size = |bytes| self.size(bytes, scratch);
+        page_header::write_dictionary(size(values.len())?, size(stored.len())?, size(count)?, &mut head);
         self.uncompressed += (head.len() + values.len()) as u64;
         let page = [&head[..], stored].concat();
         let length = page.len();
@@ -255,26 +306,14 @@ impl ChunkEncoder {
             .set_data_page_offset(dictionary_bytes as i64)
             .set_statistics(self.values.statistics(self.nulls))
             .build()?;
-        let (mut column_index, mut offset_index) = (None, None);
-        if self.options.is_indexed {
-            let mut index = self.index;
-            index.set_boundary_order(self.values.order());
-            column_index = index.valid().then(|| index.build()).transpose()?;
-            let mut offsets = self.offsets.build();
-            for page in &mut offsets.page_locations {
-                page.offset += dictionary_bytes as i64;
-            }
-            offset_index = Some(offsets);
-        }
-        let close = ColumnCloseResult {
-            bytes_written: self.pages.bytes() as u64,
-            rows_written: self.rows,
+        Ok(EncodedChunk {
+            rows: self.rows,
             metadata,
-            bloom_filter: None,
-            column_index,
-            offset_index,
-        };
-        Ok(EncodedChunk { pages: self.pages, close })
+            index: self.index.map(|index| index.finish(self.values.order())),
+            filter: None,
+            direction: self.values.direction().filter(|_| self.nulls == 0),
+            pages: self.pages,
+        })
     }
 
     /// Bytes of memory that are filled: the same for the same rows, however they came.
@@ -284,6 +323,7 @@ impl ChunkEncoder {
 
     /// Bytes on the heap, but for some hundred.
     pub(crate) fn heap_bytes(&self) -> usize {
-        self.pages.heap_bytes() + self.values.heap_bytes() + self.levels.heap_bytes()
+        let index = self.index.as_ref().map_or(0, PageIndexBuilder::heap_bytes);
+        self.pages.heap_bytes() + self.values.heap_bytes() + self.levels.heap_bytes() + index
     }
 }

@@ -6,19 +6,21 @@ use arrow::array::{Array, ArrayRef};
 use arrow::buffer::NullBuffer;
 use arrow::datatypes::{ArrowNativeType, DataType, ToByteSlice};
 use parquet::basic::{BoundaryOrder, Encoding};
-use parquet::errors::ParquetError;
 use parquet::file::statistics::{Statistics, ValueStatistics};
 
 use super::bounds::Bounds;
 use super::dictionary_numbers::DictionaryNumbers;
 use super::differences::{Differences, Whole};
+use super::direction::{Direction, Ordered};
 use super::indices;
-use super::values::{PageValues, Values};
+use super::values::{PageValues, Refused, Values};
 
 /// A number as the format stores it.
 pub(super) trait Number: ArrowNativeType + Debug {
     /// How numbers are written that have no dictionary.
     type Page: NumberPage<Self>;
+    /// Whether it is looked at whether they come in order. Of floats those that do not compare would have to be told apart.
+    const HAS_DIRECTION: bool;
     /// Which of two compare as less, `is_unsigned` if their bits are those of an unsigned number.
     fn less(self, other: Self, is_unsigned: bool) -> bool;
     /// The least and greatest of what can be compared.
@@ -36,7 +38,10 @@ pub(super) trait NumberPage<T>: Default + Send {
     fn push(&mut self, values: &[T]);
     fn len(&self) -> usize;
     fn heap_bytes(&self) -> usize;
+    /// These three are those of [`Values`].
     fn finish(&mut self, out: &mut Vec<u8>);
+    fn rest(&self) -> &[u8];
+    fn begin(&mut self);
 }
 
 impl<T: Whole + Send> NumberPage<T> for Differences<T> {
@@ -56,6 +61,14 @@ impl<T: Whole + Send> NumberPage<T> for Differences<T> {
 
     fn finish(&mut self, out: &mut Vec<u8>) {
         Differences::finish(self, out);
+    }
+
+    fn rest(&self) -> &[u8] {
+        self.packed()
+    }
+
+    fn begin(&mut self) {
+        self.clear();
     }
 }
 
@@ -82,8 +95,13 @@ where
         self.0.capacity()
     }
 
-    fn finish(&mut self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.0);
+    fn finish(&mut self, _: &mut Vec<u8>) {}
+
+    fn rest(&self) -> &[u8] {
+        &self.0
+    }
+
+    fn begin(&mut self) {
         self.0.clear();
     }
 }
@@ -111,6 +129,7 @@ macro_rules! whole_number {
     ($number:ty, $unsigned:ty, $statistics:ident, $present:item) => {
         impl Number for $number {
             type Page = Differences<$number>;
+            const HAS_DIRECTION: bool = true;
 
             fn less(self, other: Self, is_unsigned: bool) -> bool {
                 match is_unsigned {
@@ -175,6 +194,7 @@ macro_rules! float {
     ($number:ty, $statistics:ident) => {
         impl Number for $number {
             type Page = PlainPage;
+            const HAS_DIRECTION: bool = false;
 
             fn less(self, other: Self, _: bool) -> bool {
                 self < other
@@ -222,6 +242,7 @@ pub(super) struct Numbers<T: Number> {
     outgrown: Option<DictionaryNumbers<T>>,
     indices: Vec<u32>,
     bounds: Bounds<T>,
+    ordered: Ordered<T>,
 }
 
 impl<T: Number> Numbers<T>
@@ -236,6 +257,7 @@ where
             outgrown: None,
             indices: Vec::new(),
             bounds: Bounds::default(),
+            ordered: Ordered::default(),
         }
     }
 
@@ -253,11 +275,15 @@ impl<T: Number> Values for Numbers<T>
 where
     [T]: ToByteSlice,
 {
-    fn push(&mut self, block: &ArrayRef) -> Result<(), ParquetError> {
+    fn push(&mut self, block: &ArrayRef) -> Result<(), Refused> {
         let values = T::present(block);
         if let Some(range) = T::range(&values, self.is_unsigned) {
             let less = self.less();
             self.bounds.widen(range, less);
+        }
+        if T::HAS_DIRECTION {
+            let less = self.less();
+            self.ordered.push(&values, less);
         }
         match &mut self.dictionary {
             Some(dictionary) => dictionary.look_up(&values, &mut self.indices),
@@ -277,11 +303,7 @@ where
     fn finish_page(&mut self, out: &mut Vec<u8>) -> PageValues {
         let encoding = match &self.dictionary {
             Some(dictionary) => {
-                indices::write(&mut self.indices, dictionary.len(), out);
-                if dictionary.is_full() {
-                    self.outgrown = self.dictionary.take();
-                    self.indices = Vec::new();
-                }
+                indices::write(&self.indices, dictionary.len(), out);
                 Encoding::RLE_DICTIONARY
             }
             None => {
@@ -293,6 +315,19 @@ where
         let bounds = self.bounds.end_page(less);
         let bytes = |value: T| [value].to_byte_slice().to_vec();
         PageValues { encoding, bounds: bounds.map(|(least, greatest)| (bytes(least), bytes(greatest))) }
+    }
+
+    fn rest(&self) -> &[u8] {
+        self.page.rest()
+    }
+
+    fn begin_page(&mut self) {
+        self.page.begin();
+        self.indices.clear();
+        if self.ends_page() {
+            self.outgrown = self.dictionary.take();
+            self.indices = Vec::new();
+        }
     }
 
     fn dictionary(&mut self) -> Option<(Vec<u8>, usize)> {
@@ -309,8 +344,13 @@ where
         self.bounds.order()
     }
 
+    fn direction(&self) -> Option<Direction> {
+        self.ordered.direction().filter(|_| T::HAS_DIRECTION)
+    }
+
     fn held_bytes(&self) -> usize {
-        self.page_bytes() + self.dictionaries().map(DictionaryNumbers::bytes).sum::<usize>()
+        let dictionaries = self.dictionaries().map(DictionaryNumbers::heap_bytes).sum::<usize>();
+        self.page.len() + indices::held_bytes(&self.indices) + dictionaries
     }
 
     fn heap_bytes(&self) -> usize {

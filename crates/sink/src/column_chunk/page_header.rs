@@ -15,12 +15,12 @@ const STRUCT: u8 = 12;
 const STOP: u8 = 0;
 
 /// Appends the header of a dictionary's page.
-pub(super) fn write_dictionary(uncompressed: usize, compressed: usize, values: usize, out: &mut Vec<u8>) {
+pub(super) fn write_dictionary(uncompressed: i32, compressed: i32, values: i32, out: &mut Vec<u8>) {
     const DICTIONARY_PAGE: i32 = 2;
     sizes(DICTIONARY_PAGE, uncompressed, compressed, out);
     // dictionary_page_header is field 7.
     out.push(4 << 4 | STRUCT);
-    number(values as i32, out);
+    number(values, out);
     number(encoding_number(Encoding::PLAIN), out);
     // is_sorted: the values stand in the order in which rows first have them.
     out.extend_from_slice(&[1 << 4 | FALSE, STOP, STOP]);
@@ -29,36 +29,29 @@ pub(super) fn write_dictionary(uncompressed: usize, compressed: usize, values: u
 /// What the header of a data page of version 2 says beside sizes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct DataPage {
-    pub(super) rows: usize,
-    pub(super) nulls: usize,
+    pub(super) rows: i32,
+    pub(super) nulls: i32,
     pub(super) encoding: Encoding,
     /// Bytes of the levels, which stand in front of the values and are never compressed.
-    pub(super) level_bytes: usize,
+    pub(super) level_bytes: i32,
     pub(super) is_compressed: bool,
 }
 
 /// Appends the header of a data page of version 2. Both sizes include the levels.
-pub(super) fn write_data(page: DataPage, uncompressed: usize, compressed: usize, out: &mut Vec<u8>) {
+pub(super) fn write_data(page: DataPage, uncompressed: i32, compressed: i32, out: &mut Vec<u8>) {
     const DATA_PAGE_V2: i32 = 3;
     sizes(DATA_PAGE_V2, uncompressed, compressed, out);
     // data_page_header_v2 is field 8.
     out.push(5 << 4 | STRUCT);
-    for value in [
-        page.rows as i32,
-        page.nulls as i32,
-        page.rows as i32,
-        encoding_number(page.encoding),
-        page.level_bytes as i32,
-        0,
-    ] {
+    for value in [page.rows, page.nulls, page.rows, encoding_number(page.encoding), page.level_bytes, 0] {
         number(value, out);
     }
     out.push(1 << 4 | if page.is_compressed { TRUE } else { FALSE });
     out.extend_from_slice(&[STOP, STOP]);
 }
 
-fn sizes(page_type: i32, uncompressed: usize, compressed: usize, out: &mut Vec<u8>) {
-    for value in [page_type, uncompressed as i32, compressed as i32] {
+fn sizes(page_type: i32, uncompressed: i32, compressed: i32, out: &mut Vec<u8>) {
+    for value in [page_type, uncompressed, compressed] {
         number(value, out);
     }
 }
@@ -89,7 +82,7 @@ mod tests {
     #[test]
     fn headers_are_those_of_the_crate() {
         for (rows, nulls, levels, size, uncompressed) in [
-            (1, 0, 0, 5, 5),
+            (1i32, 0i32, 0i32, 5i32, 5i32),
             (2048, 100, 37, 5000, 9000),
             (70_000, 70_000, 3, 3, 3),
             (1 << 20, 1, 200, 1 << 21, 1 << 24),
@@ -106,7 +99,7 @@ mod tests {
                     let mut out = Vec::new();
                     write_data(header, uncompressed, size, &mut out);
                     let expected = Page::DataPageV2 {
-                        buf: vec![0; size].into(),
+                        buf: vec![0; size as usize].into(),
                         num_values: rows as u32,
                         encoding,
                         num_nulls: nulls as u32,
@@ -116,21 +109,21 @@ mod tests {
                         is_compressed,
                         statistics: None,
                     };
-                    let expected = by_the_crate(expected, uncompressed);
-                    assert_eq!(out, expected[..expected.len() - size]);
+                    let expected = by_the_crate(expected, uncompressed as usize);
+                    assert_eq!(out, expected[..expected.len() - size as usize]);
                 }
             }
             let mut out = Vec::new();
             write_dictionary(uncompressed, size, rows, &mut out);
-            let buf = vec![0; size].into();
+            let buf = vec![0; size as usize].into();
             let expected = Page::DictionaryPage {
                 buf,
                 num_values: rows as u32,
                 encoding: Encoding::PLAIN,
                 is_sorted: false,
             };
-            let expected = by_the_crate(expected, uncompressed);
-            assert_eq!(out, expected[..expected.len() - size]);
+            let expected = by_the_crate(expected, uncompressed as usize);
+            assert_eq!(out, expected[..expected.len() - size as usize]);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Small numbers as runs of one value and groups of packed ones: the format's RLE and bit-packing hybrid.
 
-use super::bits::{pack, write_varint};
+use super::bits::{LANE, pack, pack_lane, write_varint};
 
 /// Values of a packed group.
 const GROUP: usize = 8;
@@ -38,8 +38,12 @@ fn write_packed(values: &[u32], width: u32, out: &mut Vec<u8>) {
     let groups = values.len().div_ceil(GROUP);
     write_varint((groups as u64) << 1 | 1, out);
     let filling = groups * GROUP - values.len();
-    let values = values.iter().map(|value| u64::from(*value));
-    pack(values.chain(std::iter::repeat_n(0, filling)), width, out);
+    let (lanes, rest) = values.as_chunks::<LANE>();
+    for lane in lanes {
+        pack_lane(&lane.map(u64::from), width, out);
+    }
+    let rest = rest.iter().map(|value| u64::from(*value));
+    pack(rest.chain(std::iter::repeat_n(0, filling)), width, out);
 }
 
 /// Appends `len` levels of one bit, given as a bitmap. Its bits behind them are set to 0.

@@ -4,6 +4,7 @@ use monitor::{Bytes, Consumer, Reservation};
 use parquet::errors::ParquetError;
 
 use super::codec::Codec;
+use super::values::Refused;
 use crate::compression::Compression;
 use crate::error::Error;
 use crate::output::Progress;
@@ -13,6 +14,8 @@ pub(crate) struct Scratch {
     /// What usual pages need, and kept between pages; those of long texts take more for a while.
     usual: Bytes,
     reservation: Reservation,
+    /// Who reserves what columns keep of the dictionaries of batches.
+    dictionaries: Consumer,
     progress: Progress,
 }
 
@@ -21,10 +24,13 @@ pub(super) struct Room {
     pub(super) levels: Vec<u8>,
     /// Before they are compressed.
     pub(super) values: Vec<u8>,
-    compressed: Vec<u8>,
-    /// Of `compressed`, what is filled.
-    length: usize,
+    pub(super) compressor: Compressor,
+}
+
+/// A compressor and where it compresses to.
+pub(super) struct Compressor {
     codec: Codec,
+    compressed: Vec<u8>,
     progress: Progress,
 }
 
@@ -43,20 +49,30 @@ impl Scratch {
         let codec = Codec::new(compression).map_err(|error| progress.encode(error))?;
         let usual = Bytes((usual_bytes + codec.most(usual_bytes).unwrap_or(0)) as u64);
         let reservation = consumer.try_reserve(usual).map_err(|refusal| progress.exceeded(refusal))?;
+        let dictionaries = consumer.budget().consumer("dictionaries");
         let room = Room {
             levels: Vec::new(),
             values: Vec::new(),
-            compressed: Vec::new(),
-            length: 0,
-            codec,
-            progress: progress.clone(),
+            compressor: Compressor { codec, compressed: Vec::new(), progress: progress.clone() },
         };
-        Ok(Self { room: Some(room), usual, reservation, progress: progress.clone() })
+        Ok(Self { room: Some(room), usual, reservation, dictionaries, progress: progress.clone() })
     }
 
     /// An error of encoding, as the sink tells it.
     pub(crate) fn encode(&self, error: ParquetError) -> Error {
         self.progress.encode(error)
+    }
+
+    /// Values of a column that its page, or its dictionary's, cannot hold.
+    pub(super) fn refused(&self, column: &str, refused: Refused) -> Error {
+        match refused {
+            Refused::TooLong(bytes) => self.progress.page_too_long(column, bytes),
+            Refused::Arrow(error) => self.encode(error.into()),
+        }
+    }
+
+    pub(super) fn dictionaries(&self) -> &Consumer {
+        &self.dictionaries
     }
 
     /// Empty room for a page whose values take `bytes`, and a few for each of its rows.
@@ -72,9 +88,10 @@ impl Scratch {
         let mut room = self.room.take().expect("the page before was ended");
         // The indices of a page are given at half of what they can take.
         let values = bytes + rows * 2 + (1 << 10);
-        let compressed = room.codec.most(values).unwrap_or(0);
-        let needed =
-            room.values.capacity().max(values) + room.compressed.capacity().max(compressed) + rows / 4;
+        let compressed = room.compressor.codec.most(values).unwrap_or(0);
+        let needed = room.values.capacity().max(values)
+            + room.compressor.compressed.capacity().max(compressed)
+            + rows / 4;
         self.reservation
             .try_resize(Bytes(needed as u64))
             .map_err(|refusal| self.progress.exceeded(refusal))?;
@@ -86,28 +103,24 @@ impl Scratch {
 
     /// Keeps the room for the next page.
     pub(super) fn end_page(&mut self, mut room: Room) {
-        if (room.values.capacity() + room.compressed.capacity()) as u64 > self.usual.get() {
-            (room.values, room.compressed) = (Vec::new(), Vec::new());
+        let compressed = &mut room.compressor.compressed;
+        if (room.values.capacity() + compressed.capacity()) as u64 > self.usual.get() {
+            (room.values, *compressed) = (Vec::new(), Vec::new());
             self.reservation.shrink_to(self.usual);
         }
         self.room = Some(room);
     }
 }
 
-impl Room {
-    /// Compresses the values and gives their new length, unless nothing is compressed.
-    pub(super) fn compress(&mut self) -> Result<Option<usize>, Error> {
-        let Some(most) = self.codec.most(self.values.len()) else { return Ok(None) };
+impl Compressor {
+    /// What `values` become, unless nothing is compressed.
+    pub(super) fn compress(&mut self, values: &[u8]) -> Result<Option<&[u8]>, Error> {
+        let Some(most) = self.codec.most(values.len()) else { return Ok(None) };
         if self.compressed.len() < most {
             self.compressed.resize(most, 0);
         }
-        let compressed = self.codec.compress(&self.values, &mut self.compressed);
-        self.length = compressed.map_err(|error| self.progress.encode(error))?;
-        Ok(Some(self.length))
-    }
-
-    /// What [`compress`](Self::compress) made of the values.
-    pub(super) fn compressed(&self) -> &[u8] {
-        &self.compressed[..self.length]
+        let length = self.codec.compress(values, &mut self.compressed);
+        let length = length.map_err(|error| self.progress.encode(error))?;
+        Ok(Some(&self.compressed[..length]))
     }
 }

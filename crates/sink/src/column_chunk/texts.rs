@@ -6,12 +6,11 @@ use arrow::array::{Array, ArrayRef, GenericByteArray};
 use arrow::datatypes::{ArrowNativeType, ByteArrayType, DataType};
 use parquet::basic::{BoundaryOrder, Encoding};
 use parquet::data_type::ByteArray;
-use parquet::errors::ParquetError;
 use parquet::file::statistics::{Statistics, ValueStatistics};
 
 use super::bounds::{Bounds, lower, upper};
 use super::differences::Differences;
-use super::values::{PageValues, Values};
+use super::values::{MOST_PAGE_BYTES, PageValues, Refused, Values};
 
 #[derive(Default)]
 pub(super) struct Texts {
@@ -43,7 +42,7 @@ impl Texts {
         self.bounds.last_page()
     }
 
-    fn push_all<T: ByteArrayType>(&mut self, block: &GenericByteArray<T>) -> Result<(), ParquetError> {
+    fn push_all<T: ByteArrayType>(&mut self, block: &GenericByteArray<T>) -> Result<(), Refused> {
         let mut lengths = Vec::with_capacity(block.len() - block.null_count());
         match block.nulls().filter(|nulls| nulls.null_count() > 0) {
             None => self.push_range(block, 0, block.len(), &mut lengths)?,
@@ -72,12 +71,14 @@ impl Texts {
         from: usize,
         to: usize,
         lengths: &mut Vec<i32>,
-    ) -> Result<(), ParquetError> {
+    ) -> Result<(), Refused> {
         let offsets = &block.value_offsets()[from..=to];
         let place = |offset: T::Offset| offset.as_usize();
         let (first, last) = (place(offsets[0]), place(offsets[offsets.len() - 1]));
-        if i32::try_from(last - first).is_err() {
-            return Err(ParquetError::General("a page holds at most 2 GiB of text".into()));
+        let framed = if self.is_plain { size_of::<u32>() * (to - from) } else { 0 };
+        let bytes = self.bytes.len() + framed + last - first;
+        if bytes > MOST_PAGE_BYTES {
+            return Err(Refused::TooLong(bytes));
         }
         if self.is_plain {
             for pair in offsets.windows(2) {
@@ -97,11 +98,10 @@ impl Texts {
 fn range<T: ByteArrayType>(block: &GenericByteArray<T>) -> Option<(&[u8], &[u8])> {
     let offsets = block.value_offsets();
     let data = block.value_data();
-    let value = |row: usize| &data[offsets[row].as_usize()..offsets[row + 1].as_usize()];
     let mut range: Option<(Prefixed<'_>, Prefixed<'_>)> = None;
     let mut take = |from: usize, to: usize| {
         for row in from..to {
-            let value = Prefixed::of(value(row));
+            let value = Prefixed::at(data, offsets[row].as_usize(), offsets[row + 1].as_usize());
             match &mut range {
                 None => range = Some((value, value)),
                 Some((least, greatest)) => {
@@ -129,12 +129,15 @@ struct Prefixed<'a> {
 }
 
 impl<'a> Prefixed<'a> {
-    fn of(bytes: &'a [u8]) -> Self {
-        let prefix = match bytes.first_chunk::<8>() {
-            Some(first) => u64::from_be_bytes(*first),
-            None => {
-                bytes.iter().fold(0, |prefix, byte| prefix << 8 | u64::from(*byte))
-                    << (8 * (8 - bytes.len()) % 64)
+    /// The bytes `data[from..to]`. Of short ones too, eight are read where there are so many.
+    fn at(data: &'a [u8], from: usize, to: usize) -> Self {
+        let (bytes, first) = (&data[from..to], data[from..].first_chunk::<8>());
+        let prefix = match (first, bytes.len()) {
+            (Some(first), 8..) => u64::from_be_bytes(*first),
+            (Some(first), length) => u64::from_be_bytes(*first) & !(u64::MAX >> (8 * length)),
+            (None, length) => {
+                let all = bytes.iter().fold(0, |prefix, byte| prefix << 8 | u64::from(*byte));
+                all << (8 * (8 - length) % 64)
             }
         };
         Prefixed { prefix, bytes }
@@ -142,7 +145,7 @@ impl<'a> Prefixed<'a> {
 }
 
 impl Values for Texts {
-    fn push(&mut self, block: &ArrayRef) -> Result<(), ParquetError> {
+    fn push(&mut self, block: &ArrayRef) -> Result<(), Refused> {
         match block.data_type() {
             DataType::Utf8 => self.push_all(block.as_string::<i32>()),
             DataType::LargeUtf8 => self.push_all(block.as_string::<i64>()),
@@ -160,16 +163,24 @@ impl Values for Texts {
             true => Encoding::PLAIN,
             false => {
                 self.lengths.finish(out);
+                out.extend_from_slice(self.lengths.packed());
                 Encoding::DELTA_LENGTH_BYTE_ARRAY
             }
         };
-        out.extend_from_slice(&self.bytes);
-        self.bytes.clear();
         let bounds = self.bounds.end_page(less);
         let indexed = |(least, greatest): (Vec<u8>, Vec<u8>)| {
             (lower(&least, self.is_text).to_vec(), upper(&greatest, self.is_text))
         };
         PageValues { encoding, bounds: bounds.map(indexed) }
+    }
+
+    fn rest(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    fn begin_page(&mut self) {
+        self.lengths.clear();
+        self.bytes.clear();
     }
 
     fn statistics(&self, nulls: u64) -> Statistics {
@@ -206,22 +217,55 @@ pub(super) fn statistics(bounds: &Bounds<Vec<u8>>, is_text: bool, nulls: u64) ->
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::LargeBinaryArray;
+    use arrow::buffer::{Buffer, OffsetBuffer};
     use proptest::prelude::*;
 
     use super::*;
 
     proptest! {
         #[test]
-        fn a_prefix_decides_as_the_bytes_do(a: Vec<u8>, b: Vec<u8>, shared in prop::collection::vec(0u8..3, 0..12)) {
+        fn a_prefix_decides_as_the_bytes_do(
+            a: Vec<u8>,
+            b: Vec<u8>,
+            shared in prop::collection::vec(0u8..3, 0..12),
+            behind in prop::collection::vec(any::<u8>(), 0..12),
+        ) {
             let (a, b) = ([shared.clone(), a].concat(), [shared, b].concat());
-            prop_assert_eq!(Prefixed::of(&a).cmp(&Prefixed::of(&b)), a.cmp(&b));
+            let data = [a.as_slice(), &b, &behind].concat();
+            let (first, second) =
+                (Prefixed::at(&data, 0, a.len()), Prefixed::at(&data, a.len(), a.len() + b.len()));
+            prop_assert_eq!(first.cmp(&second), a.cmp(&b));
+            prop_assert_eq!(Prefixed::at(&a, 0, a.len()).prefix, first.prefix);
+        }
+    }
+
+    #[test]
+    fn what_is_too_long_for_a_page_is_refused_before_it_is_copied() {
+        // Memory that the system only lends once it is touched.
+        let zeros = Buffer::from(vec![0u8; MOST_PAGE_BYTES]);
+        let of = |lengths: &[usize]| -> ArrayRef {
+            let offsets = OffsetBuffer::<i64>::from_lengths(lengths.iter().copied());
+            Arc::new(LargeBinaryArray::new(offsets, zeros.clone(), None))
+        };
+        for plain in [false, true] {
+            let mut texts = if plain { Texts::plain(false) } else { Texts::new(false) };
+            texts.push(&of(&[3, 4])).unwrap();
+            let held = texts.page_bytes();
+            match texts.push(&of(&[MOST_PAGE_BYTES - 10, 10])) {
+                Err(Refused::TooLong(bytes)) => assert!(bytes > MOST_PAGE_BYTES),
+                other => panic!("{other:?}"),
+            }
+            assert_eq!(texts.page_bytes(), held);
         }
     }
 
     #[test]
     fn short_bytes_are_less_than_those_they_begin() {
         for (a, b) in [(&b""[..], &b"\0"[..]), (b"a", b"a\0"), (b"abcdefgh", b"abcdefgh\0")] {
-            assert!(Prefixed::of(a) < Prefixed::of(b));
+            assert!(Prefixed::at(a, 0, a.len()) < Prefixed::at(b, 0, b.len()));
         }
     }
 }

@@ -2,14 +2,33 @@
 
 use arrow::array::ArrayRef;
 use arrow::datatypes::DataType;
+use arrow::error::ArrowError;
 use parquet::basic::{BoundaryOrder, Encoding};
-use parquet::errors::ParquetError;
 use parquet::file::statistics::Statistics;
 
 use super::bools::Bools;
 use super::dictionary_texts::DictionaryTexts;
+use super::direction::Direction;
 use super::numbers::Numbers;
 use super::texts::Texts;
+
+/// Bytes of values that a page takes at most. Its header counts them in 31 bits, and levels and lengths with them.
+pub(super) const MOST_PAGE_BYTES: usize = 0x7800_0000;
+
+/// Why values cannot be taken.
+#[derive(Debug)]
+pub(super) enum Refused {
+    /// They would make a page of so many bytes.
+    TooLong(usize),
+    /// A dictionary could not be undone.
+    Arrow(ArrowError),
+}
+
+impl From<ArrowError> for Refused {
+    fn from(error: ArrowError) -> Self {
+        Self::Arrow(error)
+    }
+}
 
 /// The values of a column chunk. Its bytes depend on the values alone, not on how they came in blocks, but for where
 /// pages end.
@@ -18,8 +37,8 @@ pub(super) trait Values: Send {
     ///
     /// # Errors
     ///
-    /// A value that is longer than the format can count.
-    fn push(&mut self, block: &ArrayRef) -> Result<(), ParquetError>;
+    /// Values that are longer than the format can count.
+    fn push(&mut self, block: &ArrayRef) -> Result<(), Refused>;
 
     /// Bytes that the page takes so far, before it is compressed, but for a few.
     fn page_bytes(&self) -> usize;
@@ -29,8 +48,16 @@ pub(super) trait Values: Send {
         false
     }
 
-    /// Appends the page's values to `out`, and begins the next one.
+    /// Ends the page. What does not lie in memory as it is to be written is appended to `out`.
     fn finish_page(&mut self, out: &mut Vec<u8>) -> PageValues;
+
+    /// The rest of the ended page.
+    fn rest(&self) -> &[u8] {
+        &[]
+    }
+
+    /// Begins the next page.
+    fn begin_page(&mut self);
 
     /// The values that indices stand for, and how many, if pages hold indices. A page of nulls does too, and needs the
     /// dictionary, empty as it is.
@@ -44,11 +71,25 @@ pub(super) trait Values: Send {
     /// The order of all finished pages.
     fn order(&self) -> BoundaryOrder;
 
+    /// Which way all values go that were taken, where that is cheap to see and they are not all the same.
+    fn direction(&self) -> Option<Direction> {
+        None
+    }
+
     /// Bytes of memory that are filled, the page's included. The same for the same rows.
     fn held_bytes(&self) -> usize;
 
-    /// Bytes on the heap.
+    /// Bytes on the heap, but for what is [kept](Self::kept_bytes).
     fn heap_bytes(&self) -> usize;
+
+    /// Bytes of what is kept to be faster, and can be [forgotten](Self::forget) at any time. They depend on how the values
+    /// came.
+    fn kept_bytes(&self) -> usize {
+        0
+    }
+
+    /// Drops what is kept. The bytes that are written do not change.
+    fn forget(&mut self) {}
 }
 
 /// What there is to say of a page's values.

@@ -67,7 +67,7 @@ pub trait Sink: Send {
     /// # Errors
     ///
     /// As `finish`; another number of columns or other names; and any change of types but in one Parquet file, which has
-    /// them at its end.
+    /// them at its end, or one of CSV, which has none.
     fn finish_as(self: Box<Self>, schema: &SchemaRef) -> Result<Written, Error>;
 }
 

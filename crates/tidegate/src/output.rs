@@ -22,7 +22,7 @@ const LINEAGE: &str = "tidegate.lineage";
 pub(crate) struct Target {
     builder: SinkBuilder,
     path: PathBuf,
-    /// Whether the types of columns may change before the end.
+    /// Whether the types of columns may change before the end, or are not written at all.
     pub(crate) has_types_at_end: bool,
 }
 
@@ -52,7 +52,7 @@ impl Target {
         Ok(Target {
             builder,
             path: output.output.clone(),
-            has_types_at_end: is_one && format == Format::Parquet,
+            has_types_at_end: is_one && matches!(format, Format::Parquet | Format::Csv),
         })
     }
 

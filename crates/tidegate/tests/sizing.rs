@@ -96,9 +96,9 @@ fn every_sizing_gives_the_same_and_says_what_it_did() {
         let summary = folder.read_json("s.json");
         let sizing = summary["sizing"].as_array().unwrap();
         assert!(sizing.len() <= 256 && sizing.iter().all(|entry| entry["reserved_bytes"].as_u64() > Some(0)));
-        let (first, last) = (&sizing[0], sizing.last().unwrap());
-        assert_eq!((first["phase"].as_str(), last["phase"].as_str()), (Some("fit"), Some("transform")));
-        assert_eq!(first["number"], 0);
+        // The other passes go over what the first one has kept.
+        assert!(sizing.iter().all(|entry| entry["phase"] == "fit"), "{sizing:?}");
+        assert_eq!(sizing[0]["number"], 0);
         (
             folder.read("out/p"),
             read_parquet(&folder.path("out/x.parquet")),
@@ -119,7 +119,7 @@ fn every_sizing_gives_the_same_and_says_what_it_did() {
 #[test]
 fn metrics_have_a_line_for_each_change_of_state() {
     let folder = Folder::with(&["nycflights13-flights-10k.csv", "flights.toml"]);
-    let args = "fit-transform nycflights13-flights-10k.csv -r flights.toml -o out/x.parquet --null-values NA";
+    let args = "fit nycflights13-flights-10k.csv -r flights.toml -o out/p --null-values NA";
     folder.run(&format!("{args} --memory 64MiB --metrics m.jsonl --summary s.json")).ok();
     let text = String::from_utf8(folder.read("m.jsonl")).unwrap();
     let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();

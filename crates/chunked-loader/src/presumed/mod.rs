@@ -45,8 +45,8 @@ use sample::Sample;
 
 /// Bytes of the input that a thread makes batches of at a time: as many as fit in a core's own cache, or fewer where
 /// this share of the budget is less.
-const RANGES: std::ops::RangeInclusive<u64> = (128 << 10)..=(1 << 20);
-const RANGE_SHARE: u64 = 64;
+const RANGES: std::ops::RangeInclusive<u64> = (128 << 10)..=(3 << 19);
+const RANGE_SHARE: u64 = 48;
 /// Bytes of a piece that is looked at.
 const PIECE: u64 = 128 << 10;
 /// An input of fewer pieces is scanned: that takes no time.

@@ -24,8 +24,11 @@ use reading::{Cut, Reading, Way};
 /// two, which are reserved for the batch before it is read, while a window of two is copied to one of four.
 const SMALL_BUDGET: monitor::Bytes = monitor::Bytes::kib(8_400);
 
-/// Runs a case on every path, and says what is wrong with it.
-fn check(case: &Case, dir: &Path) -> Result<(), String> {
+/// Bytes of the ranges that threads take where there is no scan.
+const RANGES: [u64; 5] = [1, 7, 40, 250, 4096];
+
+/// Runs a case on every path, and says what is wrong with it. Counts in `proved` how often it was read without a scan.
+fn check(case: &Case, dir: &Path, proved: &AtomicUsize) -> Result<(), String> {
     let file = case.write(dir);
     let bytes = file.metadata().map_or(0, |m| m.len());
     let runs = std::iter::once((&case.main, case.skips())).chain(case.skip.iter().map(|skip| (skip, true)));
@@ -35,6 +38,16 @@ fn check(case: &Case, dir: &Path) -> Result<(), String> {
         for way in ways(bytes) {
             let again = Reading::of(case, &file, way, skips);
             again.same_as(&first).map_err(|e| format!("skips {skips}, {way:?}: {e}"))?;
+        }
+        if skips {
+            continue;
+        }
+        for range in RANGES.into_iter().filter(|range| bytes / range <= 2000) {
+            let Some(columns) = reading::presumed(case, &file, range) else { continue };
+            proved.fetch_add(1, Ordering::Relaxed);
+            if !first.has_read(&columns) {
+                return Err(format!("without a scan, ranges of {range}: gave other values"));
+            }
         }
     }
     Ok(())
@@ -89,16 +102,17 @@ fn ways(file_bytes: u64) -> Vec<Way> {
     ways
 }
 
-fn run(cases: &[Case]) {
+/// Runs the cases; gives how many readings did without a scan.
+fn run(cases: &[Case]) -> usize {
     assert!(!cases.is_empty());
     let next = AtomicUsize::new(0);
-    let wrong = Mutex::new(Vec::new());
+    let (wrong, proved) = (Mutex::new(Vec::new()), AtomicUsize::new(0));
     std::thread::scope(|threads| {
         for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
             threads.spawn(|| {
                 let dir = tempfile::tempdir().unwrap();
                 while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    if let Err(e) = check(case, dir.path()) {
+                    if let Err(e) = check(case, dir.path(), &proved) {
                         wrong.lock().unwrap().push(format!("{}: {e}", case.name));
                     }
                 }
@@ -108,6 +122,7 @@ fn run(cases: &[Case]) {
     let mut wrong = wrong.into_inner().unwrap();
     wrong.sort();
     assert!(wrong.is_empty(), "{} of {} cases:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
+    proved.into_inner()
 }
 
 fn manifest(path: &str) -> PathBuf {
@@ -136,7 +151,8 @@ fn a_wrong_expectation_is_noticed() {
 
 #[test]
 fn cases_of_this_repository() {
-    run(&Case::all(&manifest("../../testdata/conformance")));
+    let proved = run(&Case::all(&manifest("../../testdata/conformance")));
+    assert!(proved > 20, "only {proved} readings did without a scan");
 }
 
 #[test]

@@ -93,6 +93,11 @@ impl Reading {
         Reading { outcome, rejects }
     }
 
+    /// Whether this is the table that was read.
+    pub(crate) fn has_read(&self, columns: &RecordBatch) -> bool {
+        matches!(&self.outcome, Outcome::Read(read) if read.columns == *columns)
+    }
+
     /// Whether another cut of the work gave the same.
     pub(crate) fn same_as(&self, other: &Reading) -> Result<(), String> {
         if self.rejects != other.rejects {
@@ -107,17 +112,37 @@ impl Reading {
     }
 }
 
-fn read(case: &Case, file: &Path, way: Way, skips: bool, rejects: &mut Vec<Rejected>) -> Result<Read, Error> {
-    let budget = way.budget.map_or_else(Budget::unbounded, Budget::new);
-    let monitor = Monitor::builder().with_budget(budget).build().unwrap();
-    let loader = Loader::new(Source::open(&[file.to_owned()], &std::env::temp_dir())?)
+/// The table without a scan, where its types can be presumed from pieces of it and nothing contradicts them.
+pub(crate) fn presumed(case: &Case, file: &Path, range: u64) -> Option<RecordBatch> {
+    let loader = loader(case, file, Monitor::unbounded()).ok()?.with_threads(2).with_range_bytes(range);
+    let presumption = loader.presume().ok()??;
+    let mut batches = loader.batches_presumed(presumption, Box::new(Cut::Rows(7))).ok()?;
+    let columns: Vec<RecordBatch> =
+        batches.by_ref().map(|batch| Ok(batch?.into_parts().0)).collect::<Result<_, Error>>().ok()?;
+    let scan = batches.finish().ok()?;
+    let columns = columns.iter().map(|batch| {
+        let columns = batch.columns().iter().enumerate();
+        let columns = columns.map(|(place, column)| scan.proved(place, column).unwrap());
+        RecordBatch::try_new(scan.schema().clone(), columns.collect()).unwrap()
+    });
+    Some(concat_batches(scan.schema(), &columns.collect::<Vec<_>>()).unwrap())
+}
+
+fn loader(case: &Case, file: &Path, monitor: Monitor) -> Result<Loader, Error> {
+    Ok(Loader::new(Source::open(&[file.to_owned()], &std::env::temp_dir())?)
         .with_dialect(dialect(case))
         .with_encoding(encoding(case))
         .with_type_hints(hints(case))
+        .with_monitor(monitor))
+}
+
+fn read(case: &Case, file: &Path, way: Way, skips: bool, rejects: &mut Vec<Rejected>) -> Result<Read, Error> {
+    let budget = way.budget.map_or_else(Budget::unbounded, Budget::new);
+    let monitor = Monitor::builder().with_budget(budget).build().unwrap();
+    let loader = loader(case, file, monitor)?
         .with_on_bad_record(if skips { OnBadRecord::Skip } else { OnBadRecord::Fail })
         .with_block_bytes(way.block)
-        .with_threads(way.threads)
-        .with_monitor(monitor);
+        .with_threads(way.threads);
     let loader = match way.kernel {
         Some(kernel) => loader.with_index_kernel(kernel),
         None => loader.without_index(),

@@ -10,17 +10,18 @@ use crate::batch_builder::BatchPlan;
 use crate::batches::in_flight_ahead;
 use crate::batches::{Batches, in_flight};
 use crate::column_scan::TypeHint;
+use crate::columnar;
 use crate::delivery::Sizes;
 use crate::dialect::Dialect;
 use crate::downcast::Downcast;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::index::IndexKernel;
 use crate::progress::{Meter, OnProgress, Progress, RowMeter};
 use crate::rejects::{OnBadRecord, Reject};
 use crate::row_reader::Reading;
 use crate::scan::{RANGE, Request, Scan};
 use crate::sizing::Sizing;
-use crate::source::{Encoding, Source};
+use crate::source::{Encoding, Format, Source, SourceFile};
 use crate::spares::Spares;
 #[cfg(feature = "stream")]
 use crate::stream::BatchStream;
@@ -221,7 +222,14 @@ impl Loader {
         &self,
         on_reject: &mut dyn FnMut(&Reject<'_>) -> std::io::Result<()>,
     ) -> Result<Scan, Error> {
-        self.request().scan(on_reject)
+        let request = self.request();
+        if self.is_columnar()? { columnar::scan(&request) } else { request.scan(on_reject) }
+    }
+
+    /// Whether the input is Parquet or Arrow IPC. The first file decides what the others have to be.
+    fn is_columnar(&self) -> Result<bool, Error> {
+        let first = self.source.files.first().map_or(Ok(Format::Csv), SourceFile::format)?;
+        Ok(first != Format::Csv)
     }
 
     fn request(&self) -> Request<'_> {
@@ -296,6 +304,10 @@ impl Loader {
         projection: Option<&[usize]>,
         sizing: Box<dyn Sizing>,
     ) -> Result<UnscannedBatches, Error> {
+        if self.is_columnar()? {
+            let message = "a file of columns has types of its own; scan it first, which reads no text";
+            return Err(Error::new(ErrorKind::Option(message.to_owned())));
+        }
         let (opened, plan) = self.request().open()?;
         let options = Options {
             projection: projection.map(<[usize]>::to_vec),

@@ -10,6 +10,7 @@ use crate::batch::Batch;
 use crate::block::Block;
 use crate::column::{self, ColumnBuilder, DictionaryKeys, Presumed};
 use crate::column_scan::{TypeHint, first_unfit, fixed_type_holds};
+use crate::columnar::Values;
 use crate::error::{Error, ErrorKind, Malformed};
 use crate::field_rules::FieldRules;
 use crate::layout::Layout;
@@ -346,6 +347,86 @@ impl BatchBuilder {
         }
     }
 
+    /// Turns to the rows of a file of columns.
+    pub(crate) fn begin_columnar_file(&mut self, file: usize) {
+        self.file = file;
+    }
+
+    /// Takes the next rows of a file of columns, the first of which stands at `position`: `rows` of them, or fewer if the
+    /// batch ends before, or the limit or the budget has room for fewer. How many: none if the budget refuses even one.
+    ///
+    /// # Errors
+    /// If a value is not what the scan has seen, or breaks a fixed type.
+    pub(crate) fn take_columns(
+        &mut self,
+        columns: &[ColumnRows<'_>],
+        rows: usize,
+        position: Position,
+    ) -> Result<usize, Error> {
+        debug_assert!(!self.is_full() && self.is_refused.is_none());
+        let wanted = (self.limit.rows - self.rows).min(usize::try_from(self.rows_left).unwrap_or(usize::MAX));
+        let mut rows = rows.min(wanted);
+        loop {
+            let growths = self.builders.iter().zip(columns).map(|(builder, column)| match column {
+                ColumnRows::Missing => builder.growth_of_one(0) * rows,
+                ColumnRows::Typed(values, first) => builder.values_growth(values, *first..first + rows),
+                ColumnRows::Written(values, first) => {
+                    let text = values.text_bytes(*first..first + rows);
+                    // No number, date or timestamp is written in more.
+                    builder.growth_of_one(text.max(WRITTEN_BYTES * rows)) + builder.growth_of_one(0) * rows
+                }
+            });
+            match self.reserve(growths.sum()) {
+                Ok(()) => break,
+                Err(refusal) if rows <= 1 => {
+                    self.is_refused = Some(refusal);
+                    return Ok(0);
+                }
+                Err(_) => rows /= 2,
+            }
+        }
+        if self.rows == 0 {
+            self.first_position = position;
+            self.first_file = self.file;
+        }
+        let BatchBuilder { builders, plan, .. } = self;
+        for ((builder, column), wanted) in builders.iter_mut().zip(columns).zip(&plan.projection) {
+            let (pushed, values, first) = match column {
+                ColumnRows::Missing => {
+                    push_nulls(builder.as_mut(), rows, &plan.rules)
+                        .map_err(|_| Error::new(ErrorKind::Changed))?;
+                    continue;
+                }
+                ColumnRows::Typed(values, first) => {
+                    (builder.push_values(values, *first..first + rows), values, *first)
+                }
+                ColumnRows::Written(values, first) => {
+                    let push = |_, field: Field<'_>| builder.push(field, &plan.rules);
+                    (values.each_written(*first..first + rows, push), values, *first)
+                }
+            };
+            if let Err(row) = pushed {
+                let facts = &plan.scan.columns[*wanted];
+                let place = Position { record: position.record + row as u64, ..position };
+                let error = match facts.hint {
+                    TypeHint::Fixed(fixed) => {
+                        let (expected, excerpt) = (fixed.to_string(), values.shown(first + row));
+                        Error::malformed(Malformed::Value { expected, excerpt }, place, b"")
+                    }
+                    _ => Error::new(ErrorKind::Changed).at(place),
+                };
+                return Err(error.in_column(&facts.name));
+            }
+        }
+        self.count(rows);
+        Ok(rows)
+    }
+
+    /// Counts bytes of the input that became rows of the batch.
+    pub(crate) fn count_input(&mut self, bytes: u64) {
+        self.raw_bytes += bytes;
+    }
+
     /// Reserves `growth` bytes beyond what the builders hold.
     fn reserve(&mut self, growth: usize) -> Result<(), Error> {
         if growth == 0 {
@@ -416,6 +497,19 @@ impl BatchBuilder {
         Ok(Some(batch))
     }
 }
+
+/// Rows of one column of a file of columns.
+pub(crate) enum ColumnRows<'a> {
+    /// The file lacks the column.
+    Missing,
+    /// Values from a row on, of the column's kind.
+    Typed(&'a Values, usize),
+    /// Values from a row on that are taken as their texts, since another type is demanded.
+    Written(&'a Values, usize),
+}
+
+/// The longest text of a value that is no text.
+const WRITTEN_BYTES: usize = 64;
 
 /// Fills a column that the file lacks.
 fn push_nulls(builder: &mut dyn ColumnBuilder, rows: usize, rules: &FieldRules) -> Result<(), usize> {

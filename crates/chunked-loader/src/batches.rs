@@ -13,7 +13,7 @@ use crate::batch_builder::BatchPlan;
 use crate::delivery::{Claim, Delivery, Sizes};
 use crate::error::{Error, ErrorKind};
 use crate::progress::RowMeter;
-use crate::row_reader::{Outcome, Reading, RowReader};
+use crate::row_reader::{Outcome, ReadRows, Reading};
 use crate::spares::Room;
 
 /// An iterator over the batches of an input. After an error it is at its end.
@@ -38,7 +38,7 @@ enum Maker {
 struct Caller {
     sizes: Sizes,
     reading: Arc<Reading>,
-    reader: Option<RowReader>,
+    reader: Option<Box<dyn ReadRows>>,
 }
 
 /// Batches made ahead. Dropping it stops the threads and waits for them.
@@ -130,7 +130,7 @@ impl Caller {
             None if self.sizes.rows_left() == 0 => return Ok(None),
             None => {
                 self.reading.expect_scanned()?;
-                let mut reader = RowReader::new(&self.reading)?;
+                let mut reader = self.reading.reader()?;
                 reader.begin(self.sizes.next_row(), self.sizes.rows_left())?;
                 self.reader.insert(reader)
             }
@@ -170,7 +170,7 @@ impl Threads {
             self.reading.expect_scanned()?;
         }
         for _ in 0..std::mem::take(&mut self.to_start) {
-            let reader = match RowReader::new(&self.reading) {
+            let reader = match self.reading.reader() {
                 Ok(reader) => reader,
                 // One thread is enough; the others are for speed.
                 Err(_) if !self.running.is_empty() => break,
@@ -257,9 +257,9 @@ impl Drop for Threads {
 }
 
 /// Makes the batches of one range after the other.
-fn work(mut reader: RowReader, delivery: &Delivery, plan: &BatchPlan) {
+fn work(mut reader: Box<dyn ReadRows>, delivery: &Delivery, plan: &BatchPlan) {
     while let Some((claim, room)) = delivery.claim(plan) {
-        match make(&mut reader, delivery, &claim, room) {
+        match make(reader.as_mut(), delivery, &claim, room) {
             Ok(true) => delivery.done(&claim),
             Ok(false) => return,
             Err(error) => {
@@ -271,7 +271,7 @@ fn work(mut reader: RowReader, delivery: &Delivery, plan: &BatchPlan) {
 }
 
 /// Makes the batches of a range; `false` if nobody wants them any more.
-fn make(reader: &mut RowReader, delivery: &Delivery, claim: &Claim, first: Room) -> Result<bool, Error> {
+fn make(reader: &mut dyn ReadRows, delivery: &Delivery, claim: &Claim, first: Room) -> Result<bool, Error> {
     reader.begin(claim.first_row, claim.rows)?;
     let mut first = Some(first);
     while reader.rows_left() > 0 {

@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use monitor::BudgetExceeded;
 
+use crate::columnar::Part;
 use crate::position::Position;
-use crate::source::Encoding;
+use crate::source::{Encoding, Format};
 
 /// An error with its kind, the file and place it is about, and its cause.
 #[derive(Debug)]
@@ -19,6 +20,7 @@ struct Inner {
     kind: ErrorKind,
     file: Option<Arc<str>>,
     position: Option<Position>,
+    part: Option<Part>,
     column: Option<String>,
     /// Some of the record it is about.
     excerpt: Option<String>,
@@ -42,6 +44,29 @@ pub enum ErrorKind {
         what: &'static str,
         /// What the user can do about it.
         remedy: &'static str,
+    },
+    /// A column of a Parquet or Arrow IPC file is of a type that is not read, or packed so.
+    ColumnType {
+        /// The type.
+        found: String,
+        /// What the user can do about it.
+        remedy: &'static str,
+    },
+    /// A column is of one type in one file and of another in a file before it, and none but text holds both.
+    TypesDiffer {
+        /// What it is here.
+        found: String,
+        /// What it is in the file before.
+        expected: String,
+        /// The file before.
+        before: String,
+    },
+    /// Files of different formats in one input.
+    FormatsDiffer {
+        /// The format of the file.
+        found: Format,
+        /// The format of the first file.
+        expected: Format,
     },
     /// Compressed data that break off or break their format.
     Damaged {
@@ -121,7 +146,8 @@ pub enum Malformed {
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind) -> Self {
-        Error(Box::new(Inner { kind, file: None, position: None, column: None, excerpt: None }))
+        let inner = Inner { kind, file: None, position: None, part: None, column: None, excerpt: None };
+        Error(Box::new(inner))
     }
 
     /// About the record at `position`, which is `raw`, or begins with it.
@@ -160,6 +186,11 @@ impl Error {
         self
     }
 
+    pub(crate) fn in_part(mut self, part: Part) -> Self {
+        self.0.part.get_or_insert(part);
+        self
+    }
+
     /// What kind of error it is.
     pub fn kind(&self) -> &ErrorKind {
         &self.0.kind
@@ -173,6 +204,11 @@ impl Error {
     /// The file it is about, as it was named.
     pub fn file(&self) -> Option<&str> {
         self.0.file.as_deref()
+    }
+
+    /// The row group or record batch it is about, if it is about one.
+    pub fn part(&self) -> Option<Part> {
+        self.0.part
     }
 
     /// The column it is about, if it is about one.
@@ -208,6 +244,9 @@ impl fmt::Display for Error {
         if let Some(position) = self.0.position {
             write!(f, "{position}: ")?;
         }
+        if let Some(part) = self.0.part {
+            write!(f, "{part}: ")?;
+        }
         if let Some(column) = &self.0.column {
             write!(f, "column \"{column}\": ")?;
         }
@@ -228,6 +267,18 @@ impl fmt::Display for Error {
             ErrorKind::Unsupported { what, remedy } => {
                 write!(f, "is {what}, which is not read yet; {remedy}")
             }
+            ErrorKind::ColumnType { found, remedy } => {
+                write!(f, "is of type {found}, which is not read; {remedy}")
+            }
+            ErrorKind::TypesDiffer { found, expected, before } => write!(
+                f,
+                "holds {found}, expected {expected} as in {before}; give the column one type in all files, or fix one \
+                 that holds both, such as string"
+            ),
+            ErrorKind::FormatsDiffer { found, expected } => write!(
+                f,
+                "is {found}, expected {expected} as the first file; CSV files and files of columns are read apart"
+            ),
             ErrorKind::Damaged { format, byte, cause: None } => write!(
                 f,
                 "ends at byte {byte} in the middle of its {format} data, expected their end; it was cut off, so fetch \

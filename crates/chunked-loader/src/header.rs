@@ -14,7 +14,8 @@ pub(crate) fn names(record: &Record<'_>) -> Vec<String> {
     unique(&written)
 }
 
-fn unique(written: &[String]) -> Vec<String> {
+/// The same for names that are written in another way than as a record.
+pub(crate) fn unique(written: &[String]) -> Vec<String> {
     // The first of each name keeps it, so made-up names must avoid all written ones.
     let reserved: HashSet<&str> = written.iter().map(String::as_str).collect();
     let mut taken: HashSet<String> = HashSet::with_capacity(written.len());

@@ -10,10 +10,11 @@ use crate::batch_builder::BatchPlan;
 use crate::batches::in_flight_ahead;
 use crate::batches::{Batches, in_flight, lines};
 use crate::column_scan::TypeHint;
+use crate::columnar;
 use crate::delivery::Sizes;
 use crate::dialect::Dialect;
 use crate::downcast::Downcast;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::index::IndexKernel;
 use crate::presumed::{Options as PresumedOptions, PresumedBatches, Presumption};
 use crate::progress::{Meter, OnProgress, Progress, RowMeter};
@@ -21,7 +22,7 @@ use crate::rejects::{OnBadRecord, Reject};
 use crate::row_reader::Reading;
 use crate::scan::{RANGE, Request, Scan};
 use crate::sizing::Sizing;
-use crate::source::{Encoding, Source};
+use crate::source::{Encoding, Format, Source, SourceFile};
 use crate::spares::Spares;
 #[cfg(feature = "stream")]
 use crate::stream::BatchStream;
@@ -222,7 +223,14 @@ impl Loader {
         &self,
         on_reject: &mut dyn FnMut(&Reject<'_>) -> std::io::Result<()>,
     ) -> Result<Scan, Error> {
-        self.request().scan(on_reject)
+        let request = self.request();
+        if self.is_columnar()? { columnar::scan(&request) } else { request.scan(on_reject) }
+    }
+
+    /// Whether the input is Parquet or Arrow IPC. The first file decides what the others have to be.
+    fn is_columnar(&self) -> Result<bool, Error> {
+        let first = self.source.files.first().map_or(Ok(Format::Csv), SourceFile::format)?;
+        Ok(first != Format::Csv)
     }
 
     fn request(&self) -> Request<'_> {
@@ -262,8 +270,8 @@ impl Loader {
     }
 
     /// Presumes the types of the whole input from pieces of it, so that one pass can do what else a scan and a pass do.
-    /// `None` where a scan is the better way: the input is small or can only be read from front to back, bad records are
-    /// skipped, there is one thread, or the pieces say too little.
+    /// `None` where a scan is the better way: the input is small, can only be read from front to back, or has types; bad
+    /// records are skipped; there is one thread; or the pieces say too little.
     ///
     /// ```
     /// use std::io::Write;
@@ -288,7 +296,7 @@ impl Loader {
     /// # Errors
     /// As [`batches_unscanned`](Self::batches_unscanned).
     pub fn presume(&self) -> Result<Option<Presumption>, Error> {
-        if self.rows != (0..u64::MAX) {
+        if self.rows != (0..u64::MAX) || self.is_columnar()? {
             return Ok(None);
         }
         Presumption::new(&self.request(), self.range_bytes)
@@ -357,6 +365,10 @@ impl Loader {
         projection: Option<&[usize]>,
         sizing: Box<dyn Sizing>,
     ) -> Result<UnscannedBatches, Error> {
+        if self.is_columnar()? {
+            let message = "a file of columns has types of its own; scan it first, which reads no text";
+            return Err(Error::new(ErrorKind::Option(message.to_owned())));
+        }
         let (opened, plan) = self.request().open()?;
         let options = Options {
             projection: projection.map(<[usize]>::to_vec),

@@ -4,6 +4,9 @@ use std::fmt;
 
 /// The place of a record: byte from 0, physical line from 1, data record from 1.
 ///
+/// In a Parquet or Arrow IPC file the byte is where the record's row group or record batch begins, and there are no lines:
+/// the line is 0.
+///
 /// A record that spans several lines has the line it begins on. The header is record 0, so the first
 /// record of data is record 1 whether or not the file has a header.
 ///
@@ -36,6 +39,9 @@ impl Position {
 
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}, record {}, byte {}", self.line, self.record, self.byte)
+        if self.line > 0 {
+            write!(f, "line {}, ", self.line)?;
+        }
+        write!(f, "record {}, byte {}", self.record, self.byte)
     }
 }

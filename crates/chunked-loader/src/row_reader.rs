@@ -6,6 +6,7 @@ use monitor::{Budget, Bytes, Consumer, Reservation};
 
 use crate::batch::Batch;
 use crate::batch_builder::{BatchBuilder, BatchPlan};
+use crate::columnar::ColumnarRows;
 use crate::error::{Error, ErrorKind};
 use crate::preface;
 use crate::sizing::BatchLimit;
@@ -45,7 +46,7 @@ pub(crate) struct RowReader {
 pub(crate) enum Outcome {
     /// It is complete.
     Done(Option<Batch>),
-    /// The budget has no room for the next row; whatever is done about it, [`RowReader::go_on`] tries again.
+    /// The budget has no room for the next row; whatever is done about it, [`ReadRows::go_on`] tries again.
     Refused(Error),
 }
 
@@ -57,19 +58,99 @@ impl Reading {
     pub(crate) fn expect_scanned(&self) -> Result<(), Error> {
         self.files.iter().zip(&self.plan.scan.prints).try_for_each(|(file, print)| file.expect(print))
     }
+
+    /// Holds the dictionaries of all batches, if they are not held yet.
+    ///
+    /// # Errors
+    /// If the budget has no room for them.
+    pub(crate) fn hold_dictionaries(&self) -> Result<(), Error> {
+        let mut held = self.dictionaries_held.lock().unwrap_or_else(PoisonError::into_inner);
+        if held.is_none() {
+            let bytes = self.plan.dictionary_bytes();
+            *held = Some(self.budget.consumer("dictionary").try_reserve(bytes)?);
+        }
+        Ok(())
+    }
+
+    /// A reader of the rows.
+    ///
+    /// # Errors
+    /// If the budget has no room for what it reads in.
+    pub(crate) fn reader(self: &Arc<Self>) -> Result<Box<dyn ReadRows>, Error> {
+        Ok(match self.plan.scan.columnar.is_some() {
+            false => Box::new(RowReader::new(self)?),
+            true => Box::new(ColumnarRows::new(self)?),
+        })
+    }
+}
+
+/// Reads ranges of rows into batches: of text, or of files of columns.
+pub(crate) trait ReadRows: Send {
+    /// Turns to the rows `first..first + rows`.
+    ///
+    /// # Errors
+    /// If a file cannot be opened, or is not the one that was scanned.
+    fn begin(&mut self, first: u64, rows: u64) -> Result<(), Error>;
+
+    /// Begins a batch in `room`, and reads it.
+    ///
+    /// # Errors
+    /// As [`go_on`](Self::go_on).
+    fn read(&mut self, limit: BatchLimit, room: Room) -> Result<Outcome, Error>;
+
+    /// Goes on with the batch that was begun.
+    ///
+    /// # Errors
+    /// If the input cannot be read, a record is bad and bad records fail, or the input is not what was scanned.
+    fn go_on(&mut self) -> Result<Outcome, Error>;
+
+    /// Rows of the range that are still to come.
+    fn rows_left(&self) -> u64;
+
+    /// Room for what `rows` rows take as a rule.
+    ///
+    /// # Errors
+    /// If the budget has less.
+    fn full_room(&self, rows: u64) -> Result<Room, Error>;
+
+    /// The same, or none if that is not to be had: then the batch reserves piece by piece.
+    ///
+    /// # Errors
+    /// If the budget has no room even for the reservation's bookkeeping, which it always has.
+    fn room(&self, rows: u64) -> Result<Room, Error>;
+}
+
+impl ReadRows for RowReader {
+    fn begin(&mut self, first: u64, rows: u64) -> Result<(), Error> {
+        RowReader::begin(self, first, rows)
+    }
+
+    fn read(&mut self, limit: BatchLimit, room: Room) -> Result<Outcome, Error> {
+        RowReader::read(self, limit, room)
+    }
+
+    fn go_on(&mut self) -> Result<Outcome, Error> {
+        RowReader::go_on(self)
+    }
+
+    fn rows_left(&self) -> u64 {
+        RowReader::rows_left(self)
+    }
+
+    fn full_room(&self, rows: u64) -> Result<Room, Error> {
+        RowReader::full_room(self, rows)
+    }
+
+    fn room(&self, rows: u64) -> Result<Room, Error> {
+        RowReader::room(self, rows)
+    }
 }
 
 impl RowReader {
     /// # Errors
     /// If the budget has no room for a window, or for the dictionaries.
     pub(crate) fn new(reading: &Arc<Reading>) -> Result<RowReader, Error> {
-        {
-            let mut held = reading.dictionaries_held.lock().unwrap_or_else(PoisonError::into_inner);
-            if held.is_none() {
-                let bytes = reading.plan.dictionary_bytes();
-                *held = Some(reading.budget.consumer("dictionary").try_reserve(bytes)?);
-            }
-        }
+        reading.hold_dictionaries()?;
         let walker = Walker::new(&reading.gait, &reading.budget.consumer("block"))?;
         Ok(RowReader {
             walker,

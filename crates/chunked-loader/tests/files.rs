@@ -426,8 +426,6 @@ fn other_formats_are_refused_by_name() {
             &b"PK\x03\x04"[..],
             "is a zip archive, which is not read yet; unpack it first, for example with `unzip`",
         ),
-        (b"PAR1\x15\x04", "is a Parquet file, which is not read yet; give a CSV file"),
-        (b"ARROW1\0\0", "is an Arrow IPC file, which is not read yet; give a CSV file"),
         (
             b"\xff\xfe\0\0a\0\0\0",
             "is UTF-32, which is not read yet; convert it first, for example with `iconv -f UTF-32 -t UTF-8`",

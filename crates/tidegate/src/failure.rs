@@ -83,6 +83,7 @@ impl Failure {
             Failure::BudgetTooSmall { .. } => "",
             Failure::Loader(error) => match error.kind() {
                 Kind::Spool { .. } => ", by --spool-dir",
+                Kind::TypesDiffer { .. } => ", by --types",
                 Kind::Undecodable { .. } | Kind::Malformed(Malformed::InvalidUtf8 { .. }) => {
                     ", by --encoding"
                 }
@@ -116,8 +117,16 @@ impl Failure {
 fn loader_code(kind: &chunked_loader::ErrorKind) -> u8 {
     use chunked_loader::ErrorKind as Kind;
     match kind {
-        Kind::Unsupported { .. } | Kind::UnknownColumn { .. } | Kind::Option(_) => 2,
-        Kind::Empty | Kind::Malformed(_) | Kind::Damaged { .. } | Kind::Undecodable { .. } => 3,
+        Kind::Unsupported { .. }
+        | Kind::UnknownColumn { .. }
+        | Kind::ColumnType { .. }
+        | Kind::FormatsDiffer { .. }
+        | Kind::Option(_) => 2,
+        Kind::Empty
+        | Kind::Malformed(_)
+        | Kind::Damaged { .. }
+        | Kind::Undecodable { .. }
+        | Kind::TypesDiffer { .. } => 3,
         Kind::Budget(_) => 4,
         Kind::Cancelled => 130,
         _ => 1,

@@ -108,6 +108,7 @@ impl Job {
         let Watched { progress, monitor, process } = watch_within(settings.memory, settings.progress)?;
         let interrupt = Interrupt::listen()?;
         let source = input::open(&input.inputs, input.spool_dir.as_deref(), &interrupt)?;
+        settings::check_format(input, &source)?;
         let names: Vec<String> = source.names().iter().map(ToString::to_string).collect();
         let (rejects_file, summary) = (rejects_path.as_deref(), run.summary.as_deref());
         let metrics = settings.metrics.as_deref();

@@ -5,7 +5,9 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use adaptive::BatchRows;
-use chunked_loader::{Dialect, Downcast, Encoding, FixedType, MAX_RECORD_BYTES, NullValues, TypeHint};
+use chunked_loader::{
+    Dialect, Downcast, Encoding, FixedType, Format, MAX_RECORD_BYTES, NullValues, Source, TypeHint,
+};
 use monitor::{Bytes, Limits};
 
 use crate::args::{DowncastArg, Input, OnBadRow, Output, ProgressArg, Run, SizingArg};
@@ -195,6 +197,33 @@ pub(crate) fn dialect(input: &Input) -> Result<Dialect, Failure> {
     }
     dialect.validate().map_err(|e| Failure::Usage(e.to_string()))?;
     Ok(dialect)
+}
+
+/// Refuses flags that say how text is read where the input is none.
+pub(crate) fn check_format(input: &Input, source: &Source) -> Result<(), Failure> {
+    let given = [
+        ("--delimiter", input.delimiter.is_some()),
+        ("--quote", input.quote.is_some()),
+        ("--escape", input.escape.is_some()),
+        ("--comment", input.comment.is_some()),
+        ("--no-header", input.no_header),
+        ("--skip-rows", input.skip_rows.is_some()),
+        ("--null-values", input.null_values != "auto"),
+        ("--encoding", input.encoding.is_some()),
+        ("--decimal", input.decimal.is_some()),
+        ("--thousands", input.thousands.is_some()),
+        ("--max-record-bytes", input.max_record_bytes != "16MiB"),
+        ("--on-bad-row", input.on_bad_row != OnBadRow::Fail),
+    ];
+    let Some((flag, _)) = given.iter().find(|(_, is_given)| *is_given) else { return Ok(()) };
+    let formats = source.formats()?;
+    let other = source.names().into_iter().zip(formats).find(|(_, format)| *format != Format::Csv);
+    match other {
+        Some((name, format)) => {
+            Err(Failure::Usage(format!("{flag} is for CSV, and {name} is {format}; leave it out")))
+        }
+        None => Ok(()),
+    }
 }
 
 /// The encoding that the flags name.

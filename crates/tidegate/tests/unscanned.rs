@@ -57,7 +57,7 @@ fn table(odd: &[(usize, usize, &str)]) -> String {
 /// Gives the passes of both.
 fn compare(folder: &Folder, command: &[&str], outputs: &[&str]) -> (u64, u64) {
     let run = |rows: &[&str]| {
-        let summary = ["--summary", "summary.json", "--overwrite", "--memory", "128MiB", "--threads", "2"];
+        let summary = ["--summary", "summary.json", "--overwrite", "--memory", "512MiB", "--threads", "2"];
         folder.run_args(&[command, &summary, rows].concat()).ok();
         let bytes: Vec<Vec<u8>> = outputs.iter().map(|name| folder.read(name)).collect();
         (bytes, folder.read_json("summary.json"))
@@ -92,7 +92,7 @@ fn converted_at_once_a_file_is_the_same_byte_for_byte() {
     let convert = ["convert", "t.csv", "-o", "out/t.parquet"];
     assert_eq!(compare(&folder, &convert, &["out/t.parquet"]), (1, 2));
     folder
-        .run_args(&["convert", "t.csv", "-o", "out/one.parquet", "--memory", "128MiB", "--threads", "1"])
+        .run_args(&["convert", "t.csv", "-o", "out/one.parquet", "--memory", "512MiB", "--threads", "1"])
         .ok();
     assert!(folder.read("out/one.parquet") == folder.read("out/t.parquet"), "one thread");
 }

@@ -1,13 +1,15 @@
 //! `true` and `false` in any case, and nothing else.
 
+use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, BooleanBufferBuilder};
+use arrow::array::{Array, ArrayRef, BooleanArray, BooleanBufferBuilder};
 use arrow::error::ArrowError;
 
 use super::validity::Validity;
 use super::{ColumnBuilder, PushRows, Unfit, push_rows};
 use crate::block::{Fields, Padded};
+use crate::columnar::Values;
 use crate::field_rules::FieldRules;
 use crate::nulls::{Presence, TokenCounts};
 use crate::processor::Processor;
@@ -115,6 +117,23 @@ impl ColumnBuilder for BooleanColumn {
 
     fn push_block(&mut self, fields: Fields<'_>, rules: &FieldRules) -> Result<(), usize> {
         push_rows(self, fields, rules)
+    }
+
+    fn push_values(&mut self, values: &Values, rows: Range<usize>) -> Result<(), usize> {
+        for row in rows {
+            let value = match values {
+                Values::Bool(array) => array.is_valid(row).then(|| array.value(row)),
+                Values::Null(_) => None,
+                Values::Number(_) | Values::Text(_) => return Err(0),
+            };
+            self.values.append(value.unwrap_or_default());
+            self.validity.push(value.is_some());
+        }
+        Ok(())
+    }
+
+    fn values_growth(&self, _: &Values, rows: Range<usize>) -> usize {
+        self.bits_growth(rows.len()) + self.validity.growth(rows.len())
     }
 
     fn growth(&self, fields: Fields<'_>) -> usize {

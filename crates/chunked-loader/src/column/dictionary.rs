@@ -4,6 +4,7 @@
 //! array. That keeps keys the same however the batches are cut, and an IPC file needs no second dictionary.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, DictionaryArray, PrimitiveArray, StringArray};
@@ -16,6 +17,7 @@ use super::short_text::ShortText;
 use super::validity::Validity;
 use super::{ColumnBuilder, PushRows, Unfit, push_rows, vec_growth};
 use crate::block::Fields;
+use crate::columnar::Values;
 use crate::field_rules::FieldRules;
 use crate::nulls::Presence;
 use crate::processor::Processor;
@@ -200,6 +202,29 @@ impl<K: ArrowDictionaryKeyType> ColumnBuilder for DictionaryColumn<K> {
 
     fn push_block(&mut self, fields: Fields<'_>, rules: &FieldRules) -> Result<(), usize> {
         push_rows(self, fields, rules)
+    }
+
+    fn push_values(&mut self, values: &Values, rows: Range<usize>) -> Result<(), usize> {
+        let texts = match values {
+            Values::Text(texts) => &texts[rows],
+            Values::Null(_) => {
+                rows.for_each(|_| self.push_key(None));
+                return Ok(());
+            }
+            Values::Bool(_) | Values::Number(_) => return Err(0),
+        };
+        for (row, text) in texts.iter().enumerate() {
+            let key = match text {
+                Some(text) => Some(self.dictionary.key(text.data()).ok_or(row)?),
+                None => None,
+            };
+            self.push_key(key);
+        }
+        Ok(())
+    }
+
+    fn values_growth(&self, _: &Values, rows: Range<usize>) -> usize {
+        vec_growth(&self.keys, rows.len()) + self.validity.growth(rows.len()) + 64
     }
 
     fn growth(&self, fields: Fields<'_>) -> usize {

@@ -18,6 +18,7 @@ pub(crate) mod temporal;
 mod text;
 pub(crate) mod validity;
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::ArrayRef;
@@ -28,6 +29,7 @@ use arrow::datatypes::{
 };
 
 use crate::block::Fields;
+use crate::columnar::Values;
 use crate::field_rules::FieldRules;
 use crate::nulls::TokenCounts;
 #[cfg(target_arch = "x86_64")]
@@ -50,6 +52,15 @@ pub(crate) trait ColumnBuilder: Send {
 
     /// Takes one field of each record of a block; on a value that the type cannot hold, the index of its record.
     fn push_block(&mut self, fields: Fields<'_>, rules: &FieldRules) -> Result<(), usize>;
+
+    /// Takes rows of values that are of the column's kind: numbers of any width that the scan has seen.
+    ///
+    /// # Errors
+    /// The row, counted from the first of these, of a value that the type cannot hold.
+    fn push_values(&mut self, values: &Values, rows: Range<usize>) -> Result<(), usize>;
+
+    /// Bytes that `push_values` may newly allocate at the most, what it converts in included.
+    fn values_growth(&self, values: &Values, rows: Range<usize>) -> usize;
 
     /// Bytes that `push_block` may newly allocate at the most.
     fn growth(&self, fields: Fields<'_>) -> usize;

@@ -1,16 +1,19 @@
 //! Columns whose values all have one width: one loop over a block, the same for every kernel.
 #![allow(unsafe_code)] // Values are written into reserved room without a check for each: see `push_block`.
 
+use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, ArrowPrimitiveType, PrimitiveArray};
+use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, PrimitiveArray};
 use arrow::buffer::ScalarBuffer;
+use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 
-use super::validity::{Validity, full};
+use super::validity::{Validity, full, push_all};
 use super::{ColumnBuilder, PushRows, Unfit, push_rows, vec_growth};
 use crate::block::{Fields, Padded};
+use crate::columnar::Values;
 use crate::field_rules::FieldRules;
 use crate::nulls::{Presence, TokenCounts};
 use crate::processor::Processor;
@@ -156,6 +159,48 @@ impl<K: Kernel> ColumnBuilder for PrimitiveColumn<K> {
 
     fn push_block(&mut self, fields: Fields<'_>, rules: &FieldRules) -> Result<(), usize> {
         push_rows(self, fields, rules)
+    }
+
+    fn push_values(&mut self, values: &Values, rows: Range<usize>) -> Result<(), usize> {
+        let Values::Number(array) = values else {
+            // Nothing but nulls; or the file has changed, and what it holds is another kind.
+            let nulls = matches!(values, Values::Null(_));
+            self.values.resize(self.values.len() + rows.len(), Default::default());
+            (0..rows.len()).for_each(|_| self.validity.push(false));
+            return if nulls { Ok(()) } else { Err(0) };
+        };
+        let array = array.slice(rows.start, rows.len());
+        // Between units of time the zone stays: its name alone may differ.
+        let target = match (&self.data_type, array.data_type()) {
+            (DataType::Timestamp(unit, _), DataType::Timestamp(_, zone)) => {
+                DataType::Timestamp(*unit, zone.clone())
+            }
+            (target, _) => target.clone(),
+        };
+        let options = CastOptions { safe: true, ..CastOptions::default() };
+        let cast = cast_with_options(&array, &target, &options).map_err(|_| 0usize)?;
+        // What does not fit becomes null, which it was not before.
+        if cast.null_count() != array.null_count() {
+            return Err((0..array.len()).find(|row| cast.is_null(*row) != array.is_null(*row)).unwrap_or(0));
+        }
+        let Some(cast) = cast.as_any().downcast_ref::<PrimitiveArray<K::Arrow>>() else { return Err(0) };
+        match cast.nulls().filter(|nulls| nulls.null_count() > 0) {
+            None => {
+                self.values.extend_from_slice(cast.values());
+                push_all(&mut self.validity, cast.len());
+            }
+            Some(nulls) => {
+                // A null holds the same bits always.
+                self.values.extend(cast.iter().map(Option::unwrap_or_default));
+                nulls.iter().for_each(|is_there| self.validity.push(is_there));
+            }
+        }
+        Ok(())
+    }
+
+    fn values_growth(&self, _: &Values, rows: Range<usize>) -> usize {
+        // What the values are cast to first takes no more than the widest of them.
+        vec_growth(&self.values, rows.len()) + self.validity.growth(rows.len()) + 9 * rows.len() + 64
     }
 
     fn growth(&self, fields: Fields<'_>) -> usize {

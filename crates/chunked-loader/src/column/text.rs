@@ -1,6 +1,7 @@
 //! Text, kept byte for byte.
 #![allow(unsafe_code)] // Texts are copied 32 bytes at a time into reserved room, and not checked to be UTF-8 twice.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, StringArray};
@@ -10,6 +11,7 @@ use arrow::error::ArrowError;
 use super::validity::Validity;
 use super::{ColumnBuilder, PushRows, Unfit, push_rows, vec_growth};
 use crate::block::{Fields, Padded};
+use crate::columnar::Values;
 use crate::field_rules::FieldRules;
 use crate::nulls::Presence;
 use crate::processor::Processor;
@@ -21,7 +23,8 @@ const STRIDE: usize = 32;
 
 /// Collects a column of text: 32-bit offsets into one buffer.
 ///
-/// Invariant: every text is part of a record that is UTF-8, cut at bytes of ASCII, and so is UTF-8.
+/// Invariant: every text is part of a record that is UTF-8, cut at bytes of ASCII, and so is UTF-8; or it is a value of a
+/// file of columns, which are UTF-8 each.
 pub(crate) struct TextColumn {
     offsets: Vec<i32>,
     bytes: Vec<u8>,
@@ -130,6 +133,40 @@ impl ColumnBuilder for TextColumn {
 
     fn push_block(&mut self, fields: Fields<'_>, rules: &FieldRules) -> Result<(), usize> {
         push_rows(self, fields, rules)
+    }
+
+    fn push_values(&mut self, values: &Values, rows: Range<usize>) -> Result<(), usize> {
+        let texts = match values {
+            Values::Text(texts) => &texts[rows],
+            // A column without a single value is one of nulls, whatever its type.
+            Values::Null(_) | Values::Bool(_) | Values::Number(_) => {
+                let first = rows.start;
+                return rows.into_iter().try_for_each(|row| {
+                    if values.array().is_some_and(|array| array.is_valid(row)) {
+                        return Err(row - first);
+                    }
+                    self.validity.push(false);
+                    self.end().map_err(|_| row - first)
+                });
+            }
+        };
+        for (row, text) in texts.iter().enumerate() {
+            // Texts are UTF-8, which was checked as they were read.
+            if let Some(text) = text {
+                self.bytes.extend_from_slice(text.data());
+            }
+            self.validity.push(text.is_some());
+            self.end().map_err(|_| row)?;
+        }
+        Ok(())
+    }
+
+    fn values_growth(&self, values: &Values, rows: Range<usize>) -> usize {
+        let len = rows.len();
+        vec_growth(&self.bytes, values.text_bytes(rows))
+            + vec_growth(&self.offsets, len)
+            + self.validity.growth(len)
+            + 64
     }
 
     fn growth(&self, fields: Fields<'_>) -> usize {

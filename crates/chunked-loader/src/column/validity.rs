@@ -71,6 +71,14 @@ impl Validity {
     }
 }
 
+/// Appends so many values that are there.
+pub(crate) fn push_all(validity: &mut Validity, values: usize) {
+    (0..values / 64).for_each(|_| validity.push_bits(u64::MAX, 64));
+    if !values.is_multiple_of(64) {
+        validity.push_bits(full(values % 64), values % 64);
+    }
+}
+
 /// The lowest `len` bits.
 #[inline(always)]
 pub(crate) fn full(len: usize) -> u64 {

@@ -4,6 +4,7 @@ mod block;
 mod candidates;
 mod extent;
 mod fixed;
+mod typed;
 
 use crate::column::temporal::{self, Stamp};
 use crate::column::{Unfit, boolean, float, int};

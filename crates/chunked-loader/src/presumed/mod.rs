@@ -35,7 +35,7 @@ use crate::field_rules::FieldRules;
 use crate::layout::Layout;
 use crate::rejects::OnBadRecord;
 use crate::scan::{ColumnFacts, Opened, Request, Scan, ScanPlan, dictionary_bytes};
-use crate::source::{Encoding, Input, OpenFile};
+use crate::source::{Encoding, Format, Input, OpenFile};
 use crate::types::{FixedType, Kind};
 use crate::walker::Gait;
 
@@ -211,6 +211,8 @@ fn presumed_scan(request: &Request<'_>, opened: &Opened, plan: &ScanPlan, sample
         checkpoints: Checkpoints::default(),
         first_rows: Vec::new(),
         is_seekable: true,
+        formats: vec![Format::Csv; request.files.len()],
+        columnar: None,
     })
 }
 

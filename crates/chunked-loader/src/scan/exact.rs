@@ -21,7 +21,7 @@ use crate::preface::{self, Preface};
 use crate::progress::{Meter, OnProgress};
 use crate::record::{Flow, Record, RecordSink};
 use crate::rejects::OnBadRecord;
-use crate::source::{Encoding, Fingerprint, Input, SourceFile};
+use crate::source::{Encoding, Fingerprint, Format, Input, SourceFile};
 use crate::types::{FixedType, Kind};
 use crate::walker::{Gait, Step, Walker};
 use crate::window::Window;
@@ -211,7 +211,7 @@ impl Request<'_> {
     }
 
     /// The hint of each column; the last one for a name holds.
-    fn hints_of(&self, names: &[String]) -> Result<Vec<TypeHint>, Error> {
+    pub(crate) fn hints_of(&self, names: &[String]) -> Result<Vec<TypeHint>, Error> {
         let places: HashMap<&str, usize> =
             names.iter().enumerate().map(|(column, name)| (name.as_str(), column)).collect();
         let mut hints = vec![TypeHint::default(); names.len()];
@@ -269,6 +269,8 @@ impl Request<'_> {
             layouts: opened.layouts.clone(),
             checkpoints: passed.checkpoints,
             is_seekable: passed.is_seekable,
+            formats: vec![Format::Csv; self.files.len()],
+            columnar: None,
         })
     }
 }

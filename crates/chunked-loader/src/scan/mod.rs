@@ -20,11 +20,12 @@ use arrow::datatypes::{DataType, Field, SchemaRef};
 use crate::batch_builder::RowWidth;
 use crate::checkpoints::Checkpoints;
 use crate::column_scan::{ColumnScan, TextWitness, TypeHint};
+use crate::columnar::ColumnarScan;
 use crate::dialect::Dialect;
 use crate::downcast::{self, Downcast};
 use crate::field_rules::FieldRules;
 use crate::layout::Layout;
-use crate::source::{Encoding, Fingerprint};
+use crate::source::{Encoding, Fingerprint, Format};
 use crate::types::Kind;
 
 pub(crate) use chain::Chain;
@@ -83,8 +84,11 @@ pub struct Scan {
     pub(crate) checkpoints: Checkpoints,
     /// Rows before each file.
     pub(crate) first_rows: Vec<u64>,
-    /// Every file can be read at any place.
+    /// Whether several threads may make batches of it, each at another place.
     pub(crate) is_seekable: bool,
+    pub(crate) formats: Vec<Format>,
+    /// What is known of files of columns.
+    pub(crate) columnar: Option<Arc<ColumnarScan>>,
 }
 
 impl ColumnFacts {
@@ -173,7 +177,14 @@ impl Scan {
         &self.encodings
     }
 
-    /// How each file is compressed, in the order of the files: `gzip`, `zstd`, `bzip2`, `xz`, or not at all.
+    /// The format of each file, in the order of the files.
+    pub fn formats(&self) -> &[Format] {
+        &self.formats
+    }
+
+    /// How each file is compressed, in the order of the files: `gzip`, `zstd`, `bzip2`, `xz`, or not at all. What is in a
+    /// Parquet or Arrow IPC file has its own compression, which in the first of its columns is one of these, `snappy` or
+    /// `lz4`.
     pub fn compressions(&self) -> &[Option<&'static str>] {
         &self.compressions
     }

@@ -13,7 +13,7 @@ use crate::error::{Error, ErrorKind};
 use crate::source::ahead::{self, Ahead};
 use crate::source::compression::Compression;
 use crate::source::encoding::Encoding;
-use crate::source::format;
+use crate::source::format::{self, Format};
 use crate::source::spool::{Spooled, Unpacker};
 use crate::source::stored::Stored;
 use crate::source::transcode::Transcoder;
@@ -67,6 +67,20 @@ pub(crate) enum Input {
     Stream(Box<dyn Read + Send>),
 }
 
+/// A file that is read as the bytes that it holds.
+pub(crate) struct RawFile {
+    pub(crate) file: Arc<File>,
+    pub(crate) fingerprint: Fingerprint,
+    pub(crate) format: Format,
+}
+
+impl RawFile {
+    /// Whether the file is still what it was when it was opened.
+    pub(crate) fn is_unchanged(&self) -> Result<bool, Error> {
+        Ok(Fingerprint::of(&self.file.metadata().map_err(Error::io)?) == self.fingerprint)
+    }
+}
+
 impl Location {
     pub(crate) fn path(&self) -> PathBuf {
         match self {
@@ -89,6 +103,36 @@ impl SourceFile {
             Err(error) => Err(error),
         }
         .map_err(|error| error.in_file(&self.name))
+    }
+
+    /// What the file is.
+    pub(crate) fn format(&self) -> Result<Format, Error> {
+        if let Location::Spooled(spooled) = &self.stored
+            && spooled.packed().is_some()
+        {
+            // Only text is packed.
+            return Ok(Format::Csv);
+        }
+        let opened = File::open(self.stored.path()).map_err(Error::io);
+        let head = opened.and_then(|mut file| read_head(&mut file));
+        Ok(Format::of(&head.map_err(|error| error.in_file(&self.name))?))
+    }
+
+    /// Opens a file that is no text.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`].
+    pub(crate) fn open_raw(&self) -> Result<RawFile, Error> {
+        let open = || -> Result<RawFile, Error> {
+            let mut file = File::open(self.stored.path()).map_err(Error::io)?;
+            let fingerprint = Fingerprint::of(&file.metadata().map_err(Error::io)?);
+            if let Location::Path(_) = self.stored {
+                fingerprint.settle();
+            }
+            let format = Format::of(&read_head(&mut file)?);
+            Ok(RawFile { file: Arc::new(file), fingerprint, format })
+        };
+        open().map_err(|error| error.in_file(&self.name))
     }
 
     /// Opens the file, whose text is in `encoding`.

@@ -6,6 +6,8 @@
 //!           count      bzip2, xz
 //!
 //!  a file of plain UTF-8 ──► Input::Plain, read at any offset
+//!  a Parquet or Arrow IPC file ──► RawFile, read at any offset
+//!
 //!  pipe ──► Spooled: a file as above, or packed to LZ4
 //! ```
 //!
@@ -30,7 +32,8 @@ mod transcode;
 
 pub use encoding::{Encoding, LegacyEncoding, UnknownEncoding};
 use file::Location;
-pub(crate) use file::{Fingerprint, Input, OpenFile, SourceFile};
+pub(crate) use file::{Fingerprint, Input, OpenFile, RawFile, SourceFile};
+pub use format::Format;
 use spool::Spooled;
 
 /// One or more files of one shape, read one behind the other.
@@ -89,6 +92,14 @@ impl Source {
     /// Bytes of all files together as they are stored, or 0 for one that cannot be asked.
     pub fn bytes(&self) -> u64 {
         self.files.iter().map(|f| std::fs::metadata(f.stored.path()).map_or(0, |m| m.len())).sum()
+    }
+
+    /// What each file is, in the order of the files.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`] for one that cannot be read.
+    pub fn formats(&self) -> Result<Vec<Format>, Error> {
+        self.files.iter().map(SourceFile::format).collect()
     }
 
     /// The files' names, as messages give them.

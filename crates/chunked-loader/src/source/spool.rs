@@ -1,5 +1,5 @@
 //! What cannot be read twice, copied to a file: as an LZ4 frame of small blocks, or as it came if it is compressed
-//! or small.
+//! or small, or no text.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -12,6 +12,7 @@ use tempfile::TempPath;
 
 use crate::error::{Error, ErrorKind};
 use crate::source::compression::Compression;
+use crate::source::format::Format;
 use crate::source::stored::Stored;
 
 /// A spooled file, deleted with its last clone.
@@ -56,7 +57,9 @@ impl Spooled {
             };
             if is_end || len == piece.len() {
                 if matches!(writer, Writer::Undecided) {
-                    let is_worth_it = !is_end && Compression::found(&piece, false).is_none();
+                    // What is no text is read at any place, and packed as a rule.
+                    let is_text = Format::of(&piece) == Format::Csv;
+                    let is_worth_it = !is_end && is_text && Compression::found(&piece, false).is_none();
                     writer = Writer::new(copy.as_file_mut(), is_worth_it);
                 }
                 writer.write(&piece[..len]).map_err(unwritten)?;

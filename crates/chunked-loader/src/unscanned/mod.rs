@@ -34,7 +34,7 @@ use crate::progress::Meter;
 use crate::rejects::Reject;
 use crate::scan::{ColumnFacts, Opened, Scan, ScanPlan, Scanner, dictionary_bytes, no_timestamp_unit};
 use crate::sizing::{BatchLimit, Sizing};
-use crate::source::{Encoding, Input, OpenFile, SourceFile};
+use crate::source::{Encoding, Format, Input, OpenFile, SourceFile};
 use crate::spares::{Room, Spares};
 use crate::walker::{Gait, Walker};
 
@@ -439,6 +439,8 @@ impl UnscannedBatches {
             checkpoints: Checkpoints::default(),
             first_rows: Vec::new(),
             is_seekable: false,
+            formats: vec![Format::Csv; self.files.len()],
+            columnar: None,
         }
     }
 

@@ -184,9 +184,9 @@ fn text_that_its_encoding_does_not_have_tells_its_place() {
 fn other_formats_are_refused_inside_compression_too() {
     let tar = [&[b'x'; 100][..], &[0; 157], b"ustar\x0000"].concat();
     for (bytes, what) in [
-        (&b"PAR1\x15\x04"[..], "a Parquet file"),
+        (&b"PAR1\x15\x04"[..], "a Parquet file packed or among CSV files"),
         (b"PK\x03\x04", "a zip archive"),
-        (b"ARROW1\0\0", "an Arrow IPC file"),
+        (b"ARROW1\0\0", "an Arrow IPC file packed or among CSV files"),
         (b"\xff\xfe\0\0a\0\0\0", "UTF-32"),
         (b"\0\0\xfe\xff\0\0\0a", "UTF-32"),
         (b"\x04\x22\x4d\x18\x64", "LZ4"),

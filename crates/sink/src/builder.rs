@@ -133,7 +133,8 @@ impl SinkBuilder {
     }
 
     /// How many files of partitions are open at most, 256 by default: each takes memory, and fewer are open where the budget
-    /// has no more. Where there are more values than that, in no order, each of their files holds few rows.
+    /// has no more. Where there are more values than that, in no order, rows wait in a quarter of what the budget had left,
+    /// and each file that is begun gets those of its value.
     pub fn with_open_files(self, files: usize) -> Self {
         Self { open_files: files, ..self }
     }

@@ -85,6 +85,7 @@ mod output;
 mod parquet;
 mod parquet_file;
 mod partition;
+mod pending_rows;
 mod repetition;
 mod row_groups;
 mod seconds;

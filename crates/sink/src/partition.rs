@@ -17,10 +17,14 @@ use crate::estimate::row_bytes;
 use crate::hive::folder_name;
 use crate::opener::Opener;
 use crate::output::SMALL_BUFFER_BYTES;
+use crate::pending_rows::PendingRows;
 use crate::staging::{PART, Staging, numbered};
 
 /// What is kept of a value beside its name, twice: places in tables, allocations, and room that these have to grow.
 const VALUE_BYTES: usize = 256;
+
+/// What rows may wait in at the most, whatever the budget.
+const MOST_PENDING: Bytes = Bytes::mib(128);
 
 /// Characters of a value in a message.
 const EXCERPT: usize = 20;
@@ -28,8 +32,11 @@ const EXCERPT: usize = 20;
 /// The files of a partitioned table.
 ///
 /// Each value's rows are in the order in which they came, over its files from the first to the last. A bounded number of
-/// files is open at a time. For one more, the one that has waited longest for rows is ended, and if rows of its value come
-/// again, they begin its next file.
+/// files is open at a time. For one more, one is ended that had no rows of late, or else the oldest, and if rows of its value
+/// come again, they begin its next file.
+///
+/// Once files are ended for others, rows wait until there are many of them, so that each file gets what can be had of its
+/// value.
 pub(crate) struct PartitionedFiles {
     staging: Staging,
     opener: Opener,
@@ -44,9 +51,13 @@ pub(crate) struct PartitionedFiles {
     names: Reservation,
     open: Vec<Open>,
     most_open: usize,
-    /// What open files may reserve together, but for the first. The rest is for pages, and for the rows.
+    /// What open files, but for the first, and rows that wait may reserve together. The rest is for pages, and for the rows of
+    /// a batch.
     most_reserved: Bytes,
-    /// Counts the writes, for who has waited longest.
+    /// Whether a file was ended for another one.
+    is_crowded: bool,
+    pending: PendingRows,
+    /// Counts the batches, or lots of rows that have waited, for which file had no rows of late.
     clock: u64,
     rows: Consumer,
     buffers: Consumer,
@@ -67,7 +78,9 @@ struct Partition {
 struct Open {
     partition: usize,
     encoder: Box<dyn Encoder>,
+    /// When it last had rows, and when it was begun.
     used: u64,
+    begun: u64,
     /// Which share of the memory it has, from 0.
     slot: usize,
     buffer: Reservation,
@@ -101,6 +114,8 @@ impl PartitionedFiles {
         let budget = opener.budget();
         let names = budget.consumer("partitions").try_reserve(Bytes::ZERO);
         let names = names.map_err(|source| ErrorKind::Budget { path: path.clone(), source })?;
+        let pending = PendingRows::new(&budget.consumer("pending rows"));
+        let pending = pending.map_err(|source| ErrorKind::Budget { path: path.clone(), source })?;
         let (rows, buffers) = (budget.consumer("partition rows"), budget.consumer("partition buffers"));
         Ok(Self {
             staging,
@@ -114,6 +129,8 @@ impl PartitionedFiles {
             open: Vec::new(),
             most_open,
             most_reserved: Bytes(budget.available().get() / 2),
+            is_crowded: false,
+            pending,
             clock: 0,
             rows,
             buffers,
@@ -185,7 +202,6 @@ impl PartitionedFiles {
 
     /// Writes rows of one partition, in its open file or another one.
     fn write_to(&mut self, partition: usize, rows: &RecordBatch) -> Result<(), Error> {
-        self.clock += 1;
         let place = match self.open.iter().position(|open| open.partition == partition) {
             Some(place) => place,
             None => {
@@ -214,11 +230,13 @@ impl PartitionedFiles {
         }
     }
 
-    /// Whether one more, if it is like the largest, has room.
+    /// Whether one more, if it is like the largest, has room. Where files are ended for others, half of it is for rows that
+    /// wait.
     fn has_room(&self) -> bool {
+        let most = if self.is_crowded { self.most_reserved.get() / 2 } else { self.most_reserved.get() };
         let reserved = self.open.iter().map(|open| open.encoder.reserved().get() + open.buffer.bytes().get());
         let (sum, largest) = reserved.fold((0, 0), |(sum, largest), bytes| (sum + bytes, bytes.max(largest)));
-        sum + largest.min(self.most_reserved.get() / 8) <= self.most_reserved.get()
+        sum + largest.min(most / 8) <= most
     }
 
     fn try_begin(&mut self, partition: usize) -> Result<Open, Error> {
@@ -232,12 +250,15 @@ impl PartitionedFiles {
         let encoder = opened.inspect_err(|_| drop(fs::remove_file(&place)))?;
         *files += 1;
         self.files += 1;
-        Ok(Open { partition, encoder, used: self.clock, slot, buffer })
+        Ok(Open { partition, encoder, used: self.clock, begun: self.files, slot, buffer })
     }
 
-    /// Ends the file that has waited longest for rows.
+    /// Ends the file that has waited longest for rows: of those that had some in the same lot the oldest, so that each in its
+    /// turn is open for long.
     fn end_idlest(&mut self) -> Result<(), Error> {
-        let idlest = self.open.iter().enumerate().min_by_key(|(_, open)| open.used).map(|(place, _)| place);
+        self.is_crowded = true;
+        let files = self.open.iter().enumerate();
+        let idlest = files.min_by_key(|(_, open)| (open.used, open.begun)).map(|(place, _)| place);
         if let Some(place) = idlest {
             let open = self.open.swap_remove(place);
             self.bytes += open.encoder.finish()?.finish()?;
@@ -254,17 +275,52 @@ impl PartitionedFiles {
             .map_err(|error| Error::encode(&self.path, 0, error))
     }
 
-    fn write_rows(&mut self, batch: &RecordBatch) -> Result<(), Error> {
+    /// Has rows wait, or else, where there is no room for that, writes them.
+    fn take(&mut self, batch: &RecordBatch) -> Result<(), Error> {
         let partitions = self.partitions_of(batch)?;
         let rows = self.without_column(batch)?;
+        if !self.is_crowded {
+            return self.write_rows(&rows, &partitions);
+        }
+        let needed = PendingRows::needed(&rows);
+        let most = Bytes(self.most_reserved.get() / 2).min(MOST_PENDING);
+        if self.pending.bytes().saturating_add(needed) > most {
+            self.write_pending()?;
+        }
+        let encode = |error| Error::encode(&self.path, 0, error);
+        if self.pending.push(&rows, &partitions).map_err(encode)? {
+            return Ok(());
+        }
+        self.write_pending()?;
+        self.write_rows(&rows, &partitions)
+    }
+
+    /// Writes the rows that wait: those of open files first, before these are ended for others.
+    fn write_pending(&mut self) -> Result<(), Error> {
+        self.clock += 1;
+        let mut is_open = vec![false; self.partitions.len()];
+        self.open.iter().for_each(|open| is_open[open.partition] = true);
+        let none = PendingRows::new(self.pending.consumer());
+        let none = none.map_err(|source| ErrorKind::Budget { path: self.path.clone(), source })?;
+        let path = self.path.clone();
+        std::mem::replace(&mut self.pending, none).write(
+            |partition| is_open[partition as usize],
+            |error| Error::encode(&path, 0, error),
+            |partition, rows| self.write_to(partition as usize, rows),
+        )
+    }
+
+    /// Writes rows at once.
+    fn write_rows(&mut self, rows: &RecordBatch, partitions: &[u32]) -> Result<(), Error> {
+        self.clock += 1;
         // Stable, so that rows stay in their order.
-        let mut order: Vec<u32> = (0..batch.num_rows() as u32).collect();
+        let mut order: Vec<u32> = (0..rows.num_rows() as u32).collect();
         order.sort_by_key(|row| partitions[*row as usize]);
         for same in order.chunk_by(|a, b| partitions[*a as usize] == partitions[*b as usize]) {
             let (first, last) = (same[0] as usize, same[same.len() - 1] as usize);
             let taken = match last - first + 1 == same.len() {
                 true => rows.slice(first, same.len()),
-                false => take_record_batch(&rows, &UInt32Array::from(same.to_vec()))
+                false => take_record_batch(rows, &UInt32Array::from(same.to_vec()))
                     .map_err(|error| Error::encode(&self.path, 0, error))?,
             };
             self.write_to(partitions[first] as usize, &taken)?;
@@ -284,10 +340,11 @@ impl Files for PartitionedFiles {
             let needed = Bytes(row_bytes(&part) + 12 * rows as u64);
             match self.rows.try_reserve(needed) {
                 Ok(_held) => {
-                    self.write_rows(&part)?;
+                    self.take(&part)?;
                     from += rows;
                 }
-                // Fewer rows at a time, and then fewer files.
+                // No rows that wait, then fewer at a time, and then fewer files.
+                Err(_) if !self.pending.is_empty() => self.write_pending()?,
                 Err(_) if rows > 1 => most = rows / 2,
                 Err(_) if !self.open.is_empty() => self.end_idlest()?,
                 Err(source) => return Err(ErrorKind::Budget { path: self.path.clone(), source }.into()),
@@ -297,6 +354,7 @@ impl Files for PartitionedFiles {
     }
 
     fn finish(mut self: Box<Self>) -> Result<(u64, u64), Error> {
+        self.write_pending()?;
         while !self.open.is_empty() {
             self.end_idlest()?;
         }

@@ -295,6 +295,29 @@ fn where_memory_is_short_fewer_files_are_open() {
 }
 
 #[test]
+fn many_values_in_no_order_make_few_files_of_each() {
+    const ROWS: usize = 30_000;
+    // A draw of one of 300 values.
+    let draw = |row: usize| ((row as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33) % 300;
+    let columns: [(&str, ArrayRef); 2] = [
+        ("row", Arc::new(Int64Array::from_iter_values(0..ROWS as i64))),
+        ("word", Arc::new((0..ROWS).map(|row| Some(format!("w{}", draw(row)))).collect::<StringArray>())),
+    ];
+    let table = RecordBatch::try_from_iter_with_nullable(
+        columns.into_iter().map(|(name, column)| (name, column, true)),
+    );
+    let table = table.unwrap();
+    let monitor = Monitor::builder().with_budget(Budget::new(Bytes::mib(3))).build().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("out.parquet");
+    let builder = SinkBuilder::new(&path).with_partition_by("word").with_monitor(monitor);
+    let written = write(builder, &table, 500).unwrap();
+    assert_eq!(found_by_folder(&path), by_folder(&table));
+    // There are 60 batches, and most values are in each of them.
+    assert!(written.files < 1200, "{}", written.files);
+}
+
+#[test]
 fn columns_that_cannot_part_rows_are_told() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("out.parquet");

@@ -6,7 +6,7 @@ use monitor::{Bytes, Monitor, Reservation};
 
 use crate::error::{Error, ErrorKind};
 use crate::fit_file::PassSeen;
-use crate::fitting::Pass;
+use crate::pass::Pass;
 use crate::sealed::Checksum;
 
 /// The states of passes in order, a line for each.

@@ -7,11 +7,11 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef};
+use arrow::array::{Array, ArrayRef, new_null_array};
 
 use crate::column::{Column, Lineage};
 use crate::error::{Error, ErrorKind};
-use crate::step::{FittedStep, OutputColumn};
+use crate::step::{FittedStep, OutputColumn, Provisional};
 
 /// What is noted of a column that a step makes, names, lineage and type, in the graph, in the schema and with
 /// who writes it: measured as 0.9 KiB.
@@ -22,15 +22,35 @@ pub(crate) const COLUMN_BYTES: usize = 1 << 10;
 pub(crate) struct Value {
     pub(crate) column: Column,
     pub(crate) lineage: Lineage,
-    /// Whether every step behind it is fitted.
-    pub(crate) is_ready: bool,
+    pub(crate) known: Known,
 }
 
-/// A fitted step between its inputs and outputs.
+/// What is known of the values of a version of a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Known {
+    /// All, since every step behind it is fitted.
+    Whole,
+    /// All, if it comes to be, but for one value, which stands as null in place of what a step will fill. `None`:
+    /// nothing is filled.
+    But(Option<Fill>),
+    /// Nothing yet.
+    Nothing,
+}
+
+/// The value that a step will fill one of its inputs with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Fill {
+    step: usize,
+    /// By place among the inputs of the step.
+    input: usize,
+}
+
+/// A step between its inputs and outputs.
 #[derive(Clone, Debug)]
 struct Node {
     step: usize,
     name: &'static str,
+    /// Or what is provisionally known of it.
     fitted: Arc<dyn FittedStep>,
     inputs: Vec<usize>,
     /// The values that take the place of the inputs, all behind one another.
@@ -76,7 +96,7 @@ impl Graph {
         let value = |column: &Column| Value {
             column: column.clone(),
             lineage: Lineage { source: column.name.clone(), steps: Vec::new(), category: None },
-            is_ready: true,
+            known: Known::Whole,
         };
         Graph {
             values: input.iter().map(value).collect(),
@@ -116,30 +136,76 @@ impl Graph {
         fitted: Arc<dyn FittedStep>,
         places: &[usize],
     ) -> Result<(), Error> {
-        let columns = self.columns_at(places);
-        let outputs = fitted.outputs(&columns, self.narrow)?;
+        let inputs: Vec<Known> = places.iter().map(|place| self.known_at(*place)).collect();
+        let known = if inputs.iter().all(|known| *known == Known::Whole) {
+            inputs
+        } else if fitted.is_row_wise() {
+            // The step makes all its columns at a time, so that what it refuses in one is missing in all.
+            inputs
+                .iter()
+                .map(|known| if *known == Known::Whole { Known::But(None) } else { *known })
+                .collect()
+        } else {
+            vec![Known::Nothing; places.len()]
+        };
+        self.push_node(step, name, fitted, places, &known)
+    }
+
+    /// Appends what is provisionally known of a step that is not fitted yet. On an error the graph is as it was.
+    pub(crate) fn push_provisional(
+        &mut self,
+        step: usize,
+        name: &'static str,
+        provisional: Provisional,
+        places: &[usize],
+    ) -> Result<(), Error> {
+        let Provisional { step: fitted, fills } = provisional;
+        let is_row_wise = fitted.is_row_wise();
+        let known = places.iter().enumerate().map(|(input, place)| match self.known_at(*place) {
+            Known::Whole | Known::But(None) => Known::But(fills.then_some(Fill { step, input })),
+            // It has been filled, so that no second step does.
+            Known::But(fill) if is_row_wise => Known::But(fill),
+            _ => Known::Nothing,
+        });
+        let known: Vec<Known> = known.collect();
+        self.push_node(step, name, fitted, places, &known)
+    }
+
+    fn push_node(
+        &mut self,
+        step: usize,
+        name: &'static str,
+        fitted: Arc<dyn FittedStep>,
+        places: &[usize],
+        known: &[Known],
+    ) -> Result<(), Error> {
+        let outputs = fitted.outputs(&self.columns_at(places), self.narrow)?;
         let inputs: Vec<usize> = places.iter().map(|p| self.table[*p]).collect();
-        // A step without anything to learn may stand behind one that still has to.
-        let is_ready = inputs.iter().all(|v| self.values[*v].is_ready);
-        let values = self.replace(step, name, places, &outputs, is_ready)?;
+        let values = self.replace(step, name, places, &outputs, known)?;
         let columns =
             outputs.into_iter().map(|group| group.into_iter().map(|o| o.column).collect()).collect();
         self.nodes.push(Node { step, name, fitted, inputs, outputs: values, columns });
         Ok(())
     }
 
-    /// Appends what is known of a step that is not fitted yet.
+    /// Appends the columns that a step will make, as far as they are known.
     pub(crate) fn push_preview(
         &mut self,
         step: usize,
         name: &'static str,
         places: &[usize],
         columns: Vec<Vec<Column>>,
+        known: Known,
     ) -> Result<(), Error> {
         let outputs: Vec<Vec<OutputColumn>> =
             columns.into_iter().map(|group| group.into_iter().map(OutputColumn::plain).collect()).collect();
-        self.replace(step, name, places, &outputs, false)?;
+        self.replace(step, name, places, &outputs, &vec![known; places.len()])?;
         Ok(())
+    }
+
+    /// What is known of the column at a place of the table.
+    pub(crate) fn known_at(&self, place: usize) -> Known {
+        self.values[self.table[place]].known
     }
 
     pub(crate) fn columns_at(&self, places: &[usize]) -> Vec<Column> {
@@ -153,18 +219,18 @@ impl Graph {
         name: &str,
         places: &[usize],
         outputs: &[Vec<OutputColumn>],
-        is_ready: bool,
+        known: &[Known],
     ) -> Result<Vec<usize>, Error> {
         let first = self.values.len();
         let mut made = vec![None; self.table.len()];
-        for (place, group) in places.iter().zip(outputs) {
+        for ((place, group), known) in places.iter().zip(outputs).zip(known) {
             let start = self.values.len();
             let origin = self.values[self.table[*place]].lineage.clone();
             for output in group {
                 let mut lineage = origin.clone();
                 lineage.steps.push((step, name.to_owned()));
                 lineage.category = output.category.clone().or(lineage.category);
-                self.values.push(Value { column: output.column.clone(), lineage, is_ready });
+                self.values.push(Value { column: output.column.clone(), lineage, known: *known });
             }
             made[*place] = Some(start..self.values.len());
         }
@@ -176,11 +242,12 @@ impl Graph {
             }
         }
         let mut names = HashSet::with_capacity(table.len());
-        for value in &table {
-            let name = &self.values[*value].column.name;
-            if !names.insert(name.as_str()) {
-                return Err(Error::new(ErrorKind::DuplicateColumn).in_column(name));
-            }
+        let twice =
+            table.iter().map(|v| &self.values[*v].column.name).find(|name| !names.insert(name.as_str()));
+        if let Some(name) = twice {
+            let error = Error::new(ErrorKind::DuplicateColumn).in_column(name);
+            self.values.truncate(first);
+            return Err(error);
         }
         self.table = table;
         Ok((first..self.values.len()).collect())
@@ -221,38 +288,83 @@ impl Graph {
         Plan { wanted, sources, runs }
     }
 
-    /// Computes what a plan of this graph wants from the arrays of its [sources](Plan::sources).
+    /// Computes what a plan of this graph wants from the arrays of its [sources](Plan::sources), all of it
+    /// [whole](Known::Whole).
     pub(crate) fn run(
         &self,
         plan: &Plan,
         sources: &[ArrayRef],
         first_row: u64,
     ) -> Result<Vec<ArrayRef>, Error> {
+        let arrays = self.run_provisionally(plan, sources, first_row)?;
+        Ok(arrays.into_iter().map(|array| array.expect("steps that are fitted make all values")).collect())
+    }
+
+    /// As [`run`](Self::run), with values among them of which one value is not known yet. `None` for those that a
+    /// step refuses to make: whether that is an error shows when the steps before it are fitted.
+    pub(crate) fn run_provisionally(
+        &self,
+        plan: &Plan,
+        sources: &[ArrayRef],
+        first_row: u64,
+    ) -> Result<Vec<Option<ArrayRef>>, Error> {
         let mut arrays: Vec<Option<ArrayRef>> = vec![None; self.values.len()];
         for (value, array) in plan.sources.iter().zip(sources) {
             arrays[*value] = Some(Arc::clone(array));
         }
         for run in &plan.runs {
             let node = &self.nodes[run.node];
-            let inputs: Vec<ArrayRef> = node.inputs.iter().map(|v| present(&arrays, *v)).collect();
-            let outputs = node
-                .fitted
-                .transform(&inputs, &node.columns, first_row)
-                .map_err(|e| e.in_step(node.step, node.name))?;
-            for (value, array) in node.outputs.iter().zip(outputs) {
-                debug_assert_eq!(array.data_type(), &self.values[*value].column.data_type, "{}", node.name);
-                arrays[*value] = Some(array);
+            let inputs: Option<Vec<ArrayRef>> = node.inputs.iter().map(|v| arrays[*v].clone()).collect();
+            if let Some(inputs) = inputs {
+                let made = node.fitted.transform(&inputs, &node.columns, first_row);
+                match made.map_err(|e| e.in_step(node.step, node.name)) {
+                    Ok(outputs) => {
+                        for (value, array) in node.outputs.iter().zip(outputs) {
+                            let expected = &self.values[*value].column.data_type;
+                            debug_assert_eq!(array.data_type(), expected, "{}", node.name);
+                            arrays[*value] = Some(array);
+                        }
+                    }
+                    Err(error) if self.is_whole(node) => return Err(error),
+                    Err(_) => {}
+                }
             }
             for value in &run.let_go {
                 arrays[*value] = None;
             }
         }
-        Ok(plan.wanted.iter().map(|v| present(&arrays, *v)).collect())
+        Ok(plan.wanted.iter().map(|v| arrays[*v].clone()).collect())
     }
-}
 
-/// # Panics
-/// If a value is used before it is made, which the order of steps excludes.
-fn present(arrays: &[Option<ArrayRef>], value: usize) -> ArrayRef {
-    Arc::clone(arrays[value].as_ref().expect("a step runs after those that make its inputs"))
+    /// Whether a step is fitted and so are all before it.
+    fn is_whole(&self, node: &Node) -> bool {
+        let values = node.inputs.iter().chain(&node.outputs);
+        values.into_iter().all(|v| self.values[*v].known == Known::Whole)
+    }
+
+    /// What becomes, in `value`, of the value that a step fills: an array of one. `None` if it comes to nothing.
+    pub(crate) fn filled(&self, fill: Fill, value: usize) -> Option<ArrayRef> {
+        let first = self.nodes.iter().position(|node| node.step == fill.step)?;
+        let node = &self.nodes[first];
+        let before: usize = node.columns[..fill.input].iter().map(Vec::len).sum();
+        let output = node.columns.get(fill.input)?.first()?;
+        let array = node.fitted.filled(fill.input, output).ok()??;
+        let mut arrays: HashMap<usize, ArrayRef> = HashMap::from([(node.outputs[before], array)]);
+        for node in &self.nodes[first + 1..] {
+            if arrays.contains_key(&value) {
+                break;
+            }
+            if !node.inputs.iter().any(|v| arrays.contains_key(v)) {
+                continue;
+            }
+            // Values are made one by one, so that it does not matter what the other columns hold.
+            let other = |v: &usize| new_null_array(&self.values[*v].column.data_type, 1);
+            let inputs: Vec<ArrayRef> =
+                node.inputs.iter().map(|v| arrays.get(v).cloned().unwrap_or_else(|| other(v))).collect();
+            // A step that refuses them does not make the value.
+            let outputs = node.fitted.transform(&inputs, &node.columns, 0).unwrap_or_default();
+            arrays.extend(node.outputs.iter().copied().zip(outputs));
+        }
+        arrays.remove(&value)
+    }
 }

@@ -41,6 +41,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod ahead;
 mod archive;
 mod column;
 mod earlier;
@@ -53,10 +54,12 @@ mod murmur3;
 mod numeric;
 mod params;
 mod partial_fit;
+mod pass;
 mod per_column;
 mod pipeline;
 mod recipe;
 mod row_hash;
+mod schedule;
 mod sealed;
 mod selection;
 mod shard;
@@ -70,11 +73,12 @@ mod unfinished_fit;
 
 pub use column::{Column, Lineage, ValueKind};
 pub use error::{Error, ErrorKind};
-pub use fitting::{Fitting, Pass};
+pub use fitting::Fitting;
 pub use partial_fit::{Merged, PartialFit};
+pub use pass::Pass;
 pub use pipeline::{BoundPipeline, LearntStep, Pipeline};
 pub use recipe::Recipe;
 pub use sealed::FileKind;
 pub use shard::Shard;
-pub use step::{BoundStep, Fit, FitState, FittedStep, OutputColumn, Preview, Step};
+pub use step::{BoundStep, Fit, FitState, FittedStep, OutputColumn, Preview, Provisional, Step};
 pub use unfinished_fit::UnfinishedFit;

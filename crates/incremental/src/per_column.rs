@@ -13,7 +13,7 @@ use crate::column::Column;
 use crate::error::{Error, ErrorKind};
 use crate::sealed;
 use crate::state_text;
-use crate::step::{BoundStep, Fit, FitState, FittedStep, OutputColumn, Preview, Step};
+use crate::step::{BoundStep, Fit, FitState, FittedStep, OutputColumn, Preview, Provisional, Step};
 
 /// A step's parameters, for one column at a time.
 pub(crate) trait ColumnStep: Debug + Send + Sync + 'static {
@@ -30,7 +30,17 @@ pub(crate) trait ColumnStep: Debug + Send + Sync + 'static {
 
     /// What takes the column's place, and whether that is final before the fit.
     fn preview(&self, index: usize, input: &Column) -> (Vec<Column>, bool);
+
+    /// What gives the column's values as far as rows alone tell them, and whether its nulls stand for a value that
+    /// the fit finds: see [`Provisional`].
+    fn provisional(&self, input: &Column) -> Option<(Learnt<Self>, bool)> {
+        let _ = input;
+        None
+    }
 }
+
+/// What a step learns of a column.
+pub(crate) type Learnt<S> = <<S as ColumnStep>::State as ColumnState>::Fitted;
 
 /// What the end of a pass gives for one column.
 pub(crate) enum Progress<S: ColumnState> {
@@ -123,6 +133,17 @@ pub(crate) trait FittedColumn: Serialize + DeserializeOwned + Debug + Send + Syn
         false
     }
 
+    /// See [`FittedStep::is_row_wise`].
+    fn is_row_wise(&self) -> bool {
+        false
+    }
+
+    /// See [`FittedStep::filled`].
+    fn filled(&self, output: &Column) -> Result<Option<ArrayRef>, Error> {
+        let _ = output;
+        Ok(None)
+    }
+
     /// Columns that take the column's place.
     fn width(&self) -> usize {
         1
@@ -152,13 +173,20 @@ impl<S: ColumnStep> Step for PerColumn<S> {
         let previews: Vec<_> = inputs.iter().enumerate().map(|(i, input)| self.0.preview(i, input)).collect();
         let is_final = previews.iter().all(|(_, is_final)| *is_final);
         let columns = previews.into_iter().map(|(columns, _)| columns).collect();
-        Ok(Box::new(BoundColumns { fit, preview: Preview { columns, is_final } }))
+        let provisional = inputs.iter().map(|input| {
+            let (fitted, fills) = self.0.provisional(input)?;
+            Some((NamedColumn { name: input.name.clone(), fitted: Arc::new(fitted) }, fills))
+        });
+        let provisional = provisional.collect();
+        Ok(Box::new(BoundColumns { fit, preview: Preview { columns, is_final }, provisional }))
     }
 }
 
 struct BoundColumns<S: ColumnState> {
     fit: ColumnFits<S>,
     preview: Preview,
+    /// None: one of the columns has none.
+    provisional: Option<Vec<(NamedColumn<S::Fitted>, bool)>>,
 }
 
 impl<S: ColumnState> BoundStep for BoundColumns<S> {
@@ -168,6 +196,13 @@ impl<S: ColumnState> BoundStep for BoundColumns<S> {
 
     fn start(self: Box<Self>) -> Box<dyn FitState> {
         Box::new(self.fit)
+    }
+
+    fn provisional(&self) -> Option<Provisional> {
+        let columns = self.provisional.as_ref()?;
+        let fills = columns.iter().any(|(_, fills)| *fills);
+        let columns = columns.iter().map(|(column, _)| column.clone()).collect();
+        Some(Provisional { step: Arc::new(FittedColumns { columns }), fills })
     }
 
     fn fitted(&self) -> Option<Box<dyn FittedStep>> {
@@ -270,6 +305,42 @@ impl<S: ColumnState> FitState for ColumnFits<S> {
         S::INSTEAD
     }
 
+    fn is_by_column(&self) -> bool {
+        true
+    }
+
+    /// By the laws of a monoid, 2n equal rows are n of them merged with themselves: so the state is that of `times`
+    /// rows to the bit, for as many merges as their number has digits.
+    fn repeat(&mut self, input: usize, row: &ArrayRef, times: u64) -> Result<(), Error> {
+        let Some(ColumnFit { name, stage: Stage::Fitting(state) }) = self.columns.get_mut(input) else {
+            return Ok(());
+        };
+        let mut power = state.identity();
+        power.update(row, 0).map_err(|e| e.in_column(name))?;
+        let mut rest = times;
+        while rest > 0 {
+            if rest % 2 == 1 {
+                state.merge(&power);
+            }
+            rest /= 2;
+            if rest > 0 {
+                let mut twice = power.identity();
+                twice.merge(&power);
+                twice.merge(&power);
+                power = twice;
+            }
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, inputs: &[usize]) {
+        let mut place = 0;
+        self.columns.retain(|_| {
+            place += 1;
+            inputs.binary_search(&(place - 1)).is_ok()
+        });
+    }
+
     fn finish(self: Box<Self>) -> Result<Fit, Error> {
         let mut columns = Vec::with_capacity(self.columns.len());
         for ColumnFit { name, stage } in self.columns {
@@ -315,9 +386,13 @@ struct NamedColumn<F> {
 // Not derived, since what was learnt is shared.
 impl<F> Clone for FittedColumns<F> {
     fn clone(&self) -> Self {
-        let columns = self.columns.iter();
-        let columns = columns.map(|c| NamedColumn { name: c.name.clone(), fitted: Arc::clone(&c.fitted) });
-        FittedColumns { columns: columns.collect() }
+        FittedColumns { columns: self.columns.clone() }
+    }
+}
+
+impl<F> Clone for NamedColumn<F> {
+    fn clone(&self) -> Self {
+        NamedColumn { name: self.name.clone(), fitted: Arc::clone(&self.fitted) }
     }
 }
 
@@ -384,6 +459,16 @@ impl<F: FittedColumn> FittedStep for FittedColumns<F> {
 
     fn refuses_rows(&self) -> bool {
         self.columns.iter().any(|c| c.fitted.refuses_rows())
+    }
+
+    fn is_row_wise(&self) -> bool {
+        self.columns.iter().all(|c| c.fitted.is_row_wise())
+    }
+
+    fn filled(&self, input: usize, output: &Column) -> Result<Option<ArrayRef>, Error> {
+        self.columns
+            .get(input)
+            .map_or(Ok(None), |c| c.fitted.filled(output).map_err(|e| e.in_column(&c.name)))
     }
 
     fn learnt(&self) -> Box<dyn erased_serde::Serialize + '_> {

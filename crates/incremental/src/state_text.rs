@@ -2,8 +2,7 @@
 
 use std::io::Write;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind};
 
@@ -17,7 +16,7 @@ pub(crate) fn write(seen: &impl Serialize, out: &mut dyn Write) -> Result<(), Er
 }
 
 /// Reads what [`write`] wrote.
-pub(crate) fn read<T: DeserializeOwned>(text: &str) -> Result<T, Error> {
+pub(crate) fn read<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Error> {
     serde_json::from_str(text).map_err(|e| {
         Error::new(ErrorKind::Archive {
             message: format!("what a step has seen cannot be read: {e}; fit the shard again"),

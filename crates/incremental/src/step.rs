@@ -47,6 +47,17 @@ pub struct Preview {
     pub is_final: bool,
 }
 
+/// What is known of a step's values before it is fitted: all of them, but for one value for each column.
+#[derive(Debug)]
+pub struct Provisional {
+    /// Gives the values. Of its output columns some may come to nothing; those that come to be are these, of these
+    /// kinds and types.
+    pub step: Arc<dyn FittedStep>,
+    /// Whether its nulls stand for the value that the fit will [fill](FittedStep::filled) them with. Else they are
+    /// nulls.
+    pub fills: bool,
+}
+
 /// A step that knows its input columns.
 pub trait BoundStep: Send + Sync {
     /// What is known of the outputs.
@@ -57,6 +68,11 @@ pub trait BoundStep: Send + Sync {
 
     /// The fitted step, if there is nothing to learn.
     fn fitted(&self) -> Option<Box<dyn FittedStep>> {
+        None
+    }
+
+    /// What rows alone tell of the step's values, if it is so much that a later step can learn from it.
+    fn provisional(&self) -> Option<Provisional> {
         None
     }
 }
@@ -112,6 +128,33 @@ pub trait FitState: Any + Send {
         false
     }
 
+    /// Whether each input is learnt from by itself, whatever the others hold. Then the arrays of an update may
+    /// differ in length, and [`repeat`](Self::repeat) and [`keep`](Self::keep) can be called.
+    fn is_by_column(&self) -> bool {
+        false
+    }
+
+    /// Takes `times` more values of the `input`-th input, all equal to that of `row`, an array of one.
+    ///
+    /// # Errors
+    /// A value that the step cannot compute with.
+    ///
+    /// # Panics
+    /// If the state is not [by column](Self::is_by_column).
+    fn repeat(&mut self, input: usize, row: &ArrayRef, times: u64) -> Result<(), Error> {
+        let _ = (input, row, times);
+        panic!("only a state by column takes values of one of its inputs")
+    }
+
+    /// Forgets all inputs but those at these places, which ascend.
+    ///
+    /// # Panics
+    /// If the state is not [by column](Self::is_by_column).
+    fn keep(&mut self, inputs: &[usize]) {
+        let _ = inputs;
+        panic!("only a state by column is one without some of its inputs")
+    }
+
     /// The step to use in place of this one where the budget refuses what its vocabulary grows to.
     fn instead(&self) -> Option<&'static str> {
         None
@@ -159,6 +202,22 @@ pub trait FittedStep: Debug + Send + Sync {
         outputs: &[Vec<Column>],
         first_row: u64,
     ) -> Result<Vec<ArrayRef>, Error>;
+
+    /// Whether each output depends on the input whose place it takes and on no other, value by value, and is null
+    /// just where that is.
+    fn is_row_wise(&self) -> bool {
+        false
+    }
+
+    /// What it fills the missing values of its `input`-th input with: an array of one, of the type of `output`,
+    /// the first column that takes the input's place. `None`: it fills nothing.
+    ///
+    /// # Errors
+    /// A type that does not hold it.
+    fn filled(&self, input: usize, output: &Column) -> Result<Option<ArrayRef>, Error> {
+        let _ = (input, output);
+        Ok(None)
+    }
 
     /// The step for the rows that it was fitted on, where it gives them other values than it gives later ones:
     /// what it learnt without them. A step read from an archive has none.

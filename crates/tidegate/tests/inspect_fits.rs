@@ -96,7 +96,12 @@ fn partial_states_and_unfinished_fits_are_told_apart() {
     let text = folder.run("inspect both").ok();
     assert!(text.text().contains("of 3 shards it holds 1 (rows: 1), 3 (rows: 2); missing: 2\n"), "{text:?}");
     assert!(text.text().ends_with("recipe:\n  version = 1\n  [[steps]]\n  use = \"simple_imputer\"\n  columns = [\"amount\"]\n  [[steps]]\n  use = \"one_hot_encoder\"\n  columns = [\"category\"]\n  [[steps]]\n  use = \"standard_scaler\"\n  columns = [\"amount\"]\n"), "{text:?}");
-    folder.run("merge both s2 -o unfinished").ok();
+    folder.write(
+        "two.toml",
+        "version = 1\n[[steps]]\nuse = \"standard_scaler\"\ncolumns = [\"amount\"]\n[[steps]]\nuse = \"min_max_scaler\"\ncolumns = [\"amount\"]\n",
+    );
+    folder.run("fit orders.csv -r two.toml -o one --shard 1/1").ok();
+    folder.run("merge one -o unfinished").ok();
     let told = folder.run("inspect unfinished --json").ok().json();
     assert_eq!(
         (told["kind"].clone(), told["passes"].clone(), told["rows"].clone()),

@@ -6,7 +6,7 @@ mod common;
 
 use common::{Folder, Run, orders};
 
-/// Two passes: the scaler waits for the imputer, and the medians may take more.
+/// Two passes: the last scaler waits for the encoder, and the medians may take more.
 const RECIPE: &str = "version = 1
 [[steps]]
 use = \"simple_imputer\"

@@ -138,6 +138,10 @@ impl FittedColumn for Cast {
         Ok(vec![made])
     }
 
+    fn is_row_wise(&self) -> bool {
+        true
+    }
+
     fn heap_bytes(&self) -> usize {
         self.dtype.capacity()
     }

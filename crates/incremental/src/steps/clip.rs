@@ -200,6 +200,10 @@ impl FittedColumn for Clip {
         Ok(vec![if clipped.data_type() == data_type { clipped } else { cast(&clipped, data_type)? }])
     }
 
+    fn is_row_wise(&self) -> bool {
+        true
+    }
+
     fn heap_bytes(&self) -> usize {
         0
     }

@@ -176,6 +176,10 @@ impl FittedColumn for TakenApart {
         parts.collect()
     }
 
+    fn is_row_wise(&self) -> bool {
+        true
+    }
+
     fn width(&self) -> usize {
         self.parts.len()
     }

@@ -9,6 +9,7 @@ use arrow::array::{
 };
 use arrow::buffer::{BooleanBuffer, NullBuffer};
 use arrow::compute::cast;
+use arrow::compute::kernels::nullif::nullif;
 use arrow::compute::kernels::zip::zip;
 use arrow::datatypes::{DataType, Int32Type, TimeUnit};
 
@@ -96,7 +97,7 @@ fn missing(rows: usize, observed: Option<&NullBuffer>) -> BooleanArray {
 }
 
 /// The fill as an array of one value.
-fn one(fill: &Category, data_type: &DataType) -> Result<ArrayRef, Error> {
+pub(super) fn one(fill: &Category, data_type: &DataType) -> Result<ArrayRef, Error> {
     let array: ArrayRef = match fill {
         Category::Bool(value) => Arc::new(BooleanArray::from(vec![*value])),
         Category::Int(value) => match i64::try_from(*value) {
@@ -154,6 +155,19 @@ pub(super) fn fill(
             Ok(zip(&missing, &Scalar::new(one), &values)?)
         }
     }
+}
+
+/// The column of [`fill`] with null in the place of the fill.
+pub(super) fn leave_null(
+    values: &ArrayRef,
+    observed: Option<&NullBuffer>,
+    data_type: &DataType,
+) -> Result<ArrayRef, Error> {
+    let values = cast(values, data_type)?;
+    Ok(match observed {
+        None => values,
+        Some(observed) => nullif(&values, &missing(values.len(), Some(observed)))?,
+    })
 }
 
 fn fill_primitive<T: ArrowPrimitiveType>(

@@ -58,6 +58,10 @@ impl FittedColumn for Log1p {
         Ok(vec![Arc::new(numeric::map(&floats, f64::ln_1p))])
     }
 
+    fn is_row_wise(&self) -> bool {
+        true
+    }
+
     fn heap_bytes(&self) -> usize {
         0
     }

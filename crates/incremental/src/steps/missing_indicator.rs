@@ -62,6 +62,12 @@ impl ColumnStep for MissingIndicator {
     fn preview(&self, _: usize, input: &Column) -> (Vec<Column>, bool) {
         (vec![output(&input.name)], self.all_features)
     }
+
+    /// All but whether there is a flag.
+    fn provisional(&self, input: &Column) -> Option<(Indicator, bool)> {
+        let missing_value = missing::category(self.missing_values.as_ref(), input.kind).ok()?;
+        Some((Indicator { missing_value, is_flagged: true, refuses_missing: false }, false))
+    }
 }
 
 struct Fitting {

@@ -87,6 +87,10 @@ pub(super) fn parse(params: &mut Params) -> Result<Box<dyn Step>, Error> {
 }
 
 impl SimpleImputer {
+    fn makes_floats(&self) -> bool {
+        matches!(self.strategy, Strategy::Mean | Strategy::Median)
+    }
+
     /// What `constant` fills a column of `kind` with.
     fn constant(&self, kind: ValueKind) -> Result<Category, Error> {
         let Some(value) = &self.fill_value else {
@@ -143,6 +147,30 @@ impl ColumnStep for SimpleImputer {
             Strategy::Constant => false,
         };
         (vec![output], self.keep_empty_features && !self.add_indicator && keeps_kind)
+    }
+
+    /// All but the fill, a column that is dropped for want of values, and whether there is an indicator.
+    fn provisional(&self, input: &Column) -> Option<(Imputed, bool)> {
+        let fill = match self.strategy {
+            Strategy::Constant => self.constant(input.kind).ok()?,
+            // The fill is one of the column's values, so that any of its kind leaves it the same type.
+            _ => match input.kind {
+                ValueKind::Bool => Category::Bool(false),
+                ValueKind::Int | ValueKind::Null => Category::Int(0),
+                ValueKind::Float => Category::float(0.0)?,
+                ValueKind::Date => Category::Date(0),
+                ValueKind::Timestamp => Category::Timestamp(0),
+                ValueKind::Text => Category::text(""),
+            },
+        };
+        let imputed = Imputed {
+            fill: Some(fill),
+            awaits_fill: true,
+            makes_floats: self.makes_floats(),
+            missing_value: missing::category(self.missing_values.as_ref(), input.kind).ok()?,
+            indicator: self.add_indicator,
+        };
+        Some((imputed, true))
     }
 }
 
@@ -287,7 +315,7 @@ impl ColumnState for Fitting {
             Statistic::MostFrequent(counts) => counts.most_frequent().map(|(category, _)| category),
             Statistic::Constant(fill) => (present > 0 || step.keep_empty_features).then_some(fill),
         };
-        let makes_floats = matches!(step.strategy, Strategy::Mean | Strategy::Median);
+        let makes_floats = step.makes_floats();
         let fill = match fill {
             Some(fill) => Some(fill),
             None if !step.keep_empty_features => None,
@@ -297,7 +325,7 @@ impl ColumnState for Fitting {
             None => Some(Category::Int(0)),
         };
         let indicator = step.add_indicator && missing > 0;
-        Ok(Progress::Done(Imputed { fill, makes_floats, missing_value, indicator }))
+        Ok(Progress::Done(Imputed { fill, awaits_fill: false, makes_floats, missing_value, indicator }))
     }
 }
 
@@ -306,6 +334,9 @@ impl ColumnState for Fitting {
 #[serde(deny_unknown_fields)]
 pub(super) struct Imputed {
     fill: Option<Category>,
+    /// The step is not fitted yet: the fill is one of its kind, and what is missing is null.
+    #[serde(skip)]
+    awaits_fill: bool,
     /// Values become float64, as under mean and median.
     makes_floats: bool,
     missing_value: Option<Category>,
@@ -352,7 +383,11 @@ impl FittedColumn for Imputed {
         if let Some(fill) = &self.fill
             && let Some(output) = outputs.next()
         {
-            arrays.push(fill::fill(values, observed.as_ref(), fill, &output.data_type)?);
+            arrays.push(if self.awaits_fill {
+                fill::leave_null(values, observed.as_ref(), &output.data_type)?
+            } else {
+                fill::fill(values, observed.as_ref(), fill, &output.data_type)?
+            });
         }
         if self.indicator
             && let Some(output) = outputs.next()
@@ -360,6 +395,15 @@ impl FittedColumn for Imputed {
             arrays.push(fill::indicate(values.len(), observed.as_ref(), &output.data_type)?);
         }
         Ok(arrays)
+    }
+
+    fn is_row_wise(&self) -> bool {
+        // What an earlier step fills is neither flagged nor, unless it is that value, missing.
+        self.awaits_fill && self.missing_value.is_none() && !self.indicator
+    }
+
+    fn filled(&self, output: &Column) -> Result<Option<ArrayRef>, Error> {
+        self.fill.as_ref().map(|fill| fill::one(fill, &output.data_type)).transpose()
     }
 
     fn heap_bytes(&self) -> usize {

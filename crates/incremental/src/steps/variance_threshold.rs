@@ -47,6 +47,11 @@ impl ColumnStep for VarianceThreshold {
     fn preview(&self, _: usize, input: &Column) -> (Vec<Column>, bool) {
         (vec![input.clone()], false)
     }
+
+    /// All but whether the column stays.
+    fn provisional(&self, _: &Column) -> Option<(Chosen, bool)> {
+        Some((Chosen { stays: true, threshold: self.threshold }, false))
+    }
 }
 
 struct Fitting {
@@ -118,6 +123,10 @@ impl FittedColumn for Chosen {
 
     fn transform(&self, values: &ArrayRef, _: &[Column], _: u64) -> Result<Vec<ArrayRef>, Error> {
         Ok(if self.stays { vec![Arc::clone(values)] } else { Vec::new() })
+    }
+
+    fn is_row_wise(&self) -> bool {
+        self.stays
     }
 
     fn width(&self) -> usize {

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
+mod ahead;
 mod archive;
 mod count_encoder;
 mod cuts;

@@ -49,7 +49,7 @@ fn merged(mut files: Vec<Vec<u8>>, picks: &[usize]) -> Result<Vec<u8>, Error> {
 }
 
 /// The passes of a fit in shards. Also gives the file of each pass's states.
-fn fit_in_shards(
+pub(crate) fn fit_in_shards(
     recipe: &str,
     table: &RecordBatch,
     shards: u32,
@@ -162,7 +162,7 @@ fn small() -> RecordBatch {
 }
 
 const SCALER: &str = "use = \"standard_scaler\"\ncolumns = [\"age\"]";
-const TWO_PASSES: &str = "use = \"simple_imputer\"\ncolumns = [\"age\"]\n[[steps]]\nuse = \"standard_scaler\"\ncolumns = [\"age\"]";
+const TWO_PASSES: &str = "use = \"standard_scaler\"\ncolumns = [\"age\"]\n[[steps]]\nuse = \"min_max_scaler\"\ncolumns = [\"age\"]";
 
 fn shard(steps: &str, table: &RecordBatch, shard: &str) -> Vec<u8> {
     part(&Begin::Recipe(&recipe(&[steps])), table, shard.parse().unwrap()).unwrap().to_bytes().unwrap()

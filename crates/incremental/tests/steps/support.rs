@@ -52,10 +52,25 @@ pub(crate) fn recipe(steps: &[&str]) -> String {
 pub(crate) fn fit_by(
     steps: &[&str],
     batch: &RecordBatch,
-    mut pass: impl FnMut(Pass, &RecordBatch) -> Result<Pass, Error>,
+    pass: impl FnMut(Pass, &RecordBatch) -> Result<Pass, Error>,
 ) -> Result<(Pipeline, usize), Error> {
     let recipe = Recipe::parse(&recipe(steps))?;
-    let mut fitting = Fitting::new(recipe, &columns(batch), &Monitor::unbounded());
+    finish(Fitting::new(recipe, &columns(batch), &Monitor::unbounded()), batch, pass)
+}
+
+/// The same with a pass of its own for each step behind another of the same column.
+pub(crate) fn fit_apart(steps: &[&str], batch: &RecordBatch) -> Result<(Pipeline, usize), Error> {
+    let recipe = Recipe::parse(&recipe(steps))?;
+    let fitting = Fitting::new(recipe, &columns(batch), &Monitor::unbounded()).with_passes_apart();
+    finish(fitting, batch, |mut pass, wanted| pass.update(wanted, 0).map(|()| pass))
+}
+
+/// Makes the passes of a fit by `pass`.
+pub(crate) fn finish(
+    mut fitting: Fitting,
+    batch: &RecordBatch,
+    mut pass: impl FnMut(Pass, &RecordBatch) -> Result<Pass, Error>,
+) -> Result<(Pipeline, usize), Error> {
     while let Some(fresh) = fitting.next_pass()? {
         let wanted = batch.project(fresh.projection()).unwrap();
         fitting.finish_pass(pass(fresh, &wanted)?)?;

@@ -7,9 +7,10 @@ use arrow::datatypes::SchemaRef;
 
 use monitor::Bytes;
 
+use crate::atomic::WholeFile;
 use crate::error::{Error, ErrorKind, SchemaMismatch};
 use crate::output::Output;
-use crate::sink::{Sink, Written};
+use crate::sink::{Settled, Sink, Unnamed};
 
 /// Turns batches of one schema into the bytes of one format.
 ///
@@ -31,8 +32,8 @@ pub(crate) trait Encoder: Send {
 pub(crate) trait Files: Send {
     fn write(&mut self, batch: &RecordBatch) -> Result<(), Error>;
 
-    /// Writes the rest and makes all of it visible. Returns files and bytes.
-    fn finish(self: Box<Self>) -> Result<(u64, u64), Error>;
+    /// Writes the rest and makes it durable. What it gives makes all of it visible.
+    fn settle(self: Box<Self>) -> Result<Unnamed, Error>;
 }
 
 /// One file or stream.
@@ -43,8 +44,12 @@ impl Files for OneFile {
         self.0.write(batch)
     }
 
-    fn finish(self: Box<Self>) -> Result<(u64, u64), Error> {
-        Ok((1, self.0.finish()?.finish()?))
+    fn settle(self: Box<Self>) -> Result<Unnamed, Error> {
+        let (bytes, whole) = self.0.finish()?.settle()?;
+        Ok(Box::new(move || {
+            whole.map_or(Ok(()), WholeFile::publish)?;
+            Ok((1, bytes))
+        }))
     }
 }
 
@@ -115,11 +120,10 @@ impl Sink for FilesSink {
         Ok(())
     }
 
-    fn finish(mut self: Box<Self>) -> Result<Written, Error> {
+    fn settle(mut self: Box<Self>) -> Result<Settled, Error> {
         let Some(files) = self.files.take() else {
             return Err(self.failed());
         };
-        let (files, bytes) = files.finish()?;
-        Ok(Written { rows: self.rows, bytes, files })
+        Ok(Settled { rows: self.rows, publish: files.settle()? })
     }
 }

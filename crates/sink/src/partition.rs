@@ -17,6 +17,7 @@ use crate::estimate::row_bytes;
 use crate::hive::folder_name;
 use crate::opener::Opener;
 use crate::output::SMALL_BUFFER_BYTES;
+use crate::sink::Unnamed;
 use crate::staging::{PART, Staging, numbered};
 
 /// What is kept of a value beside its name, twice: places in tables, allocations, and room that these have to grow.
@@ -240,7 +241,7 @@ impl PartitionedFiles {
         let idlest = self.open.iter().enumerate().min_by_key(|(_, open)| open.used).map(|(place, _)| place);
         if let Some(place) = idlest {
             let open = self.open.swap_remove(place);
-            self.bytes += open.encoder.finish()?.finish()?;
+            self.bytes += open.encoder.finish()?.settle()?.0;
         }
         Ok(())
     }
@@ -296,15 +297,17 @@ impl Files for PartitionedFiles {
         Ok(())
     }
 
-    fn finish(mut self: Box<Self>) -> Result<(u64, u64), Error> {
+    fn settle(mut self: Box<Self>) -> Result<Unnamed, Error> {
         while !self.open.is_empty() {
             self.end_idlest()?;
         }
         for partition in &self.partitions {
             sync_directory(&partition.folder).map_err(|error| Error::io(&self.path, 0, error))?;
         }
-        self.staging.publish_folder()?;
-        Ok((self.files, self.bytes))
+        Ok(Box::new(move || {
+            self.staging.publish_folder()?;
+            Ok((self.files, self.bytes))
+        }))
     }
 }
 

@@ -57,7 +57,38 @@ pub trait Sink: Send {
     ///
     /// As for `write`, and [`ErrorKind::Exists`](crate::ErrorKind::Exists) when the target has come to
     /// exist since the sink was built and is not to be overwritten.
-    fn finish(self: Box<Self>) -> Result<Written, Error>;
+    fn finish(self: Box<Self>) -> Result<Written, Error> {
+        self.settle()?.publish()
+    }
+
+    /// Writes the rest and makes it durable, and leaves it to [`Settled::publish`] to make it visible. So several sinks
+    /// can be ended before any of their files appears.
+    ///
+    /// # Errors
+    ///
+    /// As for `write`.
+    fn settle(self: Box<Self>) -> Result<Settled, Error>;
+}
+
+/// What makes files visible, and gives their number and bytes.
+pub(crate) type Unnamed = Box<dyn FnOnce() -> Result<(u64, u64), Error> + Send>;
+
+/// A sink that has written everything, and whose files have no names yet. Dropped, it leaves none.
+pub struct Settled {
+    pub(crate) rows: u64,
+    pub(crate) publish: Unnamed,
+}
+
+impl Settled {
+    /// Makes the files visible.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Sink::finish`], in what has to do with names.
+    pub fn publish(self) -> Result<Written, Error> {
+        let (files, bytes) = (self.publish)()?;
+        Ok(Written { rows: self.rows, bytes, files })
+    }
 }
 
 /// What a finished sink has written.

@@ -9,11 +9,12 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Float32Type, Float64Type, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use monitor::{Monitor, Tag};
-use sink::{Compression, Sink, SinkBuilder, Written};
+use sink::{Compression, Settled, Sink, SinkBuilder};
 
 use crate::args;
 use crate::failure::Failure;
 use crate::settings::Division;
+use crate::written_files;
 
 /// Under which key a file says where its columns come from.
 const LINEAGE: &str = "tidegate.lineage";
@@ -48,12 +49,24 @@ impl Target {
         Ok(Target { builder, path: output.output.clone() })
     }
 
-    pub(crate) fn is_stdout(&self) -> bool {
-        self.path == Path::new("-")
-    }
-
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
+    /// The target of the test rows, whose file is `path`, beside that of the others.
+    pub(crate) fn check_test(path: &Path, output: &args::Output) -> Result<Target, Failure> {
+        written_files::check_folder("--test-output", path)?;
+        let several = [
+            ("--split-rows", output.split_rows.is_some()),
+            ("--split-bytes", output.split_bytes.is_some()),
+            ("--partition-by", output.partition_by.is_some()),
+        ];
+        if let Some((flag, _)) = several.iter().find(|(_, given)| *given) {
+            let message = format!("{flag} and --test-output do not go together; leave one out");
+            return Err(Failure::Usage(message));
+        }
+        let mut builder = SinkBuilder::new(path).with_overwrite(output.overwrite);
+        if let Some(text) = &output.compression {
+            builder = builder.with_compression(text.parse().map_err(Failure::Sink)?);
+        }
+        builder.check()?;
+        Ok(Target { builder, path: path.to_owned() })
     }
 
     /// Writes where the output's columns come from with them.
@@ -78,7 +91,7 @@ impl Target {
         let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
         let sink =
             self.builder.with_monitor(monitor.clone()).with_threads(threads).build(Arc::clone(&schema))?;
-        Ok(Output { sink, nulls: vec![0; schema.fields().len()], schema })
+        Ok(Output { sink, nulls: vec![0; schema.fields().len()], schema, path: self.path })
     }
 }
 
@@ -90,9 +103,18 @@ pub(crate) struct Output {
     sink: Box<dyn Sink>,
     schema: SchemaRef,
     nulls: Vec<u64>,
+    path: PathBuf,
 }
 
 impl Output {
+    pub(crate) fn is_stdout(&self) -> bool {
+        self.path == Path::new("-")
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<(), Failure> {
         let _under = Tag::new(SINK).enter();
         for (nulls, column) in self.nulls.iter_mut().zip(batch.columns()) {
@@ -122,8 +144,9 @@ impl Output {
         &self.nulls
     }
 
-    pub(crate) fn finish(self) -> Result<Written, Failure> {
-        Ok(self.sink.finish()?)
+    /// Writes the rest, and makes the file visible with what [`Settled::publish`] gives.
+    pub(crate) fn settle(self) -> Result<Settled, Failure> {
+        Ok(self.sink.settle()?)
     }
 }
 

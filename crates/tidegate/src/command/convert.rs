@@ -11,9 +11,8 @@ pub(super) fn run(args: &Convert) -> Result<(), Failure> {
     let beside = Beside { output: Some(&args.output.output), ..Beside::default() };
     let mut job = Job::open(&args.input, &args.run, &beside)?;
     let scan = job.scan()?;
-    let is_stdout = target.is_stdout();
     let mut output = target.open(scan.schema(), &job.monitor, job.settings.threads, |_| false)?;
     let all: Vec<usize> = (0..scan.columns().len()).collect();
     let sizes = job.pass("write", &scan, &all, 0, |batch| output.write(batch.columns()))?;
-    report::finish(&job, &scan, output, &sizes, &args.output.output, is_stdout)
+    report::finish(&job, &scan, output, None, &sizes)
 }

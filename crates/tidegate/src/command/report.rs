@@ -5,6 +5,7 @@ use std::path::Path;
 
 use chunked_loader::Scan;
 use monitor::Bytes;
+use sink::Settled;
 
 use crate::args::ProgressArg;
 use crate::failure::Failure;
@@ -13,22 +14,30 @@ use crate::output::Output;
 use crate::sizing_entry::SizingEntry;
 use crate::summary::{BatchSizes, Summary};
 
-/// Finishes the output and tells about the run.
+/// Finishes the output, and that of a test share with it, and tells about the run.
 pub(super) fn finish(
     job: &Job,
     scan: &Scan,
     output: Output,
+    test: Option<Output>,
     sizes: &BatchSizes,
-    path: &Path,
-    is_stdout: bool,
 ) -> Result<(), Failure> {
     job.interrupt.check()?;
-    let (schema, nulls) = (output.schema().clone(), output.nulls().to_vec());
-    let written = output.finish()?;
+    let (schema, mut nulls) = (output.schema().clone(), output.nulls().to_vec());
+    let (path, is_stdout) = (output.path().to_owned(), output.is_stdout());
+    if let Some(test) = &test {
+        nulls.iter_mut().zip(test.nulls()).for_each(|(nulls, more)| *nulls += more);
+    }
+    let test_path = test.as_ref().map(|test| test.path().to_owned());
+    // Both are whole before either has its name.
+    let test = test.map(Output::settle).transpose()?;
+    let settled = output.settle()?;
+    let test = test.map(Settled::publish).transpose()?;
+    let written = settled.publish()?;
     job.metrics.finish()?;
     let mut summary = summary(job, scan, sizes)?;
-    summary.rows_out = written.rows;
-    summary.bytes_out = written.bytes;
+    summary.rows_out = written.rows + test.map_or(0, |test| test.rows);
+    summary.bytes_out = written.bytes + test.map_or(0, |test| test.bytes);
     summary.set_schema(&schema, &nulls);
     if let Some(path) = &job.settings.summary {
         summary.write(path)?;
@@ -42,10 +51,16 @@ pub(super) fn finish(
         1 => path.display().to_string(),
         files => format!("{} in {} files", path.display(), grouped(files)),
     };
+    let (target, rows) = match test.zip(test_path) {
+        None => (target, grouped(written.rows)),
+        Some((test, path)) => (
+            format!("{target} and {}", path.display()),
+            format!("{} and {}", grouped(written.rows), grouped(test.rows)),
+        ),
+    };
     let line = format!(
-        "{} -> {target}: {} rows{rejected}, {} columns, {} -> {}, {} passes, peak {} of {}, {:.2} s",
+        "{} -> {target}: {rows} rows{rejected}, {} columns, {} -> {}, {} passes, peak {} of {}, {:.2} s",
         job.input_name(),
-        grouped(summary.rows_out),
         schema.fields().len(),
         Bytes(summary.bytes_in),
         Bytes(summary.bytes_out),

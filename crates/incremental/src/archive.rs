@@ -105,7 +105,13 @@ impl Pipeline {
             let fitted = (kind.decode)(step.learnt.get(), &step.columns)?;
             Ok(PipelineStep { name: kind.name, inputs: step.columns, fitted: Arc::from(fitted) })
         });
-        Ok(Pipeline { input, steps: steps.collect::<Result<_, Error>>()?, split: None, is_training: false })
+        Ok(Pipeline {
+            input,
+            steps: steps.collect::<Result<_, Error>>()?,
+            split: None,
+            is_training: false,
+            is_apart: false,
+        })
     }
 }
 

@@ -292,7 +292,7 @@ impl fmt::Display for ErrorKind {
             ErrorKind::VocabularyFull { held, instead, refusal } => {
                 write!(
                     f,
-                    "its vocabulary has grown to {held}, and {refusal}; use `{instead}`, which keeps none"
+                    "its vocabulary has come to {held}, room to grow included, and {refusal}; use `{instead}`, which keeps none"
                 )
             }
             ErrorKind::TooWide { columns, refusal } => {

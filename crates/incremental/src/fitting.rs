@@ -197,6 +197,12 @@ impl Fitting {
             };
             steps.push(PipelineStep { name: step.name, inputs, fitted });
         }
-        Ok(Pipeline { input: self.input, steps, split: self.recipe.split, is_training: false })
+        Ok(Pipeline {
+            input: self.input,
+            steps,
+            split: self.recipe.split,
+            is_training: false,
+            is_apart: false,
+        })
     }
 }

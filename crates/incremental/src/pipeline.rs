@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use arrow::array::BooleanArray;
+use arrow::compute::filter_record_batch;
 use arrow::compute::kernels::zip::zip;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
@@ -24,6 +25,8 @@ pub struct Pipeline {
     pub(crate) split: Option<Split>,
     /// Whether it is for the rows of the fit.
     pub(crate) is_training: bool,
+    /// Whether these rows come apart by the split, instead of with a column that says it.
+    pub(crate) is_apart: bool,
 }
 
 /// A fitted step and the columns that it takes.
@@ -57,11 +60,12 @@ pub struct BoundPipeline {
     split: Option<BoundSplit>,
 }
 
-/// How the rows of a fit are told apart, the last column of the output.
+/// How the rows of a fit are told apart.
 #[derive(Clone, Debug)]
 struct BoundSplit {
     split: Split,
-    data_type: DataType,
+    /// Of the last column of the output, which says so; none where rows come apart.
+    data_type: Option<DataType>,
     /// For the rows that the fit did not see, if they get other values.
     later: Option<Box<BoundPipeline>>,
 }
@@ -156,13 +160,13 @@ impl Pipeline {
             graph.columns().into_iter().map(|c| Field::new(c.name, c.data_type, true)).collect();
         let split = match self.split.filter(|_| self.is_training) {
             None => None,
-            Some(_) if fields.iter().any(|field| field.name() == split::COLUMN) => {
+            Some(_) if !self.is_apart && fields.iter().any(|field| field.name() == split::COLUMN) => {
                 return Err(Error::new(ErrorKind::DuplicateColumn).in_column(split::COLUMN));
             }
             Some(split) => {
-                let field = Split::field(narrow);
-                let data_type = field.data_type().clone();
-                fields.push(field);
+                let field = (!self.is_apart).then(|| Split::field(narrow));
+                let data_type = field.as_ref().map(|field| field.data_type().clone());
+                fields.extend(field);
                 let later = Pipeline { is_training: false, ..self.clone() };
                 let later = if is_special { Some(Box::new(later.bind(columns, narrow)?)) } else { None };
                 Some(BoundSplit { split, data_type, later })
@@ -194,6 +198,17 @@ impl Pipeline {
     /// for all rows.
     pub fn training(&self) -> Pipeline {
         Pipeline { is_training: true, ..self.clone() }
+    }
+
+    /// As [`training`](Self::training), without the column `split`: [`BoundPipeline::transform_apart`] gives the rows
+    /// of the two shares apart.
+    pub fn training_apart(&self) -> Pipeline {
+        Pipeline { is_training: true, is_apart: true, ..self.clone() }
+    }
+
+    /// Whether the recipe kept rows from the fit. A pipeline that was read from its file does not know.
+    pub fn has_split(&self) -> bool {
+        self.split.is_some()
     }
 
     /// Bytes that binding takes: what is noted of each column that a step makes. A caller with a budget
@@ -259,17 +274,20 @@ impl BoundPipeline {
     /// Bytes that a row takes in the columns that steps make, text left aside.
     pub fn made_row_bytes(&self) -> usize {
         let later = self.split.as_ref().and_then(|split| split.later.as_ref());
-        later.map_or(0, |later| later.made_row_bytes()) + self.own_row_bytes()
+        // Rows that come apart are copied.
+        let is_apart = self.split.as_ref().is_some_and(|split| split.data_type.is_none());
+        let copied = if is_apart { self.row_bytes_of(|_| true) } else { 0 };
+        let own = self.row_bytes_of(|lineage| !lineage.steps.is_empty());
+        later.map_or(0, |later| later.made_row_bytes()) + own + copied
     }
 
-    fn own_row_bytes(&self) -> usize {
-        let made =
-            self.graph.table().iter().map(|v| self.graph.value(*v)).filter(|v| !v.lineage.steps.is_empty());
-        made.map(|v| match &v.column.data_type {
+    fn row_bytes_of(&self, is_counted: impl Fn(&Lineage) -> bool) -> usize {
+        let values = self.graph.table().iter().map(|v| self.graph.value(*v));
+        let bytes = values.filter(|v| is_counted(&v.lineage)).map(|v| match &v.column.data_type {
             DataType::Dictionary(key, _) => key.primitive_width().unwrap_or(4),
             t => t.primitive_width().unwrap_or(1),
-        })
-        .sum()
+        });
+        bytes.sum()
     }
 
     /// The output rows of a batch of the columns [`projection`](Self::projection). `first_row` is the number
@@ -292,9 +310,34 @@ impl BoundPipeline {
                     *array = zip(&training, array, other)?;
                 }
             }
-            arrays.push(Split::array(&training, data_type)?);
+            if let Some(data_type) = data_type {
+                arrays.push(Split::array(&training, data_type)?);
+            }
         }
         let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
         Ok(RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options)?)
+    }
+
+    /// As [`transform`](Self::transform), the rows that were fitted and those of the test share apart, each in their
+    /// order. Without a split, all are of the first kind.
+    ///
+    /// # Errors
+    /// As [`transform`](Self::transform).
+    ///
+    /// # Panics
+    /// As [`transform`](Self::transform).
+    pub fn transform_apart(
+        &self,
+        batch: &RecordBatch,
+        first_row: u64,
+    ) -> Result<(RecordBatch, RecordBatch), Error> {
+        let made = self.transform(batch, first_row)?;
+        let Some(BoundSplit { split, .. }) = &self.split else {
+            let none = made.slice(0, 0);
+            return Ok((made, none));
+        };
+        let training = split.training(first_row, batch.num_rows());
+        let [fitted, test] = [training.clone(), !&training].map(|mask| BooleanArray::new(mask, None));
+        Ok((filter_record_batch(&made, &fitted)?, filter_record_batch(&made, &test)?))
     }
 }

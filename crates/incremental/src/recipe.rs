@@ -126,6 +126,11 @@ impl Recipe {
         self.steps.iter().filter_map(|step| step.step.target()).collect()
     }
 
+    /// Whether a share of the rows is kept from the fit.
+    pub fn has_split(&self) -> bool {
+        self.split.is_some()
+    }
+
     /// The steps' names, in order.
     pub fn step_names(&self) -> impl Iterator<Item = &'static str> {
         self.steps.iter().map(|step| step.name)

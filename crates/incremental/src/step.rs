@@ -119,7 +119,8 @@ pub trait FitState: Any + Send {
     /// [`ErrorKind::Archive`](crate::ErrorKind::Archive) for text of another step or pass, or that no state wrote.
     fn decode(&self, seen: &str) -> Result<Box<dyn FitState>, Error>;
 
-    /// Bytes on the heap, by capacity.
+    /// Bytes on the heap, by capacity, with what a table takes that is about to grow: they are reserved before the next
+    /// batch.
     fn heap_bytes(&self) -> usize;
 
     /// Whether rows are told apart by their numbers, and not only in messages. Then rows that a split leaves out

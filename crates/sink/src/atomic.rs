@@ -38,7 +38,7 @@ pub fn check_target(path: &Path, overwrite: bool) -> Result<(), Error> {
     AtomicFile::create(path, overwrite).map(drop)
 }
 
-/// A temporary file that [`AtomicFile::publish`] renames to its target; dropped before, it is removed.
+/// A temporary file that becomes a [`WholeFile`] when all is written; dropped before, it is removed.
 #[derive(Debug)]
 pub(crate) struct AtomicFile {
     temporary: NamedTempFile,
@@ -84,13 +84,31 @@ impl AtomicFile {
         self.write_back.written()
     }
 
-    /// Makes the content durable, then visible under the target's name.
-    pub(crate) fn publish(self) -> Result<(), Error> {
+    /// Makes the content durable.
+    pub(crate) fn settle(self) -> Result<WholeFile, Error> {
         let Self { temporary, write_back, place, path, overwrite } = self;
         let written = Arc::clone(write_back.written());
         let io = |error| Error::io(&path, written.load(Ordering::Relaxed), error);
         write_back.end(temporary.as_file()).map_err(io)?;
         temporary.as_file().sync_all().map_err(io)?;
+        Ok(WholeFile { temporary, written, place, path, overwrite })
+    }
+}
+
+/// A temporary file with all its content, durable; dropped before it is published, it is removed.
+pub(crate) struct WholeFile {
+    temporary: NamedTempFile,
+    written: Written,
+    place: PathBuf,
+    path: PathBuf,
+    overwrite: bool,
+}
+
+impl WholeFile {
+    /// Makes it visible under the target's name.
+    pub(crate) fn publish(self) -> Result<(), Error> {
+        let Self { temporary, written, place, path, overwrite } = self;
+        let io = |error| Error::io(&path, written.load(Ordering::Relaxed), error);
         let renamed = if overwrite { temporary.persist(&place) } else { temporary.persist_noclobber(&place) };
         match renamed {
             Ok(_) => {}
@@ -200,7 +218,7 @@ mod tests {
         let before = names(directory.path());
         assert_eq!(before.len(), 1);
         assert!(before[0].starts_with(".out.parquet.tidegate-"), "{before:?}");
-        file.publish().unwrap();
+        file.settle().and_then(WholeFile::publish).unwrap();
         assert_eq!(names(directory.path()), ["out.parquet"]);
         assert_eq!(fs::read(&path).unwrap(), b"whole");
     }
@@ -245,7 +263,7 @@ mod tests {
         let path = directory.path().join("out.parquet");
         let file = AtomicFile::create(&path, false).unwrap();
         fs::write(&path, "theirs").unwrap();
-        let error = file.publish().unwrap_err();
+        let error = file.settle().and_then(WholeFile::publish).unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::Exists { .. }), "{error}");
         assert_eq!(fs::read(&path).unwrap(), b"theirs");
         assert_eq!(names(directory.path()), ["out.parquet"]);
@@ -259,7 +277,7 @@ mod tests {
         let mut file = AtomicFile::create(&path, true).unwrap();
         file.write_all(b"new").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"old");
-        file.publish().unwrap();
+        file.settle().and_then(WholeFile::publish).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
         assert_eq!(names(directory.path()), ["out.parquet"]);
     }
@@ -289,7 +307,7 @@ mod tests {
     fn a_long_name_still_fits_beside_its_target() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join(format!("{}.parquet", "é".repeat(120)));
-        AtomicFile::create(&path, false).unwrap().publish().unwrap();
+        AtomicFile::create(&path, false).unwrap().settle().and_then(WholeFile::publish).unwrap();
         assert!(path.exists());
     }
 
@@ -300,7 +318,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let (plain, atomic) = (directory.path().join("plain"), directory.path().join("atomic"));
         File::create(&plain).unwrap();
-        AtomicFile::create(&atomic, false).unwrap().publish().unwrap();
+        AtomicFile::create(&atomic, false).unwrap().settle().and_then(WholeFile::publish).unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
         assert_eq!(mode(&atomic), mode(&plain));
     }
@@ -316,7 +334,7 @@ mod tests {
         assert!(matches!(refused.kind(), ErrorKind::Exists { .. }), "{refused}");
         let mut file = AtomicFile::create(&link, true).unwrap();
         file.write_all(b"new").unwrap();
-        file.publish().unwrap();
+        file.settle().and_then(WholeFile::publish).unwrap();
         assert_eq!(fs::read(&real).unwrap(), b"new");
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
     }

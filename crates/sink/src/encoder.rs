@@ -7,9 +7,10 @@ use arrow::datatypes::{Fields, SchemaRef};
 
 use monitor::Bytes;
 
+use crate::atomic::WholeFile;
 use crate::error::{Error, ErrorKind, SchemaMismatch};
 use crate::output::Output;
-use crate::sink::{Sink, Written};
+use crate::sink::{Settled, Sink, Unnamed};
 
 /// Turns batches of one schema into the bytes of one format.
 ///
@@ -41,8 +42,8 @@ pub(crate) trait Files: Send {
         false
     }
 
-    /// Writes the rest and makes all of it visible. Returns files and bytes.
-    fn finish(self: Box<Self>) -> Result<(u64, u64), Error>;
+    /// Writes the rest and makes it durable. What it gives makes all of it visible.
+    fn settle(self: Box<Self>) -> Result<Unnamed, Error>;
 }
 
 /// One file or stream.
@@ -57,8 +58,12 @@ impl Files for OneFile {
         self.0.retype(schema)
     }
 
-    fn finish(self: Box<Self>) -> Result<(u64, u64), Error> {
-        Ok((1, self.0.finish()?.finish()?))
+    fn settle(self: Box<Self>) -> Result<Unnamed, Error> {
+        let (bytes, whole) = self.0.finish()?.settle()?;
+        Ok(Box::new(move || {
+            whole.map_or(Ok(()), WholeFile::publish)?;
+            Ok((1, bytes))
+        }))
     }
 }
 
@@ -139,7 +144,7 @@ impl Sink for FilesSink {
         Ok(())
     }
 
-    fn finish_as(mut self: Box<Self>, schema: &SchemaRef) -> Result<Written, Error> {
+    fn settle_as(mut self: Box<Self>, schema: &SchemaRef) -> Result<Settled, Error> {
         self.check_names(schema.fields())?;
         if schema.fields() != self.schema.fields()
             && let Some(files) = &mut self.files
@@ -148,14 +153,13 @@ impl Sink for FilesSink {
             let problem = "the types of columns stand in front of the rows, and are written";
             return Err(Error::encode(&self.path, 0, problem));
         }
-        self.finish()
+        self.settle()
     }
 
-    fn finish(mut self: Box<Self>) -> Result<Written, Error> {
+    fn settle(mut self: Box<Self>) -> Result<Settled, Error> {
         let Some(files) = self.files.take() else {
             return Err(self.failed());
         };
-        let (files, bytes) = files.finish()?;
-        Ok(Written { rows: self.rows, bytes, files })
+        Ok(Settled { rows: self.rows, publish: files.settle()? })
     }
 }

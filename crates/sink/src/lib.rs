@@ -102,4 +102,4 @@ pub use crate::error::{
     CompressionProblem, Error, ErrorKind, PartitionProblem, SchemaMismatch, TargetProblem,
 };
 pub use crate::format::Format;
-pub use crate::sink::{Sink, Written};
+pub use crate::sink::{Settled, Sink, Written};

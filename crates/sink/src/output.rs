@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use monitor::BudgetExceeded;
 
-use crate::atomic::AtomicFile;
+use crate::atomic::{AtomicFile, WholeFile};
 use crate::error::{Error, ErrorKind};
 use crate::write_back::{WriteBack, Written};
 
@@ -91,19 +91,29 @@ impl Output {
         self.buffer.capacity()
     }
 
-    /// Hands over what is buffered; a file becomes durable and, unless it is one of several, visible. Returns the bytes in all.
-    pub(crate) fn finish(self) -> Result<u64, Error> {
+    /// Hands over what is buffered; a file becomes durable. Returns the bytes in all, and the file that is to become visible,
+    /// unless it is one of several.
+    pub(crate) fn settle(self) -> Result<(u64, Option<WholeFile>), Error> {
         let Self { buffer, progress } = self;
         let mut counted = buffer.into_inner().map_err(|error| progress.io(error.into_error()))?;
         counted.flush().map_err(|error| progress.io(error))?;
-        match counted.destination {
-            Destination::File(file) => file.publish()?,
+        let whole = match counted.destination {
+            Destination::File(file) => Some(file.settle()?),
             Destination::Part(file, write_back) => {
                 write_back.end(&file).and_then(|()| file.sync_all()).map_err(|error| progress.io(error))?;
+                None
             }
-            Destination::Stream(_) => {}
-        }
-        Ok(progress.written())
+            Destination::Stream(_) => None,
+        };
+        Ok((progress.written(), whole))
+    }
+
+    /// Both in one, where there is no other output to wait for.
+    #[cfg(test)]
+    pub(crate) fn finish(self) -> Result<u64, Error> {
+        let (bytes, whole) = self.settle()?;
+        whole.map_or(Ok(()), WholeFile::publish)?;
+        Ok(bytes)
     }
 }
 

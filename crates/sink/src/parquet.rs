@@ -88,6 +88,11 @@ impl ParquetEncoder {
         let progress = output.progress();
         let refused = |refusal| progress.exceeded(refusal);
         let schema = stored_schema(schema);
+        if schema.fields().is_empty() {
+            // A row group's rows are those of its columns.
+            let problem = "a table without columns has no rows in Parquet; keep a column".to_owned();
+            return Err(progress.encode(ParquetError::General(problem)));
+        }
         if let Some(field) = schema.fields().iter().find(|field| !is_supported(field.data_type())) {
             let problem =
                 format!("column {:?} has the type {}, which is not written", field.name(), field.data_type());

@@ -18,6 +18,7 @@ use crate::hive::folder_name;
 use crate::opener::Opener;
 use crate::output::SMALL_BUFFER_BYTES;
 use crate::pending_rows::PendingRows;
+use crate::sink::Unnamed;
 use crate::staging::{PART, Staging, numbered};
 
 /// What is kept of a value beside its name, twice: places in tables, allocations, and room that these have to grow.
@@ -261,7 +262,7 @@ impl PartitionedFiles {
         let idlest = files.min_by_key(|(_, open)| (open.used, open.begun)).map(|(place, _)| place);
         if let Some(place) = idlest {
             let open = self.open.swap_remove(place);
-            self.bytes += open.encoder.finish()?.finish()?;
+            self.bytes += open.encoder.finish()?.settle()?.0;
         }
         Ok(())
     }
@@ -353,7 +354,7 @@ impl Files for PartitionedFiles {
         Ok(())
     }
 
-    fn finish(mut self: Box<Self>) -> Result<(u64, u64), Error> {
+    fn settle(mut self: Box<Self>) -> Result<Unnamed, Error> {
         self.write_pending()?;
         while !self.open.is_empty() {
             self.end_idlest()?;
@@ -361,8 +362,10 @@ impl Files for PartitionedFiles {
         for partition in &self.partitions {
             sync_directory(&partition.folder).map_err(|error| Error::io(&self.path, 0, error))?;
         }
-        self.staging.publish_folder()?;
-        Ok((self.files, self.bytes))
+        Ok(Box::new(move || {
+            self.staging.publish_folder()?;
+            Ok((self.files, self.bytes))
+        }))
     }
 }
 

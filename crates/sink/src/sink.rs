@@ -58,17 +58,57 @@ pub trait Sink: Send {
     ///
     /// As for `write`, and [`ErrorKind::Exists`](crate::ErrorKind::Exists) when the target has come to
     /// exist since the sink was built and is not to be overwritten.
-    fn finish(self: Box<Self>) -> Result<Written, Error>;
+    fn finish(self: Box<Self>) -> Result<Written, Error> {
+        self.settle()?.publish()
+    }
 
-    /// As [`finish`](Self::finish), for columns that have come to the types of `schema`, of which only how their values are
+    /// Writes the rest and makes it durable, and leaves it to [`Settled::publish`] to make it visible. So several sinks
+    /// can be ended before any of their files appears.
+    ///
+    /// # Errors
+    ///
+    /// As for `write`.
+    fn settle(self: Box<Self>) -> Result<Settled, Error>;
+
+    /// As [`settle`](Self::settle), for columns that have come to the types of `schema`, of which only how their values are
     /// stored was known when the sink was built: a column of `Int32` to a narrower integer, signed or not, or a dictionary of
     /// text to one with other keys.
     ///
     /// # Errors
     ///
-    /// As `finish`; another number of columns or other names; and any change of types but in one Parquet file, which has
+    /// As `settle`; another number of columns or other names; and any change of types but in one Parquet file, which has
     /// them at its end, or one of CSV, which has none.
-    fn finish_as(self: Box<Self>, schema: &SchemaRef) -> Result<Written, Error>;
+    fn settle_as(self: Box<Self>, schema: &SchemaRef) -> Result<Settled, Error>;
+
+    /// As [`settle_as`](Self::settle_as), and makes the file visible.
+    ///
+    /// # Errors
+    ///
+    /// As `settle_as` and `finish`.
+    fn finish_as(self: Box<Self>, schema: &SchemaRef) -> Result<Written, Error> {
+        self.settle_as(schema)?.publish()
+    }
+}
+
+/// What makes files visible, and gives their number and bytes.
+pub(crate) type Unnamed = Box<dyn FnOnce() -> Result<(u64, u64), Error> + Send>;
+
+/// A sink that has written everything, and whose files have no names yet. Dropped, it leaves none.
+pub struct Settled {
+    pub(crate) rows: u64,
+    pub(crate) publish: Unnamed,
+}
+
+impl Settled {
+    /// Makes the files visible.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Sink::finish`], in what has to do with names.
+    pub fn publish(self) -> Result<Written, Error> {
+        let (files, bytes) = (self.publish)()?;
+        Ok(Written { rows: self.rows, bytes, files })
+    }
 }
 
 /// What a finished sink has written.

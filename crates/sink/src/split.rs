@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::opener::Opener;
 use crate::output::BUFFER_BYTES;
 use crate::row_groups::RowSizes;
+use crate::sink::Unnamed;
 use crate::staging::{Staging, numbered};
 
 /// A file's bytes are asked for after rows of this share of what it may have.
@@ -73,7 +74,7 @@ impl SplitFiles {
 
     fn end(&mut self) -> Result<(), Error> {
         if let Some(current) = self.current.take() {
-            self.bytes += current.encoder.finish()?.finish()?;
+            self.bytes += current.encoder.finish()?.settle()?.0;
         }
         Ok(())
     }
@@ -110,9 +111,11 @@ impl Files for SplitFiles {
         Ok(())
     }
 
-    fn finish(mut self: Box<Self>) -> Result<(u64, u64), Error> {
+    fn settle(mut self: Box<Self>) -> Result<Unnamed, Error> {
         self.end()?;
-        self.staging.publish_numbered(self.files, self.opener.format.extension())?;
-        Ok((self.files, self.bytes))
+        Ok(Box::new(move || {
+            self.staging.publish_numbered(self.files, self.opener.format.extension())?;
+            Ok((self.files, self.bytes))
+        }))
     }
 }

@@ -10,7 +10,7 @@ use arrow::array::{
     ArrayRef, Date32Array, DictionaryArray, Float64Array, Int8Array, Int64Array, RecordBatch, StringArray,
     TimestampSecondArray, UInt32Array,
 };
-use arrow::datatypes::Int16Type;
+use arrow::datatypes::{Int16Type, Schema};
 use arrow::ipc::reader::FileReader as IpcReader;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::basic::BoundaryOrder;
@@ -111,6 +111,20 @@ fn columns_without_filters_and_other_formats_are_refused() {
     assert!(build("x.parquet", "float").contains("column \"float\" has the type Float64, which has none"));
     assert!(build("x.parquet", "flaot").contains("there is no column \"flaot\""));
     assert_eq!(build("x.arrow", "text"), "bloom filters must be left out of other formats than Parquet");
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_table_without_columns_is_refused_before_its_rows() {
+    let directory = tempfile::tempdir().unwrap();
+    for threads in [1, 2] {
+        let builder = SinkBuilder::new(directory.path().join("x.parquet")).with_threads(threads);
+        let refused = builder.build(Arc::new(Schema::empty())).err().unwrap().to_string();
+        assert!(
+            refused.contains("a table without columns has no rows in Parquet; keep a column"),
+            "{refused}"
+        );
+    }
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
 }
 

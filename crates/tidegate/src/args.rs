@@ -130,6 +130,10 @@ pub(crate) struct FitTransform {
     /// Save the fitted pipeline as well
     #[arg(long, value_name = "FILE")]
     pub(crate) save: Option<PathBuf>,
+    /// Write the rows of the test share that the recipe's [split] makes to a file of their own, in any of the formats;
+    /// neither file has the column `split` then
+    #[arg(long, value_name = "FILE")]
+    pub(crate) test_output: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) run: Run,
 }

@@ -39,6 +39,8 @@ pub(crate) struct Beside<'a> {
     pub(crate) output: Option<&'a Path>,
     /// Where a pipeline is saved as well.
     pub(crate) save: Option<&'a Path>,
+    /// Where the rows of a test share go.
+    pub(crate) test_output: Option<&'a Path>,
     /// The recipe or pipeline.
     pub(crate) read: Option<&'a Path>,
 }
@@ -114,6 +116,7 @@ impl Job {
         let metrics = settings.metrics.as_deref();
         let written = [
             ("--save", beside.save),
+            ("--test-output", beside.test_output),
             ("--rejects", rejects_file),
             ("--summary", summary),
             ("--metrics", metrics),

@@ -14,6 +14,7 @@ use sink::{Compression, Format, Sink, SinkBuilder, Written};
 use crate::args;
 use crate::failure::Failure;
 use crate::settings::Division;
+use crate::written_files;
 
 /// Under which key a file says where its columns come from.
 const LINEAGE: &str = "tidegate.lineage";
@@ -56,12 +57,24 @@ impl Target {
         })
     }
 
-    pub(crate) fn is_stdout(&self) -> bool {
-        self.path == Path::new("-")
-    }
-
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
+    /// The target of the test rows, whose file is `path`, beside that of the others.
+    pub(crate) fn check_test(path: &Path, output: &args::Output) -> Result<Target, Failure> {
+        written_files::check_folder("--test-output", path)?;
+        let several = [
+            ("--split-rows", output.split_rows.is_some()),
+            ("--split-bytes", output.split_bytes.is_some()),
+            ("--partition-by", output.partition_by.is_some()),
+        ];
+        if let Some((flag, _)) = several.iter().find(|(_, given)| *given) {
+            let message = format!("{flag} and --test-output do not go together; leave one out");
+            return Err(Failure::Usage(message));
+        }
+        let mut builder = SinkBuilder::new(path).with_overwrite(output.overwrite);
+        if let Some(text) = &output.compression {
+            builder = builder.with_compression(text.parse().map_err(Failure::Sink)?);
+        }
+        builder.check()?;
+        Ok(Target { builder, path: path.to_owned(), has_types_at_end: false })
     }
 
     /// Writes where the output's columns come from with them.
@@ -86,7 +99,7 @@ impl Target {
         let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
         let sink =
             self.builder.with_monitor(monitor.clone()).with_threads(threads).build(Arc::clone(&schema))?;
-        Ok(Output { sink, nulls: vec![0; schema.fields().len()], schema })
+        Ok(Output { sink, nulls: vec![0; schema.fields().len()], schema, path: self.path })
     }
 }
 
@@ -98,6 +111,7 @@ pub(crate) struct Output {
     sink: Box<dyn Sink>,
     schema: SchemaRef,
     nulls: Vec<u64>,
+    path: PathBuf,
 }
 
 impl Output {
@@ -126,9 +140,17 @@ impl Output {
         self.schema = Arc::clone(schema);
     }
 
-    pub(crate) fn finish(self) -> Result<Finished, Failure> {
-        let written = self.sink.finish_as(&self.schema)?;
-        Ok(Finished { written, schema: self.schema, nulls: self.nulls })
+    /// Writes the rest, and makes the file visible; if there is an output of test rows, both when both are whole.
+    pub(crate) fn finish(mut self, test: Option<Output>) -> Result<Finished, Failure> {
+        let mut test_file = None;
+        if let Some(test) = test {
+            self.nulls.iter_mut().zip(&test.nulls).for_each(|(nulls, more)| *nulls += more);
+            test_file = Some((test.sink.settle()?, test.path));
+        }
+        let settled = self.sink.settle_as(&self.schema)?;
+        let test = test_file.map(|(test, path)| Ok::<_, Failure>((test.publish()?, path))).transpose()?;
+        let written = settled.publish()?;
+        Ok(Finished { written, schema: self.schema, nulls: self.nulls, path: self.path, test })
     }
 }
 
@@ -138,6 +160,15 @@ pub(crate) struct Finished {
     pub(crate) schema: SchemaRef,
     /// Nulls written, by column.
     pub(crate) nulls: Vec<u64>,
+    pub(crate) path: PathBuf,
+    /// The file of the test rows.
+    pub(crate) test: Option<(Written, PathBuf)>,
+}
+
+impl Finished {
+    pub(crate) fn is_stdout(&self) -> bool {
+        self.path == Path::new("-")
+    }
 }
 
 fn internal(error: arrow::error::ArrowError) -> Failure {

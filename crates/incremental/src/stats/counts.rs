@@ -15,9 +15,9 @@ use super::ordered_float::OrderedFloat;
 /// that only one shard saw as floats ends with one kind of names), else as integers. Other kinds keep
 /// apart. Counts stop at `u64::MAX`.
 ///
-/// Memory grows with the number of distinct values; [`heap_bytes`](Self::heap_bytes) is cheap, to be
-/// compared with a budget after each batch. A table that grows holds its old half as well until it
-/// has moved.
+/// Memory grows with the number of distinct values; [`heap_bytes`](Self::heap_bytes) is cheap. A table
+/// that grows holds its old half as well until it has moved, so what is compared with a budget after each
+/// batch is [`bytes_ahead`](Self::bytes_ahead).
 ///
 /// ```
 /// # use incremental::stats::{Category, Counts};
@@ -219,6 +219,19 @@ impl Counts {
         float.map_or(Category::Int(value), Category::Float)
     }
 
+    /// [`heap_bytes`](Self::heap_bytes), and what the tables that are about to grow will take beside
+    /// themselves. Whoever keeps to a budget reserves this before the next batch, of some ten thousand new values at
+    /// most.
+    pub fn bytes_ahead(&self) -> usize {
+        self.heap_bytes()
+            + self.integers.growth_bytes()
+            + self.wide_integers.growth_bytes()
+            + self.fractions.growth_bytes()
+            + self.texts.growth_bytes()
+            + self.dates.growth_bytes()
+            + self.timestamps.growth_bytes()
+    }
+
     /// Bytes held on the heap: the tables with their spare room, and the texts as the allocator
     /// rounds them.
     pub fn heap_bytes(&self) -> usize {
@@ -230,6 +243,17 @@ impl Counts {
             + self.dates.heap_bytes()
             + self.timestamps.heap_bytes()
     }
+}
+
+/// Entries that a batch may add without being asked: a table that has no room for so many, or is seven
+/// eighths full, grows soon.
+const NEAR: usize = 1 << 14;
+
+/// Bytes that a table of `length` entries takes when it grows, as far as it is about to; its old one is there
+/// meanwhile.
+pub(super) fn growth_bytes<Entry>(length: usize, capacity: usize) -> usize {
+    let is_near = capacity > 0 && length + NEAR.max(capacity / 8) > capacity;
+    if is_near { table_bytes::<Entry>(capacity + 1) } else { 0 }
 }
 
 /// Bytes that a heap allocation of `length` takes: the usual allocators of 64-bit systems give out
@@ -294,6 +318,10 @@ impl<K: Eq + Hash + Ord> Tally<K> {
 
     fn heap_bytes(&self) -> usize {
         table_bytes::<(K, u64)>(self.counts.capacity())
+    }
+
+    fn growth_bytes(&self) -> usize {
+        growth_bytes::<(K, u64)>(self.counts.len(), self.counts.capacity())
     }
 
     fn into_sorted(self) -> Vec<(K, u64)> {
@@ -485,6 +513,27 @@ mod tests {
         }
         assert_eq!(counts.heap_bytes(), 4 * 25 + 16 + 32 + 2048 * 17 + 16);
         assert_eq!(counts.clone().texts.counts.len(), 2);
+    }
+
+    #[test]
+    fn a_table_never_holds_more_than_it_was_told_to_before() {
+        let mut counts = Counts::new();
+        let mut grown = 0;
+        for batch in 0..40 {
+            let (ahead, held) = (counts.bytes_ahead(), counts.heap_bytes());
+            (0..10_000).for_each(|value| counts.add_int(i128::from(batch * 10_000 + value), 1));
+            // The first batch meets tables of nothing.
+            if batch > 0 && counts.heap_bytes() > held {
+                grown += 1;
+                assert!(ahead >= held + counts.heap_bytes(), "batch {batch}");
+            }
+        }
+        assert!(grown >= 4, "{grown}");
+        // Far from its end, a table is what it holds.
+        assert_eq!((counts.distinct(), counts.integers.counts.capacity()), (400_000, 458_752));
+        assert_eq!(counts.bytes_ahead(), counts.heap_bytes());
+        (400_000..405_000).for_each(|value| counts.add_int(value, 1));
+        assert!(counts.bytes_ahead() > counts.heap_bytes());
     }
 
     #[test]

@@ -1,15 +1,16 @@
 use ahash::AHashMap;
 use serde::{Deserialize, Serialize};
 
-use super::counts::{allocated, table_bytes};
+use super::counts::{allocated, growth_bytes, table_bytes};
 
 /// In how many documents each term occurs, and how often in all of them together.
 ///
 /// Documents are counted too, those without terms among them. The state is whole numbers, so that any order, cut
 /// and merge tree gives the same results. Counts stop at `u64::MAX`.
 ///
-/// Memory grows with the distinct terms, unless they are given; [`heap_bytes`](Self::heap_bytes) is cheap, to be
-/// compared with a budget after each batch. A table that grows holds its old half as well until it has moved.
+/// Memory grows with the distinct terms, unless they are given; [`heap_bytes`](Self::heap_bytes) is cheap. A table
+/// that grows holds its old half as well until it has moved, so what is compared with a budget after each batch is
+/// [`bytes_ahead`](Self::bytes_ahead).
 ///
 /// ```
 /// # use incremental::stats::TermCounts;
@@ -152,6 +153,12 @@ impl TermCounts {
         let mut terms: Vec<_> = terms.collect();
         terms.sort_unstable();
         terms
+    }
+
+    /// [`heap_bytes`](Self::heap_bytes), and what the table will take beside itself if it is about to grow.
+    pub fn bytes_ahead(&self) -> usize {
+        let growth = growth_bytes::<(Box<str>, Occurrences)>(self.terms.len(), self.terms.capacity());
+        self.heap_bytes() + if self.is_closed { 0 } else { growth }
     }
 
     /// Bytes held on the heap: the table with its spare room, and the terms as the allocator rounds them.

@@ -282,7 +282,7 @@ impl ColumnState for Fitting {
         match &self.statistic {
             Statistic::Mean(moments) => moments.heap_bytes(),
             Statistic::Median(order) => size_of::<OrderStatistics>() + order.heap_bytes(),
-            Statistic::MostFrequent(counts) => size_of::<Counts>() + counts.heap_bytes(),
+            Statistic::MostFrequent(counts) => size_of::<Counts>() + counts.bytes_ahead(),
             Statistic::Constant(_) => 0,
         }
     }

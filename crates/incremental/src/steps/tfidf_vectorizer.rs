@@ -186,7 +186,7 @@ impl ColumnState for Fitting {
     }
 
     fn heap_bytes(&self) -> usize {
-        self.counts.heap_bytes()
+        self.counts.bytes_ahead()
     }
 
     fn finish(self) -> Result<Progress<Self>, Error> {

@@ -57,7 +57,7 @@ impl VocabularyFit {
     }
 
     pub(super) fn heap_bytes(&self) -> usize {
-        self.counts.heap_bytes()
+        self.counts.bytes_ahead()
     }
 
     /// The vocabulary, and for each category, missing included, the rows that have it.

@@ -15,7 +15,8 @@ use proptest::option::weighted;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use crate::cuts::{step, table};
+use crate::cuts::table;
+use crate::recipes::step;
 use crate::shards::fit_in_shards;
 use crate::support::{
     apply, columns, finish, fit, fit_apart, fit_by, floats, ints, nulls, recipe, table as table_of, texts,

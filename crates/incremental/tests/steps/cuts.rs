@@ -16,6 +16,7 @@ use proptest::option::weighted;
 use proptest::prelude::*;
 use proptest::sample::select;
 
+use crate::recipes::step;
 use crate::support::{apply, columns, fit, fit_by};
 
 const ROWS: usize = 40;
@@ -46,82 +47,6 @@ pub(crate) fn table() -> impl Strategy<Value = RecordBatch> {
         let named = arrays.into_iter().enumerate().map(|(i, array)| (format!("c{i}"), array, true));
         RecordBatch::try_from_iter_with_nullable(named).unwrap().slice(0, rows)
     })
-}
-
-/// Steps with some of their parameters. Not every table suits every step, and then the fit must say so.
-pub(crate) fn step() -> impl Strategy<Value = String> {
-    let steps = vec![
-        "use = \"standard_scaler\"",
-        "use = \"standard_scaler\"\nwith_mean = false",
-        "use = \"standard_scaler\"\nwith_std = false",
-        "use = \"min_max_scaler\"\nfeature_range = [-1, 2.5]\nclip = true",
-        "use = \"min_max_scaler\"",
-        "use = \"simple_imputer\"",
-        "use = \"simple_imputer\"\nstrategy = \"median\"\nadd_indicator = true",
-        "use = \"simple_imputer\"\nstrategy = \"most_frequent\"",
-        "use = \"simple_imputer\"\nstrategy = \"most_frequent\"\nkeep_empty_features = true\nadd_indicator = true",
-        "use = \"simple_imputer\"\nstrategy = \"constant\"",
-        "use = \"simple_imputer\"\nstrategy = \"constant\"\nfill_value = 300",
-        "use = \"one_hot_encoder\"",
-        "use = \"one_hot_encoder\"\ndrop = \"first\"\nmax_categories = 3",
-        "use = \"one_hot_encoder\"\nmin_frequency = 0.2\nhandle_unknown = \"infrequent_if_exist\"",
-        "use = \"ordinal_encoder\"",
-        "use = \"ordinal_encoder\"\nmin_frequency = 4\nencoded_missing_value = -1",
-        "use = \"ordinal_encoder\"\nhandle_unknown = \"use_encoded_value\"\nunknown_value = -7\ndtype = \"float32\"",
-        "use = \"missing_indicator\"",
-        "use = \"missing_indicator\"\nfeatures = \"all\"\nmissing_values = 2",
-        "use = \"date_parts\"\nparts = [\"year\", \"second\"]",
-        "use = \"count_encoder\"",
-        "use = \"count_encoder\"\nnormalize = true\nmin_group_size = 0.1\nhandle_missing = \"return_nan\"",
-        "use = \"hashing_vectorizer\"\nn_features = 3\nanalyzer = \"char\"",
-        "use = \"feature_hasher\"\nn_features = 4",
-        "use = \"feature_hasher\"\nn_features = 2\ninput_type = \"string\"\ndtype = \"float32\"",
-        "use = \"tfidf_vectorizer\"\nanalyzer = \"char\"\nngram_range = [1, 2]",
-        "use = \"tfidf_vectorizer\"\nanalyzer = \"char_wb\"\nmax_features = 2\nsublinear_tf = true",
-        "use = \"target_encoder\"\ntarget = \"c0\"",
-        "use = \"target_encoder\"\ntarget = \"c1\"\nsmooth = 2.5\ncv = 2",
-        "use = \"target_encoder\"\ntarget = \"c1\"\ntarget_type = \"multiclass\"",
-        "use = \"drop_columns\"",
-        "use = \"select_columns\"",
-        "use = \"max_abs_scaler\"\nclip = true",
-        "use = \"robust_scaler\"",
-        "use = \"robust_scaler\"\nquantile_range = [10, 90.5]\nunit_variance = true\napproximate = true",
-        "use = \"log1p\"",
-        "use = \"clip\"\nlower = -2\nupper = 200",
-        "use = \"clip\"\nupper = 0.5",
-        "use = \"cast\"\ndtype = \"string\"",
-        "use = \"cast\"\ndtype = \"int16\"",
-        "use = \"cast\"\ndtype = \"float32\"",
-        "use = \"variance_threshold\"\nthreshold = 0.2",
-        "use = \"quantile_transformer\"\nn_quantiles = 9",
-        "use = \"quantile_transformer\"\noutput_distribution = \"normal\"\napproximate = true",
-        "use = \"power_transformer\"",
-        "use = \"power_transformer\"\nstandardize = false",
-        "use = \"power_transformer\"\nmethod = \"box-cox\"",
-        "use = \"polynomial_features\"",
-        "use = \"polynomial_features\"\ndegree = [2, 3]\ninteraction_only = true",
-        "use = \"pca\"",
-        "use = \"pca\"\nn_components = 1\nwhiten = true",
-        "use = \"pca\"\nn_components = 0.8",
-        "use = \"k_bins_discretizer\"\nstrategy = \"kmeans\"",
-        "use = \"k_bins_discretizer\"",
-        "use = \"k_bins_discretizer\"\nencode = \"ordinal\"\nquantile_method = \"hazen\"",
-        "use = \"k_bins_discretizer\"\nstrategy = \"uniform\"",
-    ];
-    let selection = select(vec![
-        "@numeric",
-        "@string",
-        "@bool",
-        "@temporal",
-        "@all",
-        "c*",
-        "c0",
-        "c1",
-        "c2",
-        "c0\", \"c1",
-        "*_a",
-    ]);
-    (select(steps), selection).prop_map(|(step, columns)| format!("{step}\ncolumns = [\"{columns}\"]"))
 }
 
 fn transform_cut(

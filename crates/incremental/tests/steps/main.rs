@@ -14,6 +14,8 @@ mod missing_indicator;
 mod numbers;
 mod parameters;
 mod pipelines;
+#[path = "../random/recipes.rs"]
+mod recipes;
 mod scalers;
 mod shards;
 mod split;

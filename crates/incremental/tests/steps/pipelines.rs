@@ -217,7 +217,7 @@ fn a_vocabulary_beyond_the_budget_is_refused_with_a_way_out() {
         let error = pass.update(&batch.project(pass.projection()).unwrap(), 0).unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::VocabularyFull { .. }));
         let message = error.to_string();
-        let start = format!("step 1 ({step}): its vocabulary has grown to ");
+        let start = format!("step 1 ({step}): its vocabulary has come to ");
         assert!(message.starts_with(&start), "{message}");
         assert!(message.contains(", and the memory budget of 256.0 KiB cannot give "), "{message}");
         assert!(message.ends_with(&format!("; use `{instead}`, which keeps none")), "{message}");

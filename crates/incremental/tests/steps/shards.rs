@@ -10,7 +10,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-use crate::cuts::{many_rows, step, table};
+use crate::cuts::{many_rows, table};
+use crate::recipes::step;
 use crate::support::{apply, columns, fit, floats, ints, recipe, table as table_of, texts};
 
 /// Where a pass begins.

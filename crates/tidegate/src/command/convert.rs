@@ -13,13 +13,12 @@ pub(super) fn run(args: &Convert) -> Result<(), Failure> {
     let target = Target::check(&args.output)?;
     let beside = Beside { output: Some(&args.output.output), ..Beside::default() };
     let mut job = Job::open(&args.input, &args.run, &beside)?;
-    let is_stdout = target.is_stdout();
     let at_once = if target.has_types_at_end { at_once(args, &mut job)? } else { None };
     let (scan, finished, sizes) = match at_once {
         Some(done) => done,
         None => after_scan(&mut job, target)?,
     };
-    report::finish(&job, &scan, &finished, &sizes, &args.output.output, is_stdout)
+    report::finish(&job, &scan, &finished, &sizes)
 }
 
 type Converted = (Scan, Finished, BatchSizes);
@@ -37,7 +36,7 @@ fn at_once(args: &Convert, job: &mut Job) -> Result<Option<Converted>, Failure> 
         |output, batch| output.write(batch.columns()),
         |mut output, scan| {
             output.prove(scan.schema());
-            output.finish()
+            output.finish(None)
         },
     )
 }
@@ -48,5 +47,5 @@ fn after_scan(job: &mut Job, target: Target) -> Result<Converted, Failure> {
     let all: Vec<usize> = (0..scan.columns().len()).collect();
     let sizes = job.pass("write", &scan, &all, 0, |rows, _| output.write(rows))?;
     job.interrupt.check()?;
-    Ok((scan, output.finish()?, sizes))
+    Ok((scan, output.finish(None)?, sizes))
 }

@@ -11,9 +11,21 @@ pub(super) fn run(args: &FitTransform) -> Result<(), Failure> {
     if let Some(path) = &args.save {
         sink::check_target(path, args.output.overwrite)?;
     }
+    let test = args.test_output.as_deref();
+    let test_target = test.map(|path| Target::check_test(path, &args.output)).transpose()?;
     let recipe = fit::read_recipe(&args.recipe)?;
-    let beside =
-        Beside { output: Some(&args.output.output), save: args.save.as_deref(), read: Some(&args.recipe) };
+    if test.is_some() && !recipe.has_split() {
+        let recipe = args.recipe.display();
+        return Err(Failure::Usage(format!(
+            "--test-output needs a table [split] in the recipe {recipe}, such as `test = 0.2`"
+        )));
+    }
+    let beside = Beside {
+        output: Some(&args.output.output),
+        save: args.save.as_deref(),
+        test_output: test,
+        read: Some(&args.recipe),
+    };
     let mut job = Job::open(&args.input, &args.run, &beside)?;
     job.demand(Vec::new(), transform::pipeline_downcast(job.settings.downcast));
     job.keeps_all = true;
@@ -27,5 +39,6 @@ pub(super) fn run(args: &FitTransform) -> Result<(), Failure> {
         fit::save(&pipeline, path, args.output.overwrite)?;
     }
     // What is saved is for later rows.
-    transform::apply(&mut job, &scan, &pipeline.training(), target)
+    let pipeline = if test.is_some() { pipeline.training_apart() } else { pipeline.training() };
+    transform::apply(&mut job, &scan, &pipeline, target, test_target)
 }

@@ -14,19 +14,13 @@ use crate::sizing_entry::SizingEntry;
 use crate::summary::{BatchSizes, Summary};
 
 /// Tells about the run whose output is `finished`.
-pub(super) fn finish(
-    job: &Job,
-    scan: &Scan,
-    finished: &Finished,
-    sizes: &BatchSizes,
-    path: &Path,
-    is_stdout: bool,
-) -> Result<(), Failure> {
-    let Finished { written, schema, nulls } = finished;
+pub(super) fn finish(job: &Job, scan: &Scan, finished: &Finished, sizes: &BatchSizes) -> Result<(), Failure> {
+    let Finished { written, schema, nulls, path, test } = finished;
+    let is_stdout = finished.is_stdout();
     job.metrics.finish()?;
     let mut summary = summary(job, scan, sizes)?;
-    summary.rows_out = written.rows;
-    summary.bytes_out = written.bytes;
+    summary.rows_out = written.rows + test.as_ref().map_or(0, |(test, _)| test.rows);
+    summary.bytes_out = written.bytes + test.as_ref().map_or(0, |(test, _)| test.bytes);
     summary.set_schema(schema, nulls);
     if let Some(path) = &job.settings.summary {
         summary.write(path)?;
@@ -40,10 +34,16 @@ pub(super) fn finish(
         1 => path.display().to_string(),
         files => format!("{} in {} files", path.display(), grouped(files)),
     };
+    let (target, rows) = match test {
+        None => (target, grouped(written.rows)),
+        Some((test, path)) => (
+            format!("{target} and {}", path.display()),
+            format!("{} and {}", grouped(written.rows), grouped(test.rows)),
+        ),
+    };
     let line = format!(
-        "{} -> {target}: {} rows{rejected}, {} columns, {} -> {}, {} passes, peak {} of {}, {:.2} s",
+        "{} -> {target}: {rows} rows{rejected}, {} columns, {} -> {}, {} passes, peak {} of {}, {:.2} s",
         job.input_name(),
-        grouped(summary.rows_out),
         schema.fields().len(),
         Bytes(summary.bytes_in),
         Bytes(summary.bytes_out),

@@ -31,7 +31,7 @@ pub(super) fn run(args: &Transform) -> Result<(), Failure> {
     let downcast = pipeline_downcast(job.settings.downcast);
     let scan = job.scan_demanding(hints, downcast, |column| pipeline.is_target(column));
     let scan = scan.map_err(|failure| missing_column(failure, &pipeline, &name))?;
-    apply(&mut job, &scan, &pipeline, target)
+    apply(&mut job, &scan, &pipeline, target, None)
 }
 
 /// A column that was demanded because the pipeline has it is missing for the pipeline, whatever its kind.
@@ -83,8 +83,15 @@ fn lineage_json(schema: &Schema, lineage: &[&Lineage]) -> Result<String, Failure
         .map_err(|error| Failure::io(Path::new("lineage"), "written", error.into()))
 }
 
-/// The last pass: transforms every batch and writes it.
-pub(super) fn apply(job: &mut Job, scan: &Scan, pipeline: &Pipeline, target: Target) -> Result<(), Failure> {
+/// The last pass: transforms every batch and writes it. Where there is a target for them, the rows that the fit did not
+/// see go there.
+pub(super) fn apply(
+    job: &mut Job,
+    scan: &Scan,
+    pipeline: &Pipeline,
+    target: Target,
+    test: Option<Target>,
+) -> Result<(), Failure> {
     let (name, files) = (job.input_name(), job.files());
     let narrow = job.settings.downcast != Downcast::None;
     let aggressive = job.settings.downcast == Downcast::Aggressive;
@@ -99,21 +106,29 @@ pub(super) fn apply(job: &mut Job, scan: &Scan, pipeline: &Pipeline, target: Tar
         error,
     };
     let bound = pipeline.bind(&job::columns(scan), narrow).map_err(about_rows)?;
-    let (path, is_stdout) = (target.path().to_owned(), target.is_stdout());
     // As the loader: a column of the input that float32 cannot hold stays as it is.
     let holds = |name: &str| scan.columns().iter().all(|c| c.name != name || c.may_be_float32);
     let lineage = bound.lineage();
-    let target = target.with_lineage(&lineage_json(bound.schema(), &lineage)?);
+    let json = lineage_json(bound.schema(), &lineage)?;
     let lineage = lineage.into_iter();
     let float32: Vec<bool> =
         lineage.map(|l| aggressive && (!l.steps.is_empty() || holds(&l.source))).collect();
-    let mut output =
-        target.open(bound.schema(), &job.monitor, job.settings.threads, |place| float32[place])?;
+    let open = |target: Target| {
+        let target = target.with_lineage(&json);
+        target.open(bound.schema(), &job.monitor, job.settings.threads, |place| float32[place])
+    };
+    let mut output = open(target)?;
+    let mut test = test.map(open).transpose()?;
     let passed =
         job.pass("transform", scan, bound.projection(), bound.made_row_bytes(), |rows, first_row| {
-            output.write(&bound.transform(rows, first_row).map_err(about_rows)?)
+            let Some(test) = &mut test else {
+                return output.write(&bound.transform(rows, first_row).map_err(about_rows)?);
+            };
+            let (fitted, kept) = bound.transform_apart(rows, first_row).map_err(about_rows)?;
+            output.write(&fitted)?;
+            test.write(&kept)
         });
     let sizes = passed.map_err(|failure| job.locate(scan, failure))?;
     job.interrupt.check()?;
-    report::finish(job, scan, &output.finish()?, &sizes, &path, is_stdout)
+    report::finish(job, scan, &output.finish(test)?, &sizes)
 }

@@ -91,7 +91,7 @@ struct Settings {
 /// | [`Ramp`](State::Ramp) | grow | below 70 % of the target | at 90 % |
 /// | [`Steady`](State::Steady) | follow | at 90 % of the target | below 70 % |
 /// | [`Squeeze`](State::Squeeze) | do not grow | when the target falls by more than a tenth below the batch before, or 5 % of the time are lost | after 4 batches without that |
-/// | [`Brake`](State::Brake) | have what is left, up to 64 KiB | when the target is below 64 KiB, or 20 % of the time are lost | when the target is above 128 KiB and less than 10 % are lost |
+/// | [`Brake`](State::Brake) | have what is left, up to 64 KiB | when the target would be below 64 KiB though nothing came of a batch, or 20 % of the time are lost | when it would be above 128 KiB and less than 10 % are lost |
 ///
 /// Rows beyond what fits are never asked for, but one row always is: whether that row fits is for the budget to
 /// say, with an error that names who holds what.
@@ -197,9 +197,9 @@ fn decide(settings: &Settings, carried: Carried, seen: &Observation) -> (Carried
         in_flight,
     };
     // Of the budget itself: what is granted there does not break it, however little is left outside.
-    let least_share = law::least_share(seen.budget.saturating_sub(seen.reserved).get(), in_flight);
-    let least = (least_share as f64 / said) as u64;
-    let by_law = terms.target();
+    let least_room = law::least_room(seen.budget.saturating_sub(seen.reserved).get(), in_flight);
+    let least = law::each_of(least_room, said, in_flight);
+    let bare = terms.bare_target();
     let most_at = |amplification: f64| {
         if settings.most.is_some() {
             return most;
@@ -216,7 +216,7 @@ fn decide(settings: &Settings, carried: Carried, seen: &Observation) -> (Carried
         _ => natural,
     };
 
-    let is_scarce = by_law < LEAST_BATCH_BYTES.min(most);
+    let is_scarce = bare < LEAST_BATCH_BYTES.min(most);
     let is_pressed = stalled >= SQUEEZE_STALL || before.is_some_and(|before| goal < before - before / 10);
     let calm = if is_pressed || is_scarce { 0 } else { carried.calm.saturating_add(1) };
     let is_recovering = matches!(carried.state, State::Squeeze | State::Brake) && calm < CALM_BATCHES;
@@ -256,7 +256,7 @@ fn decide(settings: &Settings, carried: Carried, seen: &Observation) -> (Carried
     let is_held = matches!(reason, Reason::ConsumerBehind | Reason::Waits);
     let state = match carried.state {
         _ if stalled >= BRAKE_STALL || is_scarce => State::Brake,
-        State::Brake if by_law < (2 * LEAST_BATCH_BYTES).min(most) || stalled >= BRAKE_STALL / 2.0 => {
+        State::Brake if bare < (2 * LEAST_BATCH_BYTES).min(most) || stalled >= BRAKE_STALL / 2.0 => {
             State::Brake
         }
         _ if is_pressed || is_recovering => State::Squeeze,
@@ -266,8 +266,9 @@ fn decide(settings: &Settings, carried: Carried, seen: &Observation) -> (Carried
     };
 
     let mut rows = most_rows;
-    let share = terms.share().max(least_share);
-    if let Some(by_downstream) = share.saturating_sub(bytes).checked_div(downstream) {
+    let batches = bytes.saturating_mul(in_flight as u64);
+    let room = terms.room().max(least_room);
+    if let Some(by_downstream) = room.saturating_sub(batches).checked_div(downstream) {
         rows = rows.min(by_downstream);
     }
     if bytes < row_bytes.unwrap_or(1) || rows == 0 {

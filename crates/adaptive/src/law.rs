@@ -1,19 +1,22 @@
 //! The law: how many bytes a batch should have, and how fast it gets there. Numbers in, numbers out.
 //!
 //! With E the effective budget, L what is held of it, d the batches in flight and A the bytes that are held for each byte
-//! of a batch, a batch's target is
+//! of a batch, itself included, a batch's target is
 //!
 //! ```text
-//! T = (0.85·E − L) / (1.15·A) / d
+//! T = (0.85·E − L) / 1.15 / (d + (A − 1))
 //! ```
+//!
+//! Each batch in flight holds itself, but what comes of a batch, A − 1 times as much, is there for one of them at a time:
+//! that which the consumer has.
 //!
 //! 0.85 leaves room for what nobody reserves, 1.15 for what grows between two counts. The bytes `b` that a batch
 //! may take follow the target in logarithms, `ln b ← ln b + α (ln T − ln b)`: down at once, up with
 //! `α = d^d / (d+1)^(d+1)`, the largest gain at which a loop with a delay of d batches does not oscillate, and at
 //! most doubled.
 
-/// Bytes that a batch is given of the last 15 % of the budget, as long as twice as many are free: below, rows
-/// cost more in hand-overs than in work, and a run that has to live there would crawl.
+/// Bytes that each batch in flight, what comes of one of them included, is given of the last 15 % of the budget, as long as
+/// twice as many are free: below, rows cost more in hand-overs than in work, and a run that has to live there would crawl.
 pub(crate) const LEAST_BATCH_BYTES: u64 = 64 << 10;
 
 /// How much of the gap to a smaller amplification is closed with each batch.
@@ -33,23 +36,35 @@ pub(crate) struct Terms {
 }
 
 impl Terms {
-    /// `(0.85·E − L) / 1.15 / d`: the bytes that one batch and what comes of it may take together.
-    pub(crate) fn share(&self) -> u64 {
+    /// `(0.85·E − L) / 1.15`: the bytes that all batches in flight and what comes of one may take together.
+    pub(crate) fn room(&self) -> u64 {
         let usable = u128::from(self.budget) * 17 / 20;
         let free = usable.saturating_sub(u128::from(self.held));
-        u64::try_from(free * 20 / 23 / self.in_flight as u128).unwrap_or(u64::MAX)
+        u64::try_from(free * 20 / 23).unwrap_or(u64::MAX)
     }
 
     /// T, in bytes.
     pub(crate) fn target(&self) -> u64 {
-        ((self.share() as f64 / self.amplification) as u64).min(self.share())
+        each_of(self.room(), self.amplification, self.in_flight)
+    }
+
+    /// T if nothing came of a batch: below what is any use, memory is all but gone, whatever the consumer does.
+    pub(crate) fn bare_target(&self) -> u64 {
+        each_of(self.room(), 1.0, self.in_flight)
     }
 }
 
-/// The bytes that one batch and what comes of it get at any rate where `free` bytes are left: half of them for the
-/// batches in flight, up to [`LEAST_BATCH_BYTES`] each.
-pub(crate) fn least_share(free: u64, in_flight: usize) -> u64 {
-    (free / 2 / in_flight as u64).min(LEAST_BATCH_BYTES)
+/// The bytes of each of `in_flight` batches for which `room` is enough, with what comes of one.
+pub(crate) fn each_of(room: u64, amplification: f64, in_flight: usize) -> u64 {
+    let each = (room as f64 / (in_flight as f64 + (amplification - 1.0))) as u64;
+    // Rounding to a float must not make more of it.
+    each.min(room / in_flight as u64)
+}
+
+/// The bytes that all batches in flight and what comes of one get at any rate where `free` bytes are left: half of them,
+/// up to [`LEAST_BATCH_BYTES`] for each batch.
+pub(crate) fn least_room(free: u64, in_flight: usize) -> u64 {
+    (free / 2).min(LEAST_BATCH_BYTES.saturating_mul(in_flight as u64))
 }
 
 /// The amplification behind a batch that showed `now`: it rises at once and falls slowly.
@@ -80,9 +95,9 @@ mod tests {
 
     #[test]
     fn the_target_is_the_formula_written_out() {
-        // (0.85 · 2300 − 805) / 1.15 / 2 = 500.
-        let terms = Terms { budget: 2300, held: 805, amplification: 2.5, in_flight: 2 };
-        assert_eq!((terms.share(), terms.target()), (500, 200));
+        // (0.85 · 2300 − 805) / 1.15 = 1000, for two batches and three times one.
+        let terms = Terms { budget: 2300, held: 805, amplification: 4.0, in_flight: 2 };
+        assert_eq!((terms.room(), terms.target(), terms.bare_target()), (1000, 200, 500));
         assert_eq!(Terms { held: 1955, ..terms }.target(), 0);
     }
 

@@ -144,6 +144,7 @@ impl Caller {
             Outcome::Done(batch) => {
                 if let Some(batch) = &batch {
                     self.sizes.finished(batch);
+                    self.sizes.taken(batch);
                 }
                 Ok(batch)
             }

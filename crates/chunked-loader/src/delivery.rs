@@ -106,6 +106,11 @@ impl Sizes {
     pub(crate) fn finished(&mut self, batch: &Batch) {
         self.account.finished(batch);
     }
+
+    /// Notes that the caller gets a batch.
+    pub(crate) fn taken(&mut self, batch: &Batch) {
+        self.account.taken(batch.reserved());
+    }
 }
 
 /// A range of rows, given to one thread.
@@ -152,6 +157,9 @@ impl State {
         while let Some(line) = self.lines.front_mut() {
             if let Some(batch) = line.ready.pop_front() {
                 self.is_stopped |= batch.is_err();
+                if let Ok(batch) = &batch {
+                    self.sizes.taken(batch);
+                }
                 return Poll::Ready(Some(batch));
             }
             if !line.is_done {
@@ -315,6 +323,7 @@ impl Delivery {
     /// The next batch in the order of rows; `None` behind the last one.
     pub(crate) fn next(&self) -> Option<Result<Batch, Error>> {
         let mut state = self.lock();
+        state.sizes.account.asked();
         loop {
             let next = state.take();
             // There is room for one more, and what the caller has let go of since may be what a claim waits for.
@@ -333,6 +342,7 @@ impl Delivery {
     #[cfg(feature = "stream")]
     pub(crate) fn poll_next(&self, waker: &Waker) -> Poll<Option<Result<Batch, Error>>> {
         let mut state = self.lock();
+        state.sizes.account.asked();
         let next = state.take();
         self.changed.notify(&state);
         if next.is_pending() {
@@ -351,9 +361,8 @@ impl Delivery {
             spares: Arc::clone(&state.sizes.spares),
             ..state.sizes
         };
-        let mut sizes = Sizes { next_row, ..std::mem::replace(&mut state.sizes, rest) };
-        sizes.account.in_flight = 1;
-        sizes
+        let sizes = std::mem::replace(&mut state.sizes, rest);
+        Sizes { next_row, account: sizes.account.alone(), ..sizes }
     }
 
     /// Ends all: nobody wants batches any more, or a thread panicked.

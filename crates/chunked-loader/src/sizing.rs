@@ -18,7 +18,8 @@ pub struct BatchLimit {
 pub struct Observation {
     /// The whole budget.
     pub budget: Bytes,
-    /// What is reserved of it now, by everybody.
+    /// What is reserved of it now, by everybody, without what the caller makes of a batch that it has: where batches are made
+    /// ahead, no more than as it last asked for one.
     pub reserved: Bytes,
     /// The most that was reserved of it at a time since the batch before began, by everybody.
     pub reserved_peak: Bytes,
@@ -56,7 +57,7 @@ pub struct LastBatch {
     pub bytes: Bytes,
     /// What was reserved for it and what came of it at the most, at least `bytes`: the rise of what everybody has
     /// reserved since it began, without what other batches in flight may have taken of that, which are taken to be as large as
-    /// the largest of late; of what is left, its share by its bytes.
+    /// the largest that the caller had of late; of what is left, its share by its bytes.
     pub peak: Bytes,
     /// Bytes of the input that became it.
     pub raw_bytes: u64,

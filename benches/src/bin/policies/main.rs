@@ -11,16 +11,21 @@ use monitor::Bytes;
 const SEEDS: u64 = 32;
 
 /// A policy, and how to begin with it.
-type Entry = (&'static str, fn() -> Box<dyn Policy>);
+type Entry = (&'static str, fn(&Course) -> Box<dyn Policy>);
 
 const POLICIES: [Entry; 6] = [
-    ("`auto`", || Box::new(AutoSize::new())),
-    ("its law alone", || Box::new(AutoSize::new().with_most(Bytes::MAX, usize::MAX))),
-    ("`step`", || Box::<StepRule>::default()),
-    ("`aimd`", || Box::<Aimd>::default()),
-    ("10 000 rows", || Box::new(FixedRows(10_000))),
-    ("50 000 rows", || Box::new(FixedRows(50_000))),
+    ("`auto`", |course| Box::new(auto(course))),
+    ("its law alone", |course| Box::new(auto(course).with_most(Bytes::MAX, usize::MAX))),
+    ("`step`", |_| Box::<StepRule>::default()),
+    ("`aimd`", |_| Box::<Aimd>::default()),
+    ("10 000 rows", |_| Box::new(FixedRows(10_000))),
+    ("50 000 rows", |_| Box::new(FixedRows(50_000))),
 ];
+
+/// As the command has it: what is made of a row is known beforehand, if the consumer knows it.
+fn auto(course: &Course) -> AutoSize {
+    AutoSize::new().with_row_bytes_downstream(course.row_bytes_downstream())
+}
 
 /// The runs of one policy in one scenario.
 #[derive(Clone, Default)]
@@ -65,12 +70,12 @@ fn runs(scenario: Scenario) -> Vec<Runs> {
         let course = Course::new(scenario, seed);
         let oracle = course.oracle_seconds();
         for (runs, (_, policy)) in all.iter_mut().zip(POLICIES) {
-            let outcome = course.run(&mut policy(), Loader::Cutting);
+            let outcome = course.run(&mut policy(&course), Loader::Cutting);
             if !outcome.is_refused {
                 runs.throughput.push(oracle / outcome.seconds);
             }
             runs.cutting.push(outcome);
-            runs.uncut.push(course.run(&mut policy(), Loader::Uncut));
+            runs.uncut.push(course.run(&mut policy(&course), Loader::Uncut));
         }
     }
     all

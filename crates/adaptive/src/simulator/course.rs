@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use monitor::Bytes;
+
 use super::{BUDGET, CONTAINER};
 use crate::split_mix::SplitMix;
 
@@ -11,6 +13,10 @@ const FILE_BYTES: f64 = (512 << 20) as f64;
 const ROW_BYTES: f64 = 100.0;
 /// Rows that are alike.
 const GROUP_ROWS: u32 = 256;
+/// How many times its size the consumer makes of a batch where it makes much.
+const WIDE: f64 = 100.0;
+/// How many times longer than the loader it takes for that.
+const WIDE_PACE: f64 = 500.0;
 /// Groups that most files have, about.
 const GROUPS: usize = (FILE_BYTES / ROW_BYTES) as usize / GROUP_ROWS as usize;
 
@@ -35,11 +41,14 @@ pub enum Scenario {
     HoardingAllocator,
     /// The consumer takes three times as long as the loader, and four batches are in flight.
     SlowConsumer,
+    /// The consumer makes a hundred times as much of a batch, as where texts become a column for each that there is, and says
+    /// so beforehand; it takes 500 times as long as the loader, and four batches are in flight.
+    WideConsumer,
 }
 
 impl Scenario {
     /// All of them.
-    pub const ALL: [Scenario; 9] = [
+    pub const ALL: [Scenario; 10] = [
         Scenario::Steady,
         Scenario::LittleMemory,
         Scenario::WiderRows,
@@ -49,6 +58,7 @@ impl Scenario {
         Scenario::Leak,
         Scenario::HoardingAllocator,
         Scenario::SlowConsumer,
+        Scenario::WideConsumer,
     ];
 
     /// Its name, as a file could have it.
@@ -63,6 +73,7 @@ impl Scenario {
             Scenario::Leak => "leak",
             Scenario::HoardingAllocator => "hoarding-allocator",
             Scenario::SlowConsumer => "slow-consumer",
+            Scenario::WideConsumer => "wide-consumer",
         }
     }
 }
@@ -123,22 +134,37 @@ impl Course {
             rows += f64::from(group.rows);
             groups.push(group);
         }
-        let is_slow = scenario == Scenario::SlowConsumer;
+        let is_ahead = matches!(scenario, Scenario::SlowConsumer | Scenario::WideConsumer);
         Course {
             scenario,
             groups,
             bytes,
             mean_row_bytes: bytes / rows,
             held: if scenario == Scenario::LittleMemory { BUDGET * 0.81 } else { BUDGET * 0.375 },
-            in_flight: if is_slow { 4 } else { 1 },
-            consumer_pace: if is_slow { 3.0 } else { 1.0 },
+            in_flight: if is_ahead { 4 } else { 1 },
+            consumer_pace: match scenario {
+                Scenario::SlowConsumer => 3.0,
+                Scenario::WideConsumer => WIDE_PACE,
+                _ => 1.0,
+            },
             gives_back: scenario != Scenario::HoardingAllocator,
             event,
         }
     }
 
+    /// What the consumer says that it makes of a row, in bytes; 0 where it does not know.
+    pub fn row_bytes_downstream(&self) -> Bytes {
+        match self.scenario {
+            Scenario::WideConsumer => Bytes((WIDE * self.mean_row_bytes) as u64),
+            _ => Bytes::ZERO,
+        }
+    }
+
     /// Bytes that are held for each byte of a batch that is being consumed at byte `at` of the file, itself included.
     pub(super) fn amplification(&self, at: f64) -> f64 {
+        if self.scenario == Scenario::WideConsumer {
+            return 1.0 + WIDE;
+        }
         let is_more = self.scenario == Scenario::Amplification && self.event.contains(&at);
         if is_more { 4.0 } else { 2.0 }
     }

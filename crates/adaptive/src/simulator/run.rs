@@ -89,7 +89,7 @@ struct Run<'a> {
     /// Bytes of a batch whose buffers wait for the next.
     spare: f64,
     last: Option<LastBatch>,
-    /// Bytes of the latest batches, as many as are in flight.
+    /// Bytes of the latest batches that the consumer had, as many as are in flight.
     recent: VecDeque<f64>,
     reserved_before: f64,
     /// What was seen of the container, and when.
@@ -146,10 +146,6 @@ impl<'a> Run<'a> {
             each(&Step { seen, decision, rows: made.rows, bytes: Bytes(made.bytes as u64) });
             self.outcome.batches += 1;
             self.outcome.cuts += u64::from(made.is_cut);
-            if self.recent.len() >= self.course.in_flight {
-                self.recent.pop_front();
-            }
-            self.recent.push_back(made.bytes);
             self.last = Some(LastBatch {
                 rows: made.rows,
                 bytes: Bytes(made.bytes as u64),
@@ -181,7 +177,7 @@ impl<'a> Run<'a> {
             self.limit = (now, CONTAINER - memory.neighbour);
         }
         let reserved = memory.reserved - self.spare;
-        if let Some(last) = &mut self.last {
+        if let Some(last) = self.last.as_mut().filter(|_| !self.recent.is_empty()) {
             // As the loader reckons.
             let largest = self.recent.iter().copied().fold(1.0, f64::max);
             let others = largest * (self.course.in_flight as f64 - 1.0);
@@ -220,6 +216,9 @@ impl<'a> Run<'a> {
         if !self.memory.take(extra) {
             return None;
         }
+        if extra > 0.0 {
+            self.consumed(self.alive[0]);
+        }
         let made = self.make(limit)?;
         self.alive.push_back(made.bytes);
         if self.course.in_flight == 1 {
@@ -227,6 +226,7 @@ impl<'a> Run<'a> {
             if !self.memory.take(extra) {
                 return None;
             }
+            self.consumed(made.bytes);
         }
         self.memory.give(extra);
         if self.alive.len() == self.course.in_flight {
@@ -242,6 +242,14 @@ impl<'a> Run<'a> {
             self.outcome.seconds += self.memory.trim();
         }
         Some(made)
+    }
+
+    /// Notes that the consumer has had a batch of so many bytes.
+    fn consumed(&mut self, bytes: f64) {
+        if self.recent.len() >= self.course.in_flight {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(bytes);
     }
 
     /// Takes rows up to the limit.

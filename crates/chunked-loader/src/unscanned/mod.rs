@@ -295,6 +295,7 @@ impl UnscannedBatches {
         self.next_row += batch.num_rows() as u64;
         self.rows += batch.num_rows() as u64;
         self.account.finished(&batch);
+        self.account.taken(batch.reserved());
         Ok(Some(batch))
     }
 

@@ -14,6 +14,7 @@ mod missing_indicator;
 mod numbers;
 mod parameters;
 mod pipelines;
+mod plan;
 mod scalers;
 mod shards;
 mod split;

@@ -128,6 +128,7 @@ pub(super) fn fit(
     let (files, name) = (job.files(), job.input_name());
     let in_recipe = in_recipe(&files, scan, recipe);
     let mut sizes = BatchSizes::default();
+    report::plan(job, &fitting.plan().map_err(in_recipe)?)?;
     while let Some(mut pass) = fitting.next_pass().map_err(in_recipe)? {
         let projection = pass.projection().to_vec();
         let passed = job.pass("fit", scan, &projection, 0, |batch| {
@@ -145,12 +146,14 @@ pub(super) fn fit(
 fn fit_shard(
     job: &mut Job,
     scan: &Scan,
-    fitting: Fitting,
+    mut fitting: Fitting,
     shard: Shard,
     recipe: &Path,
 ) -> Result<(PartialFit, BatchSizes), Failure> {
     let (files, name) = (job.files(), job.input_name());
-    let mut part = PartialFit::new(fitting, shard).map_err(in_recipe(&files, scan, recipe))?;
+    let in_recipe = in_recipe(&files, scan, recipe);
+    report::plan(job, &fitting.plan().map_err(in_recipe)?)?;
+    let mut part = PartialFit::new(fitting, shard).map_err(in_recipe)?;
     let Some(projection) = part.projection().map(<[usize]>::to_vec) else {
         return Ok((part, BatchSizes::default()));
     };

@@ -156,6 +156,10 @@ impl Ahead {
         out.write_all(b"}").map_err(failed)
     }
 
+    pub(crate) fn may_need_more(&self) -> bool {
+        self.state.as_ref().is_some_and(|state| state.may_need_more())
+    }
+
     pub(crate) fn heap_bytes(&self) -> usize {
         self.state.as_ref().map_or(0, |state| state.heap_bytes())
     }

@@ -61,6 +61,8 @@ pub(crate) enum Stage {
         ahead: Ahead,
         reservation: Reservation,
     },
+    /// In a plan: it is going to be fitted.
+    Foreseen,
     /// Fitted partly; the state takes another pass.
     Continuing(Box<dyn FitState>),
     Fitted {
@@ -170,6 +172,11 @@ impl Fitting {
         Ok(())
     }
 
+    /// Passes that were begun and not given back.
+    pub(crate) fn made(&self) -> usize {
+        self.passes - usize::from(self.put_back.is_some())
+    }
+
     /// Gives a pass back that was begun and not used: it will be the next.
     pub(crate) fn put_back(&mut self, pass: Pass) {
         self.put_back = Some(pass);
@@ -178,8 +185,7 @@ impl Fitting {
     /// # Panics
     /// If there was a pass whose states are forgotten.
     pub(crate) fn assert_remembered(&self) {
-        let begun = self.passes - usize::from(self.put_back.is_some());
-        assert!(begun == self.earlier.passes.len(), "a pass was made that no partial state holds");
+        assert!(self.made() == self.earlier.passes.len(), "a pass was made that no partial state holds");
     }
 
     /// The fitted pipeline.

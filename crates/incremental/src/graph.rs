@@ -63,7 +63,7 @@ struct Node {
 pub(crate) struct Graph {
     values: Vec<Value>,
     sources: usize,
-    nodes: Vec<Node>,
+    nodes: Vec<Arc<Node>>,
     table: Vec<usize>,
     narrow: bool,
 }
@@ -76,11 +76,38 @@ pub(crate) struct Plan {
     runs: Vec<Run>,
 }
 
-/// A node to run, and the values that nobody needs after it.
+/// A node to run, or what is needed of it, and the values that nobody needs after it.
 #[derive(Clone, Debug)]
 struct Run {
-    node: usize,
+    node: Arc<Node>,
     let_go: Vec<usize>,
+}
+
+impl Node {
+    /// The node, or the part of it, that makes all of its outputs that are needed. `None` if none is.
+    fn needed(self: &Arc<Node>, is_needed: &[bool]) -> Option<Arc<Node>> {
+        let mut rest = self.outputs.as_slice();
+        let groups = self.columns.iter().map(|group| {
+            let (outputs, tail) = rest.split_at(group.len());
+            rest = tail;
+            outputs
+        });
+        let groups: Vec<&[usize]> = groups.collect();
+        let is_any = |input: &usize| groups.get(*input).is_some_and(|of| of.iter().any(|v| is_needed[*v]));
+        let kept: Vec<usize> = (0..self.inputs.len()).filter(is_any).collect();
+        if kept.is_empty() {
+            return None;
+        }
+        let fitted = if kept.len() < self.inputs.len() { self.fitted.keep(&kept) } else { None };
+        let Some(fitted) = fitted else { return Some(Arc::clone(self)) };
+        Some(Arc::new(Node {
+            fitted,
+            inputs: kept.iter().map(|input| self.inputs[*input]).collect(),
+            outputs: kept.iter().flat_map(|input| groups[*input]).copied().collect(),
+            columns: kept.iter().map(|input| self.columns[*input].clone()).collect(),
+            ..**self
+        }))
+    }
 }
 
 impl Plan {
@@ -184,7 +211,7 @@ impl Graph {
         let values = self.replace(step, name, places, &outputs, known)?;
         let columns =
             outputs.into_iter().map(|group| group.into_iter().map(|o| o.column).collect()).collect();
-        self.nodes.push(Node { step, name, fitted, inputs, outputs: values, columns });
+        self.nodes.push(Arc::new(Node { step, name, fitted, inputs, outputs: values, columns }));
         Ok(())
     }
 
@@ -255,25 +282,30 @@ impl Graph {
 
     /// How the whole table is computed. Steps that refuse rows run even if the table does not depend on them.
     pub(crate) fn plan_table(&self) -> Plan {
-        self.plan_with(self.table.clone(), |node| node.fitted.refuses_rows())
+        self.plan_with(self.table.clone(), |node, is_needed| {
+            let is_any = node.outputs.iter().any(|v| is_needed[*v]);
+            (is_any || node.fitted.refuses_rows()).then(|| Arc::clone(node))
+        })
     }
 
-    /// How the values `wanted` are computed, by no more steps and from no more columns than they depend on.
+    /// How the values `wanted` are computed, by no more of the steps and from no more columns than they depend on.
     pub(crate) fn plan(&self, wanted: Vec<usize>) -> Plan {
-        self.plan_with(wanted, |_| false)
+        self.plan_with(wanted, Node::needed)
     }
 
-    fn plan_with(&self, wanted: Vec<usize>, must_run: impl Fn(&Node) -> bool) -> Plan {
+    fn plan_with(
+        &self,
+        wanted: Vec<usize>,
+        needed: impl Fn(&Arc<Node>, &[bool]) -> Option<Arc<Node>>,
+    ) -> Plan {
         let mut is_needed = vec![false; self.values.len()];
         // What is needed later is not let go; what is wanted is needed to the end.
         for value in &wanted {
             is_needed[*value] = true;
         }
         let mut runs = Vec::new();
-        for (index, node) in self.nodes.iter().enumerate().rev() {
-            if !must_run(node) && !node.outputs.iter().any(|v| is_needed[*v]) {
-                continue;
-            }
+        for node in self.nodes.iter().rev() {
+            let Some(node) = needed(node, &is_needed) else { continue };
             // Values are let go after their last use, so that at most two versions of a column are alive.
             let mut let_go: Vec<usize> = node.outputs.iter().copied().filter(|v| !is_needed[*v]).collect();
             for input in &node.inputs {
@@ -281,7 +313,7 @@ impl Graph {
                     let_go.push(*input);
                 }
             }
-            runs.push(Run { node: index, let_go });
+            runs.push(Run { node, let_go });
         }
         runs.reverse();
         let sources = (0..self.sources).filter(|v| is_needed[*v]).collect();
@@ -313,7 +345,7 @@ impl Graph {
             arrays[*value] = Some(Arc::clone(array));
         }
         for run in &plan.runs {
-            let node = &self.nodes[run.node];
+            let node = &run.node;
             let inputs: Option<Vec<ArrayRef>> = node.inputs.iter().map(|v| arrays[*v].clone()).collect();
             if let Some(inputs) = inputs {
                 let made = node.fitted.transform(&inputs, &node.columns, first_row);

@@ -2,7 +2,9 @@
 //!
 //! Each has the parameters, defaults and meaning of the scikit-learn 1.9 class (or the function) that it is named for;
 //! what differs stands in the last column. Passes and states are those of a column where nothing else is said.
-//! Steps that touch different columns learn in the same passes; one behind another of the same column waits for it.
+//! Steps that touch different columns learn in the same passes; one behind another of the same column waits for it,
+//! but where it can learn [ahead](#what-takes-no-pass-of-its-own) of it. [`FitPlan`](crate::FitPlan) says what the passes
+//! of a recipe are.
 //!
 //! # Scaling and filling
 //!
@@ -48,3 +50,20 @@
 //! its leading bits: at least 16 of them, so by no more than a sixteenth of the value, and as many as leave 14 335
 //! distinct values, so as a rule by less than a thousandth of it. Ranks are exact, and neither the order of the rows
 //! nor how they are cut matters: see [`OrderStatistics::cut_values`](crate::stats::OrderStatistics::cut_values).
+//!
+//! # What takes no pass of its own
+//!
+//! Behind a `simple_imputer` a step makes its first pass in the imputer's, under every strategy: it learns from the
+//! values that are there, counts what is missing, and takes the fill as often as that when it is known. What is learnt
+//! is what a pass of its own would learn, to the bit, since every state is a monoid; so Σx becomes Σx + k·f without a
+//! rounding, and a minimum the lesser of itself and f. This holds
+//!
+//! - for each step that learns column by column: all but `pca` and `target_encoder`;
+//! - with steps between that learn nothing and work value by value, null to null: `clip`, `log1p`, `cast`, `date_parts`;
+//! - behind `variance_threshold` and `missing_indicator` too, which leave values alone and say only which columns are
+//!   there, and through several of all these.
+//!
+//! Behind a scaler or an encoder a step waits, since these round or rename every value. Selectors and globs are taken
+//! for what they come to if no column is dropped; columns that are cost no pass. Where the fit finds columns of other
+//! types or names, where a value is refused, or where the budget does not hold both states at a time, the step makes a
+//! pass of its own after all. [`Fitting::with_passes_apart`](crate::Fitting::with_passes_apart) has all steps do so.

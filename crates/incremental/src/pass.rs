@@ -140,7 +140,7 @@ impl Pass {
         split: Option<Split>,
         consumer: &Consumer,
     ) -> Result<Pass, Error> {
-        let Schedule { graph, columns, fits, needs_row_numbers } = schedule;
+        let Schedule { graph, columns, fits, needs_row_numbers, .. } = schedule;
         let plan = graph.plan(fits.iter().flat_map(|fit| fit.values.iter().copied()).collect());
         let mut pass = Pass {
             number,

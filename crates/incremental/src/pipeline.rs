@@ -228,12 +228,12 @@ impl Pipeline {
 impl PipelineStep {
     /// The step without the columns that an input lacks.
     fn without(&self, lacking: &HashSet<&str>) -> Result<PipelineStep, Error> {
-        let mut step = self.clone();
-        for place in (0..self.inputs.len()).rev().filter(|p| lacking.contains(self.inputs[*p].as_str())) {
-            let name = step.inputs.remove(place);
-            step.fitted = step.fitted.without(place).ok_or_else(|| is_missing(&name))?;
-        }
-        Ok(step)
+        let is_there = |place: &usize| !lacking.contains(self.inputs[*place].as_str());
+        let (kept, missing): (Vec<usize>, Vec<usize>) = (0..self.inputs.len()).partition(is_there);
+        let Some(last) = missing.last() else { return Ok(self.clone()) };
+        let fitted = self.fitted.keep(&kept).ok_or_else(|| is_missing(&self.inputs[*last]))?;
+        let inputs = kept.iter().map(|place| self.inputs[*place].clone()).collect();
+        Ok(PipelineStep { inputs, fitted, ..self.clone() })
     }
 }
 

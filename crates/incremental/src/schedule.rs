@@ -12,6 +12,7 @@ use crate::error::{Error, ErrorKind};
 use crate::fitting::{Fitting, Stage};
 use crate::graph::{COLUMN_BYTES, Graph, Known};
 use crate::pass::{Learning, StepFit};
+use crate::plan::Foreseen;
 use crate::selection::Selected;
 use crate::step::FittedStep;
 
@@ -24,6 +25,8 @@ pub(crate) struct Schedule {
     pub(crate) fits: Vec<StepFit>,
     /// Whether a state or a step before it tells rows apart by their numbers.
     pub(crate) needs_row_numbers: bool,
+    /// How many steps have found their columns, from the first on.
+    pub(crate) reached: usize,
 }
 
 /// What is known of the table that a step sees.
@@ -49,7 +52,8 @@ impl Fitting {
         let input = Bytes::from(self.input.len() * COLUMN_BYTES);
         let columns = self.monitor.budget().consumer("columns made").try_reserve(input)?;
         let graph = Graph::new(&self.input, true);
-        let mut schedule = Schedule { graph, columns, fits: Vec::new(), needs_row_numbers: false };
+        let mut schedule =
+            Schedule { graph, columns, fits: Vec::new(), needs_row_numbers: false, reached: 0 };
         let mut certainty = Certainty { is_final: true, can_guess: self.learns_ahead, is_guess: false };
         for index in 0..self.recipe.steps.len() {
             let (name, line) = (self.recipe.steps[index].name, self.recipe.steps[index].line);
@@ -58,7 +62,7 @@ impl Fitting {
             let located =
                 |e: Error| if e.step().is_some() { e } else { e.in_step(index, name).at_line(line) };
             match goes_on.map_err(located) {
-                Ok(true) => {}
+                Ok(true) => schedule.reached += 1,
                 // Whether there is an error shows when what was guessed is known.
                 Err(error) if certainty.may_excuse(&error) => break,
                 Err(error) => return Err(error),
@@ -76,7 +80,7 @@ impl Fitting {
         schedule: &mut Schedule,
         certainty: &mut Certainty,
     ) -> Result<bool, Error> {
-        let Schedule { graph, columns, fits, needs_row_numbers } = schedule;
+        let Schedule { graph, columns, fits, needs_row_numbers, .. } = schedule;
         let name = self.recipe.steps[index].name;
         let places = match self.places(index, graph, certainty.is_final)? {
             Some(places) => places,
@@ -124,6 +128,22 @@ impl Fitting {
         }
         let preview = bound.preview();
         let provisional = if self.learns_ahead { bound.provisional() } else { None };
+        if matches!(self.stages[index], Stage::Foreseen) {
+            let columns = match &provisional {
+                Some(provisional) => {
+                    let made = provisional.step.outputs(&graph.columns_at(&places), true)?;
+                    made.into_iter().map(|group| group.into_iter().map(|o| o.column).collect()).collect()
+                }
+                None => {
+                    certainty.is_final &= preview.is_final;
+                    certainty.can_guess &= preview.is_final;
+                    preview.columns
+                }
+            };
+            let is_by_column = bound.start().is_by_column();
+            graph.push_fitted(index, name, Arc::new(Foreseen { columns, is_by_column }), &places)?;
+            return Ok(true);
+        }
         let values: Vec<usize> = with_target.iter().map(|p| graph.table()[*p]).collect();
         let is_ready = !certainty.is_guess && is_whole(graph, &with_target);
         let is_ready_ahead = self.learns_ahead

@@ -156,6 +156,11 @@ pub trait FitState: Any + Send {
         panic!("only a state by column is one without some of its inputs")
     }
 
+    /// Whether [`finish`](Self::finish) may ask for another pass.
+    fn may_need_more(&self) -> bool {
+        false
+    }
+
     /// The step to use in place of this one where the budget refuses what its vocabulary grows to.
     fn instead(&self) -> Option<&'static str> {
         None
@@ -231,9 +236,9 @@ pub trait FittedStep: Debug + Send + Sync {
         None
     }
 
-    /// The step without its `place`-th input; `None` if the other outputs depend on it.
-    fn without(&self, place: usize) -> Option<Arc<dyn FittedStep>> {
-        let _ = place;
+    /// The step with no inputs but those at `places`, which ascend; `None` if what it makes of them depends on others.
+    fn keep(&self, places: &[usize]) -> Option<Arc<dyn FittedStep>> {
+        let _ = places;
         None
     }
 

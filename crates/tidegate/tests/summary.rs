@@ -244,6 +244,22 @@ fn progress_for_machines() {
 }
 
 #[test]
+fn the_plan_of_a_fit_is_told_before_it_starts() {
+    let folder = Folder::with(&["orders-1k.csv"]);
+    folder.write("scale.toml", SCALER);
+    let plan = "1 pass to fit 1 step\n  pass 1 reads 1 of 20 columns: standard_scaler (amount)\n";
+    for args in ["fit orders-1k.csv -r scale.toml -o p", "fit orders-1k.csv -r scale.toml -o s --shard 1/2"] {
+        let run = folder.run(&format!("{args} --progress bar")).ok();
+        let (before, after) = run.stderr.split_once(plan).unwrap();
+        assert!(before.contains("scan") && !before.contains("fit:") && after.contains("fit:"), "{run:?}");
+    }
+    let run = folder.run("fit-transform orders-1k.csv -r scale.toml -o out/x.parquet --progress bar").ok();
+    assert!(run.stderr.contains(plan), "{run:?}");
+    let run = folder.run("fit-transform orders-1k.csv -r scale.toml -o - --progress off").ok();
+    assert_eq!(run.stderr, "");
+}
+
+#[test]
 fn nothing_is_printed_when_nothing_is_asked_for() {
     let folder = Folder::with(&["orders-1k.csv"]);
     let run = folder.run("convert orders-1k.csv -o out/x.parquet --progress off").ok();

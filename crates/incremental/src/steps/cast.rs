@@ -34,9 +34,10 @@ use super::categories;
 use super::number_type::{numeric_type, range_of};
 use crate::column::{Column, ValueKind};
 use crate::error::{Error, ErrorKind};
+use crate::fitted_columns::FittedColumn;
 use crate::numeric;
 use crate::params::{ParamValue, Params};
-use crate::per_column::{ColumnStep, FittedColumn, NothingToLearn, PerColumn};
+use crate::per_column::{ColumnStep, NothingToLearn, PerColumn};
 use crate::stats::Category;
 use crate::step::{OutputColumn, Step};
 

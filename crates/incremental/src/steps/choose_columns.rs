@@ -53,8 +53,8 @@ impl FittedStep for Dropped {
         Ok(Vec::new())
     }
 
-    fn without(&self, _: usize) -> Option<Arc<dyn FittedStep>> {
-        Some(Arc::new(Dropped { inputs: self.inputs - 1 }))
+    fn keep(&self, places: &[usize]) -> Option<Arc<dyn FittedStep>> {
+        Some(Arc::new(Dropped { inputs: places.len() }))
     }
 
     fn learnt(&self) -> Box<dyn erased_serde::Serialize + '_> {

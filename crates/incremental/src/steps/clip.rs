@@ -22,8 +22,9 @@ use serde::{Deserialize, Serialize};
 use super::number_type::{narrowest_integer, range_of};
 use crate::column::{Column, ValueKind};
 use crate::error::{Error, ErrorKind};
+use crate::fitted_columns::FittedColumn;
 use crate::params::{ParamValue, Params};
-use crate::per_column::{ColumnStep, FittedColumn, NothingToLearn, PerColumn};
+use crate::per_column::{ColumnStep, NothingToLearn, PerColumn};
 use crate::step::{OutputColumn, Step};
 
 /// The bounds; at least one of them is there.

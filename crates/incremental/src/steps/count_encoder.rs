@@ -29,9 +29,10 @@ use super::number_type;
 use super::vocabulary::{UNKNOWN, Vocabulary, VocabularyFit};
 use crate::column::{Column, ValueKind};
 use crate::error::{Error, ErrorKind};
+use crate::fitted_columns::FittedColumn;
 use crate::numeric;
 use crate::params::{ParamValue, Params};
-use crate::per_column::{ColumnState, ColumnStep, FittedColumn, PerColumn, Progress};
+use crate::per_column::{ColumnState, ColumnStep, PerColumn, Progress};
 use crate::stats::{Counts, round_ratio};
 use crate::step::{OutputColumn, Step};
 

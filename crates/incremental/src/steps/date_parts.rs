@@ -20,8 +20,8 @@ use serde::{Deserialize, Serialize};
 use super::categories;
 use crate::column::{Column, ValueKind};
 use crate::error::{Error, ErrorKind};
+use crate::fitted_columns::{FittedColumn, FittedColumns};
 use crate::params::{ParamValue, Params};
-use crate::per_column::{FittedColumn, FittedColumns};
 use crate::stateless::Stateless;
 use crate::step::{BoundStep, OutputColumn, Step};
 

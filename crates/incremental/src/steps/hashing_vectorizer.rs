@@ -24,9 +24,9 @@ use super::analyzer::Analyzer;
 use super::documents::{self, Float, Norm};
 use crate::column::{Column, ValueKind};
 use crate::error::Error;
+use crate::fitted_columns::{FittedColumn, FittedColumns};
 use crate::murmur3;
 use crate::params::Params;
-use crate::per_column::{FittedColumn, FittedColumns};
 use crate::stateless::Stateless;
 use crate::step::{BoundStep, OutputColumn, Step};
 

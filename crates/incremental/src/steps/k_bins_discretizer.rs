@@ -33,9 +33,10 @@ use super::number_type::{narrowest_integer, numeric_type};
 use super::quantiles::{self, Found, Quantiles};
 use crate::column::{Column, ValueKind};
 use crate::error::Error;
+use crate::fitted_columns::FittedColumn;
 use crate::numeric;
 use crate::params::{ParamValue, Params};
-use crate::per_column::{ColumnState, ColumnStep, FittedColumn, PerColumn, Progress};
+use crate::per_column::{ColumnState, ColumnStep, PerColumn, Progress};
 use crate::stats::{Extrema, Level, OrderStatistics, QuantileMethod, interpolate};
 use crate::step::{OutputColumn, Step};
 
@@ -229,6 +230,14 @@ impl ColumnState for Fitting {
             _ => return None,
         };
         Some(self.with(learning))
+    }
+
+    fn may_need_more(&self) -> bool {
+        match &self.learning {
+            Learning::Quantiles(quantiles) => quantiles.may_need_more(),
+            Learning::Ends(_) => false,
+            Learning::KMeans(_) => true,
+        }
     }
 
     fn heap_bytes(&self) -> usize {

@@ -13,9 +13,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::column::Column;
 use crate::error::{Error, ErrorKind};
+use crate::fitted_columns::FittedColumn;
 use crate::numeric;
 use crate::params::Params;
-use crate::per_column::{ColumnStep, FittedColumn, NothingToLearn, PerColumn};
+use crate::per_column::{ColumnStep, NothingToLearn, PerColumn};
 use crate::step::{OutputColumn, Step};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

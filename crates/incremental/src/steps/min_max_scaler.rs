@@ -20,9 +20,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::column::Column;
 use crate::error::Error;
+use crate::fitted_columns::FittedColumn;
 use crate::numeric;
 use crate::params::{ParamValue, Params};
-use crate::per_column::{ColumnState, ColumnStep, FittedColumn, PerColumn, Progress};
+use crate::per_column::{ColumnState, ColumnStep, PerColumn, Progress};
 use crate::stats::Extrema;
 use crate::step::{OutputColumn, Step};
 

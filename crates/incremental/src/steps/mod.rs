@@ -42,8 +42,8 @@ mod variance_threshold;
 mod vocabulary;
 
 use crate::error::Error;
+use crate::fitted_columns::FittedColumns;
 use crate::params::Params;
-use crate::per_column::FittedColumns;
 use crate::step::{FittedStep, Step};
 
 /// How a step is read from a recipe and from an archive.

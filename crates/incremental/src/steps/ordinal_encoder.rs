@@ -28,8 +28,9 @@ use super::number_type;
 use super::vocabulary::{UNKNOWN, Vocabulary, VocabularyFit};
 use crate::column::{Column, ValueKind};
 use crate::error::Error;
+use crate::fitted_columns::FittedColumn;
 use crate::params::{ParamValue, Params};
-use crate::per_column::{ColumnState, ColumnStep, FittedColumn, PerColumn, Progress};
+use crate::per_column::{ColumnState, ColumnStep, PerColumn, Progress};
 use crate::stats::Counts;
 use crate::step::{OutputColumn, Step};
 

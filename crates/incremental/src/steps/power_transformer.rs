@@ -27,9 +27,10 @@ use super::power_curve::{Curve, Method};
 use super::power_search::{Knot, Next, Search};
 use crate::column::Column;
 use crate::error::{Error, ErrorKind};
+use crate::fitted_columns::FittedColumn;
 use crate::numeric;
 use crate::params::Params;
-use crate::per_column::{ColumnState, ColumnStep, FittedColumn, PerColumn, Progress};
+use crate::per_column::{ColumnState, ColumnStep, PerColumn, Progress};
 use crate::stats::{Comoments, ExactSum, Extrema, Moments};
 use crate::step::{OutputColumn, Step};
 
@@ -241,6 +242,10 @@ impl ColumnState for Fitting {
             _ => return None,
         };
         Some(Fitting { step: self.step, stage })
+    }
+
+    fn may_need_more(&self) -> bool {
+        true
     }
 
     fn heap_bytes(&self) -> usize {

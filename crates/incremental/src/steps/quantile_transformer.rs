@@ -29,9 +29,10 @@ use serde::{Deserialize, Serialize};
 use super::quantiles::{self, Found, Quantiles};
 use crate::column::Column;
 use crate::error::Error;
+use crate::fitted_columns::FittedColumn;
 use crate::numeric;
 use crate::params::{ParamValue, Params};
-use crate::per_column::{ColumnState, ColumnStep, FittedColumn, PerColumn, Progress};
+use crate::per_column::{ColumnState, ColumnStep, PerColumn, Progress};
 use crate::state_text::MOST_ROWS;
 use crate::stats::{Level, OrderStatistics, QuantileMethod, normal_quantile};
 use crate::step::{OutputColumn, Step};
@@ -124,6 +125,10 @@ impl ColumnState for Fitting {
         let (rows, order) = seen;
         let quantiles = self.quantiles.having_seen(order)?;
         (rows <= MOST_ROWS).then_some(Fitting { step: self.step, rows, last: self.last, quantiles })
+    }
+
+    fn may_need_more(&self) -> bool {
+        self.quantiles.may_need_more()
     }
 
     fn heap_bytes(&self) -> usize {

@@ -69,6 +69,10 @@ impl Quantiles {
         seen.is_sibling(&self.order).then(|| Quantiles { order: Box::new(seen), ..*self })
     }
 
+    pub(super) fn may_need_more(&self) -> bool {
+        !self.approximate
+    }
+
     pub(super) fn heap_bytes(&self) -> usize {
         size_of::<OrderStatistics>() + self.order.heap_bytes() + self.wanted * QUANTILE_BYTES
     }

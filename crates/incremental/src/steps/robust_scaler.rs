@@ -26,9 +26,10 @@ use serde::{Deserialize, Serialize};
 use super::quantiles::{self, Found, Quantiles};
 use crate::column::Column;
 use crate::error::Error;
+use crate::fitted_columns::FittedColumn;
 use crate::numeric;
 use crate::params::{ParamValue, Params};
-use crate::per_column::{ColumnState, ColumnStep, FittedColumn, PerColumn, Progress};
+use crate::per_column::{ColumnState, ColumnStep, PerColumn, Progress};
 use crate::stats::{Level, OrderStatistics, QuantileMethod, normal_quantile};
 use crate::step::{OutputColumn, Step};
 
@@ -111,6 +112,10 @@ impl ColumnState for Fitting {
 
     fn having_seen(&self, seen: Self::Seen) -> Option<Self> {
         Some(Fitting { step: Arc::clone(&self.step), quantiles: self.quantiles.having_seen(seen)? })
+    }
+
+    fn may_need_more(&self) -> bool {
+        self.quantiles.may_need_more()
     }
 
     fn heap_bytes(&self) -> usize {

@@ -37,9 +37,10 @@ use super::missing;
 use super::quantiles;
 use crate::column::{Column, ValueKind};
 use crate::error::{Error, ErrorKind};
+use crate::fitted_columns::FittedColumn;
 use crate::numeric;
 use crate::params::{ParamValue, Params};
-use crate::per_column::{ColumnState, ColumnStep, FittedColumn, PerColumn, Progress};
+use crate::per_column::{ColumnState, ColumnStep, PerColumn, Progress};
 use crate::state_text::MOST_ROWS;
 use crate::stats::{Category, Counts, Level, Moments, OrderStatistics, Outcome, QuantileMethod};
 use crate::step::{OutputColumn, Step};
@@ -276,6 +277,10 @@ impl ColumnState for Fitting {
         }
         let missing_value = self.missing_value.clone();
         Some(Fitting { step: Arc::clone(&self.step), missing_value, statistic, missing, present, ..*self })
+    }
+
+    fn may_need_more(&self) -> bool {
+        matches!(self.statistic, Statistic::Median(_)) && !self.step.approximate
     }
 
     fn heap_bytes(&self) -> usize {

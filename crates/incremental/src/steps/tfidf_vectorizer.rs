@@ -30,8 +30,9 @@ use super::analyzer::Analyzer;
 use super::documents::{self, Float, Norm};
 use crate::column::{Column, ValueKind};
 use crate::error::Error;
+use crate::fitted_columns::FittedColumn;
 use crate::params::{ParamValue, Params};
-use crate::per_column::{ColumnState, ColumnStep, FittedColumn, PerColumn, Progress};
+use crate::per_column::{ColumnState, ColumnStep, PerColumn, Progress};
 use crate::stats::TermCounts;
 use crate::step::{OutputColumn, Step};
 

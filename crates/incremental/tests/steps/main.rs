@@ -14,6 +14,7 @@ mod missing_indicator;
 mod numbers;
 mod parameters;
 mod pipelines;
+mod plan;
 #[path = "../random/recipes.rs"]
 mod recipes;
 mod scalers;

@@ -148,13 +148,15 @@ pub(super) fn begin_scanned(job: &mut Job, recipe: Recipe) -> Result<(Scan, Begu
 
 /// A fit whose first pass has found the types as well; nothing if the input has to be scanned first.
 pub(super) fn begin_unscanned(job: &mut Job, recipe: &Recipe) -> Result<Option<(Scan, Begun)>, Failure> {
-    let monitor = job.monitor.clone();
+    let (monitor, progress) = (job.monitor.clone(), job.progress);
     // The scan behind an error repeats it, and knows the place.
     let plain = |error| Failure::Incremental { error, remark: None, file: None };
     let begin = |presumed: &Scan| {
         let recipe = Recipe::parse(recipe.text()).map_err(plain)?;
         let mut fitting = Fitting::new(recipe, &job::columns(presumed), &monitor);
+        let plan = fitting.plan().map_err(plain)?;
         let pass = fitting.next_pass().map_err(plain)?;
+        report::plan(progress, &plan);
         Ok(pass.map(|pass| (fitting, pass)))
     };
     let begun = job.pass_unscanned(
@@ -184,6 +186,9 @@ pub(super) fn fit(
     let Begun { mut fitting, mut sizes } = begun;
     let (files, name) = (job.files(), job.input_name());
     let in_recipe = in_recipe(&files, scan, recipe);
+    if fitting.passes() == 0 {
+        report::plan(job.progress, &fitting.plan().map_err(in_recipe)?);
+    }
     while let Some(mut pass) = fitting.next_pass().map_err(in_recipe)? {
         let projection = pass.projection().to_vec();
         let passed = job.pass("fit", scan, &projection, 0, |rows, first_row| {
@@ -201,12 +206,14 @@ pub(super) fn fit(
 fn fit_shard(
     job: &mut Job,
     scan: &Scan,
-    fitting: Fitting,
+    mut fitting: Fitting,
     shard: Shard,
     recipe: &Path,
 ) -> Result<(PartialFit, BatchSizes), Failure> {
     let (files, name) = (job.files(), job.input_name());
-    let mut part = PartialFit::new(fitting, shard).map_err(in_recipe(&files, scan, recipe))?;
+    let in_recipe = in_recipe(&files, scan, recipe);
+    report::plan(job.progress, &fitting.plan().map_err(in_recipe)?);
+    let mut part = PartialFit::new(fitting, shard).map_err(in_recipe)?;
     let Some(projection) = part.projection().map(<[usize]>::to_vec) else {
         return Ok((part, BatchSizes::default()));
     };

@@ -4,12 +4,14 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use chunked_loader::Scan;
+use incremental::FitPlan;
 use monitor::Bytes;
 
 use crate::args::ProgressArg;
 use crate::failure::Failure;
 use crate::job::Job;
 use crate::output::Finished;
+use crate::progress::Progress;
 use crate::sizing_entry::SizingEntry;
 use crate::summary::{BatchSizes, Summary};
 
@@ -80,6 +82,16 @@ pub(super) fn say(job: &Job, line: &str, on_stderr: bool) -> Result<(), Failure>
         return Ok(());
     }
     writeln!(io::stdout(), "{line}").map_err(|e| Failure::io(Path::new("standard output"), "written", e))
+}
+
+/// Says on standard error what a fit is going to do, where someone watches its progress.
+pub(super) fn plan(progress: Progress, plan: &FitPlan) {
+    if plan.passes().is_empty() || progress != Progress::Line {
+        return;
+    }
+    progress.clear();
+    // Nobody has to read it.
+    let _ = writeln!(io::stderr(), "{plan}");
 }
 
 /// A number with its thousands set apart.

@@ -64,13 +64,12 @@
 mod atomic;
 mod bloom;
 mod builder;
+mod chunk_options;
 mod column_chunk;
 mod column_encoder;
 mod compression;
 mod csv;
-mod dictionary;
 mod encoder;
-mod encoding;
 mod error;
 mod estimate;
 mod file_index;

@@ -10,10 +10,10 @@ use parquet::errors::ParquetError;
 use rayon::ThreadPool;
 
 use crate::bloom;
+use crate::chunk_options::{is_wide, usual_page_bytes};
 use crate::column_chunk::{ChunkOptions, Scratch, is_supported};
 use crate::compression::Compression;
 use crate::encoder::Encoder;
-use crate::encoding::{is_wide, usual_page_bytes};
 use crate::error::Error;
 use crate::file_index::FileIndex;
 use crate::lanes::{Job, Lanes};
@@ -363,7 +363,7 @@ mod tests {
     use parquet::file::reader::{FileReader, SerializedFileReader};
 
     use super::*;
-    use crate::encoding::CREATED_BY;
+    use crate::chunk_options::CREATED_BY;
     use crate::error::ErrorKind;
     use crate::write_back::WriteBack;
 

@@ -16,9 +16,9 @@ use parquet::file::metadata::{
 };
 use parquet::schema::types::SchemaDescPtr;
 
+use crate::chunk_options::{CREATED_BY, chunk_options};
 use crate::column_chunk::{ChunkOptions, Direction, EncodedChunk, PageIndex};
 use crate::compression::Compression;
-use crate::encoding::{CREATED_BY, chunk_options};
 use crate::error::Error;
 use crate::file_index::FileIndex;
 use crate::late_types;

@@ -289,7 +289,7 @@ impl PartitionedFiles {
             self.write_pending()?;
         }
         let encode = |error| Error::encode(&self.path, 0, error);
-        if self.pending.push(&rows, &partitions).map_err(encode)? {
+        if needed <= most && self.pending.push(&rows, &partitions).map_err(encode)? {
             return Ok(());
         }
         self.write_pending()?;

@@ -17,13 +17,13 @@
 mod bits;
 mod bools;
 mod bounds;
-mod codec;
-mod dictionary_numbers;
+mod compressor;
 mod dictionary_texts;
 mod differences;
 mod direction;
 mod indices;
 mod levels;
+mod number_dictionary;
 mod numbers;
 mod page_header;
 mod page_index;
@@ -122,7 +122,7 @@ impl ChunkEncoder {
         let values = values::of(&options.data_type, options.dictionary_bytes)
             .ok_or_else(|| ParquetError::NYI(format!("columns of type {} in Parquet", options.data_type)))?;
         Ok(Self {
-            codec: codec::name(options.compression)?,
+            codec: compressor::codec_name(options.compression)?,
             values,
             levels: Levels::default(),
             pages: Pages::default(),

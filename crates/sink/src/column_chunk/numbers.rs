@@ -9,10 +9,10 @@ use parquet::basic::{BoundaryOrder, Encoding};
 use parquet::file::statistics::{Statistics, ValueStatistics};
 
 use super::bounds::Bounds;
-use super::dictionary_numbers::DictionaryNumbers;
 use super::differences::{Differences, Whole};
 use super::direction::{Direction, Ordered};
 use super::indices;
+use super::number_dictionary::NumberDictionary;
 use super::values::{PageValues, Refused, Values};
 
 /// A number as the format stores it.
@@ -237,9 +237,9 @@ pub(super) struct Numbers<T: Number> {
     is_unsigned: bool,
     page: T::Page,
     /// None once it has grown too large.
-    dictionary: Option<DictionaryNumbers<T>>,
+    dictionary: Option<NumberDictionary<T>>,
     /// What has become of it then: pages refer to it.
-    outgrown: Option<DictionaryNumbers<T>>,
+    outgrown: Option<NumberDictionary<T>>,
     indices: Vec<u32>,
     bounds: Bounds<T>,
     ordered: Ordered<T>,
@@ -253,7 +253,7 @@ where
         Self {
             is_unsigned,
             page: T::Page::default(),
-            dictionary: dictionary_bytes.map(DictionaryNumbers::new),
+            dictionary: dictionary_bytes.map(NumberDictionary::new),
             outgrown: None,
             indices: Vec::new(),
             bounds: Bounds::default(),
@@ -266,7 +266,7 @@ where
         move |a, b| a.less(*b, is_unsigned)
     }
 
-    fn dictionaries(&self) -> impl Iterator<Item = &DictionaryNumbers<T>> {
+    fn dictionaries(&self) -> impl Iterator<Item = &NumberDictionary<T>> {
         self.dictionary.iter().chain(&self.outgrown)
     }
 }
@@ -297,7 +297,7 @@ where
     }
 
     fn ends_page(&self) -> bool {
-        self.dictionary.as_ref().is_some_and(DictionaryNumbers::is_full)
+        self.dictionary.as_ref().is_some_and(NumberDictionary::is_full)
     }
 
     fn finish_page(&mut self, out: &mut Vec<u8>) -> PageValues {
@@ -349,12 +349,12 @@ where
     }
 
     fn held_bytes(&self) -> usize {
-        let dictionaries = self.dictionaries().map(DictionaryNumbers::heap_bytes).sum::<usize>();
+        let dictionaries = self.dictionaries().map(NumberDictionary::heap_bytes).sum::<usize>();
         self.page.len() + indices::held_bytes(&self.indices) + dictionaries
     }
 
     fn heap_bytes(&self) -> usize {
-        let dictionaries: usize = self.dictionaries().map(DictionaryNumbers::heap_bytes).sum();
+        let dictionaries: usize = self.dictionaries().map(NumberDictionary::heap_bytes).sum();
         self.page.heap_bytes() + indices::heap_bytes(&self.indices) + dictionaries
     }
 }

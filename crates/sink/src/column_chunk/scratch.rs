@@ -3,7 +3,7 @@
 use monitor::{Bytes, Consumer, Reservation};
 use parquet::errors::ParquetError;
 
-use super::codec::Codec;
+use super::compressor::Compressor;
 use super::values::Refused;
 use crate::compression::Compression;
 use crate::error::Error;
@@ -27,13 +27,6 @@ pub(super) struct Room {
     pub(super) compressor: Compressor,
 }
 
-/// A compressor and where it compresses to.
-pub(super) struct Compressor {
-    codec: Codec,
-    compressed: Vec<u8>,
-    progress: Progress,
-}
-
 impl Scratch {
     /// Room for pages whose values take `usual_bytes`.
     ///
@@ -46,15 +39,11 @@ impl Scratch {
         consumer: &Consumer,
         progress: &Progress,
     ) -> Result<Self, Error> {
-        let codec = Codec::new(compression).map_err(|error| progress.encode(error))?;
-        let usual = Bytes((usual_bytes + codec.most(usual_bytes).unwrap_or(0)) as u64);
+        let compressor = Compressor::new(compression, progress)?;
+        let usual = Bytes((usual_bytes + compressor.most(usual_bytes)) as u64);
         let reservation = consumer.try_reserve(usual).map_err(|refusal| progress.exceeded(refusal))?;
         let dictionaries = consumer.budget().consumer("dictionaries");
-        let room = Room {
-            levels: Vec::new(),
-            values: Vec::new(),
-            compressor: Compressor { codec, compressed: Vec::new(), progress: progress.clone() },
-        };
+        let room = Room { levels: Vec::new(), values: Vec::new(), compressor };
         Ok(Self { room: Some(room), usual, reservation, dictionaries, progress: progress.clone() })
     }
 
@@ -88,10 +77,9 @@ impl Scratch {
         let mut room = self.room.take().expect("the page before was ended");
         // The indices of a page are given at half of what they can take.
         let values = bytes + rows * 2 + (1 << 10);
-        let compressed = room.compressor.codec.most(values).unwrap_or(0);
-        let needed = room.values.capacity().max(values)
-            + room.compressor.compressed.capacity().max(compressed)
-            + rows / 4;
+        let compressed = room.compressor.most(values);
+        let needed =
+            room.values.capacity().max(values) + room.compressor.heap_bytes().max(compressed) + rows / 4;
         self.reservation
             .try_resize(Bytes(needed as u64))
             .map_err(|refusal| self.progress.exceeded(refusal))?;
@@ -103,24 +91,11 @@ impl Scratch {
 
     /// Keeps the room for the next page.
     pub(super) fn end_page(&mut self, mut room: Room) {
-        let compressed = &mut room.compressor.compressed;
-        if (room.values.capacity() + compressed.capacity()) as u64 > self.usual.get() {
-            (room.values, *compressed) = (Vec::new(), Vec::new());
+        if (room.values.capacity() + room.compressor.heap_bytes()) as u64 > self.usual.get() {
+            room.values = Vec::new();
+            room.compressor.clear();
             self.reservation.shrink_to(self.usual);
         }
         self.room = Some(room);
-    }
-}
-
-impl Compressor {
-    /// What `values` become, unless nothing is compressed.
-    pub(super) fn compress(&mut self, values: &[u8]) -> Result<Option<&[u8]>, Error> {
-        let Some(most) = self.codec.most(values.len()) else { return Ok(None) };
-        if self.compressed.len() < most {
-            self.compressed.resize(most, 0);
-        }
-        let length = self.codec.compress(values, &mut self.compressed);
-        let length = length.map_err(|error| self.progress.encode(error))?;
-        Ok(Some(&self.compressed[..length]))
     }
 }

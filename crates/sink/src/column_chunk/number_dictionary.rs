@@ -8,7 +8,7 @@ const FREE: u32 = u32::MAX;
 const LEAST_SLOTS: usize = 2048;
 
 #[derive(Debug)]
-pub(super) struct DictionaryNumbers<T> {
+pub(super) struct NumberDictionary<T> {
     values: Vec<T>,
     /// By hash, then the next ones: the index of a value, or free. A power of two, at most half of it taken.
     slots: Vec<u32>,
@@ -16,7 +16,7 @@ pub(super) struct DictionaryNumbers<T> {
     most: usize,
 }
 
-impl<T: Number> DictionaryNumbers<T> {
+impl<T: Number> NumberDictionary<T> {
     pub(super) fn new(most: usize) -> Self {
         Self { values: Vec::new(), slots: Vec::new(), most }
     }
@@ -104,7 +104,7 @@ mod tests {
         #[test]
         fn indices_are_those_of_a_map(values in prop::collection::vec(-300i64..300, 0..2000), scale in 0u32..54) {
             let values: Vec<f64> = values.into_iter().map(|value| (value << scale) as f64 / 8.0).collect();
-            let (mut dictionary, mut indices) = (DictionaryNumbers::new(usize::MAX), Vec::new());
+            let (mut dictionary, mut indices) = (NumberDictionary::new(usize::MAX), Vec::new());
             let (early, late) = values.split_at(values.len() / 3);
             dictionary.look_up(early, &mut indices);
             dictionary.look_up(late, &mut indices);
@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn zeros_of_both_signs_and_nan_are_values() {
-        let (mut dictionary, mut indices) = (DictionaryNumbers::new(16), Vec::new());
+        let (mut dictionary, mut indices) = (NumberDictionary::new(16), Vec::new());
         dictionary.look_up(&[0.0, -0.0, f64::NAN, 0.0, f64::NAN], &mut indices);
         assert_eq!(indices, [0, 1, 2, 0, 2]);
         assert!(dictionary.is_full());

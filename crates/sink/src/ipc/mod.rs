@@ -1,5 +1,7 @@
 //! The Arrow IPC encoders: the file format and the stream format.
 
+mod first_dictionaries;
+
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
@@ -8,12 +10,13 @@ use arrow::ipc::writer::{DictionaryHandling, FileWriter, IpcWriteOptions, Stream
 use monitor::{Budget, Bytes, Reservation};
 
 use crate::compression::Compression;
-use crate::dictionary::FirstDictionaries;
+
 use crate::encoder::Encoder;
 use crate::error::Error;
 use crate::estimate::row_bytes;
 use crate::format::Format;
 use crate::output::{Output, Progress};
+use first_dictionaries::FirstDictionaries;
 
 /// One message a batch, nothing held back but, when compressing, the messages of the batch being written.
 pub(crate) struct IpcEncoder {

@@ -302,6 +302,11 @@ pub(crate) fn any_step() -> impl Strategy<Value = Step> {
     any::<Index>().prop_flat_map(|index| step_of(index.get(KINDS)))
 }
 
+/// As [`any_step`], always the step called `name`.
+pub(crate) fn step_called(name: &str) -> impl Strategy<Value = Step> + use<> {
+    step_of(KINDS.iter().find(|kind| kind.name == name).unwrap())
+}
+
 fn step_of(kind: &'static Kind) -> impl Strategy<Value = Step> + use<> {
     let selection = select(vec![
         "@numeric",

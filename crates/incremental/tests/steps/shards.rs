@@ -15,18 +15,21 @@ use crate::recipes::step;
 use crate::support::{apply, columns, fit, floats, ints, recipe, table as table_of, texts};
 
 /// Where a pass begins.
-enum Begin<'a> {
+pub(crate) enum Begin<'a> {
     Recipe(&'a str),
     Unfinished(&'a [u8]),
 }
 
-fn part(from: &Begin<'_>, table: &RecordBatch, shard: Shard) -> Result<PartialFit, Error> {
+pub(crate) fn begin(from: &Begin<'_>, table: &RecordBatch) -> Result<Fitting, Error> {
     let monitor = Monitor::unbounded();
-    let fitting = match from {
-        Begin::Recipe(text) => Fitting::new(Recipe::parse(text)?, &columns(table), &monitor),
-        Begin::Unfinished(file) => UnfinishedFit::from_bytes(file, &monitor)?.resume(&columns(table))?,
-    };
-    let mut part = PartialFit::new(fitting, shard)?;
+    match from {
+        Begin::Recipe(text) => Ok(Fitting::new(Recipe::parse(text)?, &columns(table), &monitor)),
+        Begin::Unfinished(file) => UnfinishedFit::from_bytes(file, &monitor)?.resume(&columns(table)),
+    }
+}
+
+fn part(from: &Begin<'_>, table: &RecordBatch, shard: Shard) -> Result<PartialFit, Error> {
+    let mut part = PartialFit::new(begin(from, table)?, shard)?;
     if let Some(projection) = part.projection() {
         let wanted = table.project(projection).unwrap();
         let rows = shard.rows(table.num_rows() as u64);

@@ -38,6 +38,10 @@ impl TryFrom<Stored> for OrderStatistics {
 impl Stored {
     pub(super) fn into_state(self, limits: Limits) -> Option<OrderStatistics> {
         let Self { count, fixed, brackets, resolved, entries } = self;
+        // Before masks are made of them.
+        if fixed >= WIDTH || resolved > WIDTH {
+            return None;
+        }
         let first = fixed == 0;
         let bounded = |prefix: u64, bits: u32| prefix <= mask(bits);
         let ascending = brackets.is_sorted_by(|left, right| {
@@ -52,14 +56,7 @@ impl Stored {
         });
         // As many as a pass can leave behind.
         let fewest = !brackets.is_empty() && brackets.len() <= limits.distinct.max(2 << limits.dense_bits);
-        if count > MOST_VALUES
-            || fixed >= WIDTH
-            || resolved > WIDTH
-            || !fewest
-            || !ascending
-            || !within
-            || first && brackets[0].below != 0
-        {
+        if count > MOST_VALUES || !fewest || !ascending || !within || first && brackets[0].below != 0 {
             return None;
         }
         let mut state = OrderStatistics::for_brackets(limits, count, fixed, brackets);

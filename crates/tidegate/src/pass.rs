@@ -172,7 +172,7 @@ impl Job {
         let budget = self.monitor.budget();
         let making = budget.consumer("transform");
         let mut pages = PagesBack::new(&self.monitor);
-        let mut sizes = BatchSizes::default();
+        let (mut sizes, mut given) = (BatchSizes::default(), 0);
         for kept in cache.batches(projection) {
             let all = kept.batch.num_rows();
             // What the narrow types take beside the kept ones comes to no more than these.
@@ -188,6 +188,10 @@ impl Job {
                 sizes.add(rows as u64);
                 phase.add_rows(rows as u64);
                 from += rows;
+                given += rows as u64;
+                // As of a pass that reads: the share of the rows, in bytes.
+                let share = u128::from(scan.bytes()) * u128::from(given) / u128::from(scan.rows().max(1));
+                self.monitor.report(share as u64, Some(scan.bytes()));
                 drop((batch, made));
                 self.monitor.end_of_batch();
                 pages.check();

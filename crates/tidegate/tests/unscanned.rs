@@ -146,6 +146,15 @@ fn errors_are_those_of_a_scan() {
 }
 
 #[test]
+fn progress_goes_to_the_end() {
+    let folder = Folder::new();
+    folder.write("t.csv", table(&[]));
+    let run = folder.run("convert t.csv -o out/t.parquet --memory 128MiB --threads 2 --progress json").ok();
+    let last: serde_json::Value = serde_json::from_str(run.stderr.lines().last().unwrap()).unwrap();
+    assert_eq!((&last["phase"], &last["bytes"]), (&"write".into(), &last["total_bytes"]));
+}
+
+#[test]
 fn rows_that_fit_in_memory_are_read_once() {
     let folder = Folder::new();
     folder.write("r.toml", RECIPE);

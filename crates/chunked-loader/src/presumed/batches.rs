@@ -216,7 +216,11 @@ impl PresumedBatches {
         if self.threads.has_panicked.load(Ordering::Relaxed) {
             self.threads.stop();
         }
-        let Some(batch) = next else { return Ok(None) };
+        let Some(batch) = next else {
+            // Headers and blank lines are in no batch.
+            self.meter.reach(self.presumption.scan.bytes)?;
+            return Ok(None);
+        };
         let mut batch = batch?;
         self.found.count_to(batch.range, &self.threads.shared);
         batch.first_row += self.found.rows;

@@ -6,7 +6,8 @@ use monitor::Monitor;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use crate::cuts::{step, table};
+use crate::cuts::table;
+use crate::recipes::step;
 use crate::support::{columns, fit_error, floats, ints, recipe, table as table_of, texts};
 
 fn fitting(steps: &[&str], batch: &RecordBatch) -> Result<Fitting, Error> {

@@ -28,7 +28,14 @@ struct State {
     key_of_fresh: HashMap<Box<[u8]>, u32, ahash::RandomState>,
     keys: Arc<DictionaryKeys>,
     held: Reservation,
+    /// The budget has no room for more.
+    is_refused: bool,
 }
+
+/// What a text takes beside its bytes, and how often its bytes are there: as a candidate, as fresh, twice, and among the values
+/// and keys of the last array and of the one that takes its place.
+const BYTES_A_TEXT: usize = 384;
+const COPIES: usize = 7;
 
 impl GrowingDictionary {
     /// A dictionary that begins with `texts`, and holds `limit` bytes of them. `held` grows with it.
@@ -40,6 +47,7 @@ impl GrowingDictionary {
             key_of_fresh: HashMap::default(),
             keys,
             held,
+            is_refused: false,
         };
         let growing = GrowingDictionary { state: Mutex::new(state) };
         let mut texts: Vec<&[u8]> = texts.texts.iter().map(|text| &**text).collect();
@@ -55,11 +63,16 @@ impl GrowingDictionary {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The key of a text that [`keys`](Self::keys) did not hold; `None` once the texts are too many.
+    /// The key of a text that [`keys`](Self::keys) did not hold; `None` once the texts are too many, or the budget is spent.
     pub(crate) fn key(&self, text: &[u8]) -> Option<u32> {
         let mut state = self.lock();
         if let Some(key) = state.keys.key(text).or_else(|| state.key_of_fresh.get(text).copied()) {
             return Some(key);
+        }
+        let needed = Bytes::from(BYTES_A_TEXT + COPIES * text.len());
+        if state.is_refused || state.held.try_grow(needed).is_err() {
+            state.is_refused = true;
+            return None;
         }
         if !state.candidates.as_mut()?.insert(text) {
             state.candidates = None;
@@ -82,10 +95,6 @@ impl GrowingDictionary {
             let fresh = fresh.iter().map(|text| String::from_utf8_lossy(text));
             let values = known.iter().flatten().map(Into::into).chain(fresh);
             state.keys = Arc::new(DictionaryKeys::new(&Arc::new(StringArray::from_iter_values(values))));
-            // Two of them for a while, and the texts once more as candidates. Their number is limited; where the budget
-            // is not even that large, what is built next is refused.
-            let needed = Bytes::from(3 * state.keys.heap_bytes());
-            let _ = state.held.try_resize(needed);
         }
         Arc::clone(&state.keys)
     }
@@ -95,9 +104,10 @@ impl GrowingDictionary {
         self.lock().candidates.take()
     }
 
-    /// Whether the texts were too many.
+    /// Whether the texts were too many, whatever the budget.
     pub(crate) fn is_full(&self) -> bool {
-        self.lock().candidates.is_none()
+        let state = self.lock();
+        state.candidates.is_none() && !state.is_refused
     }
 }
 
@@ -128,6 +138,15 @@ mod tests {
         assert_eq!(second.values().iter().flatten().collect::<Vec<_>>(), ["a", "b", "c", long]);
         assert_eq!((first.len(), second.key(long.as_bytes())), (2, Some(3)));
         assert!(Arc::ptr_eq(&second, &growing.keys()));
+    }
+
+    #[test]
+    fn a_budget_that_is_spent_ends_it_and_says_nothing_of_the_texts() {
+        let held = Budget::new(Bytes::kib(4)).consumer("dictionary").try_reserve(Bytes::ZERO).unwrap();
+        let growing = GrowingDictionary::new(&Candidates::new(1 << 20), 1 << 20, held);
+        let given = (0..100).map_while(|n| growing.key(format!("text {n}").as_bytes())).count();
+        assert!((1..100).contains(&given) && !growing.is_full());
+        assert_eq!(growing.key(b"another"), None);
     }
 
     #[test]

@@ -23,7 +23,7 @@ use std::fs::File;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Schema};
-use monitor::{Budget, Bytes};
+use monitor::{Budget, Bytes, Reservation};
 
 use crate::checkpoints::Checkpoints;
 use crate::column::{GrowingDictionary, Presumed};
@@ -61,6 +61,8 @@ pub struct Presumption {
     scan: Arc<Scan>,
     /// What the pieces hold, by column.
     columns: Vec<ColumnScan>,
+    /// Holds them.
+    _held: Reservation,
     hints: Vec<TypeHint>,
     downcast: Downcast,
     files: Vec<Option<PlainFile>>,
@@ -116,6 +118,7 @@ impl Presumption {
         Ok(Some(Presumption {
             scan: Arc::new(scan),
             columns: sample.columns,
+            _held: sample.held,
             hints: plan.hints.clone(),
             downcast: request.downcast,
             files,

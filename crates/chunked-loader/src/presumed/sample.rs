@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use monitor::{Budget, Bytes};
+use monitor::{Budget, Bytes, Reservation};
 
 use super::PlainFile;
 use crate::column_scan::ColumnScan;
@@ -21,6 +21,8 @@ pub(super) struct Sample {
     pub(super) columns: Vec<ColumnScan>,
     pub(super) rows: u64,
     pub(super) bytes: u64,
+    /// Holds the columns' state.
+    pub(super) held: Reservation,
 }
 
 impl Sample {
@@ -49,9 +51,9 @@ pub(super) fn take(
     });
     let share = dictionary_bytes(plan.names.len());
     let columns = || plan.hints.iter().map(|hint| ColumnScan::new(*hint, share));
-    let mut sample = Sample { columns: columns().collect(), rows: 0, bytes: 0 };
+    let held = budget.consumer("scan").try_reserve(Bytes::ZERO)?;
+    let mut sample = Sample { columns: columns().collect(), rows: 0, bytes: 0, held };
     let mut walker = Walker::new(gait, &budget.consumer("block"))?;
-    let mut held = budget.consumer("scan").try_reserve(Bytes::ZERO)?;
     let total: u64 = files.iter().flatten().map(PlainFile::data_bytes).sum();
     let last = total.saturating_sub(piece_bytes);
     for piece in 0..PIECES {
@@ -61,7 +63,8 @@ pub(super) fn take(
         let scanned = columns().map(Some).collect();
         let mut scanner = Scanner::new(&skipping, scanned, index, &file.layout, false);
         while scanner.step(&mut walker)? {
-            held.try_resize(Bytes::from(scanner.heap_bytes() + heap_bytes(&sample.columns)))?;
+            let bytes = scanner.heap_bytes() + heap_bytes(&sample.columns);
+            sample.held.try_resize(Bytes::from(bytes))?;
         }
         if !scanner.rejected.is_empty() {
             continue;
@@ -71,7 +74,7 @@ pub(super) fn take(
         for (column, part) in sample.columns.iter_mut().zip(scanner.columns) {
             part.into_iter().for_each(|part| column.merge(part));
         }
-        held.try_resize(Bytes::from(heap_bytes(&sample.columns)))?;
+        sample.held.try_resize(Bytes::from(heap_bytes(&sample.columns)))?;
     }
     Ok((sample.rows > 0 && sample.bytes > 0).then_some(sample))
 }

@@ -29,6 +29,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
+    allocator::begin();
     let args = match args::Cli::try_parse() {
         Ok(args) => args,
         Err(error) => return failure::usage_error(&error),

@@ -17,6 +17,7 @@ mod pages_back;
 mod pass;
 mod progress;
 mod rejects_file;
+mod remedy;
 mod settings;
 mod sizing_entry;
 mod state_file;
@@ -34,8 +35,9 @@ fn main() -> ExitCode {
         Ok(args) => args,
         Err(error) => return failure::usage_error(&error),
     };
+    let flags = remedy::Flags::of(&args.command);
     match command::run(args.command) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.report(),
+        Err(failure) => failure.report(flags),
     }
 }

@@ -48,6 +48,8 @@ pub(crate) struct ParquetEncoder {
     reservation: Reservation,
     on_the_way: Consumer,
     columns: Reservation,
+    /// What the allocator keeps for threads that encode.
+    threads: Reservation,
     progress: Progress,
 }
 
@@ -103,14 +105,13 @@ impl ParquetEncoder {
         let metadata: usize =
             schema.metadata().iter().map(|(key, value)| 2 * (key.len() + value.len())).sum();
         let needed = Bytes(count * COLUMN + output.write_back_bytes() + metadata as u64);
-        let mut columns = budget.consumer("columns").try_reserve(needed).map_err(refused)?;
+        let columns = budget.consumer("columns").try_reserve(needed).map_err(refused)?;
         let index = FileIndex::new(budget).map_err(refused)?;
         let (limits, reservation) = reserve(budget, limits).map_err(refused)?;
         let threads = threads.filter(|_| !is_wide(limits.bytes, schema.fields().len()));
-        if let Some(threads) = &threads {
-            let kept = Bytes(threads.current_num_threads() as u64 * ENCODING_THREAD);
-            columns.try_grow(kept).map_err(refused)?;
-        }
+        let kept =
+            threads.as_ref().map_or(0, |threads| threads.current_num_threads() as u64 * ENCODING_THREAD);
+        let kept = budget.consumer("encoding threads").try_reserve(Bytes(kept)).map_err(refused)?;
         let workers = threads.as_ref().map_or(1, ThreadPool::current_num_threads);
         let usual = usual_page_bytes(limits.bytes, schema.fields().len(), limits.block_bytes());
         let page = budget.consumer("page");
@@ -130,6 +131,7 @@ impl ParquetEncoder {
             reservation,
             on_the_way: budget.consumer("rows to encode"),
             columns,
+            threads: kept,
             progress,
         })
     }
@@ -321,7 +323,7 @@ impl Encoder for ParquetEncoder {
     }
 
     fn reserved(&self) -> Bytes {
-        self.reservation.bytes().saturating_add(self.columns.bytes())
+        self.reservation.bytes().saturating_add(self.columns.bytes()).saturating_add(self.threads.bytes())
     }
 
     fn retype(&mut self, schema: &SchemaRef) -> bool {

@@ -1,9 +1,15 @@
 //! Why a command failed, which exit code that is, and the one place that says so to the user.
 
+use std::error::Error;
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+
+use monitor::BudgetExceeded;
+
+use crate::remedy::{self, Flags};
 
 /// A command's failure.
 #[derive(Debug)]
@@ -21,7 +27,7 @@ pub(crate) enum Failure {
     },
     Sink(sink::Error),
     Monitor(monitor::Error),
-    Budget(monitor::BudgetExceeded),
+    Budget(BudgetExceeded),
     /// The budget is below what the process itself takes.
     BudgetTooSmall {
         budget: monitor::Bytes,
@@ -33,6 +39,16 @@ pub(crate) enum Failure {
         path: PathBuf,
         doing: &'static str,
         error: io::Error,
+    },
+    /// Behind an output that was written, about what tells of the run.
+    Behind {
+        whole: String,
+        failure: Box<Failure>,
+    },
+    /// The address at which metrics are to be had.
+    Listen {
+        address: SocketAddr,
+        error: monitor::Error,
     },
     Interrupted,
     /// Whoever read standard output has gone, which is no failure.
@@ -68,7 +84,8 @@ impl Failure {
             Failure::Sink(error) => sink_code(error.kind()),
             Failure::Budget(_) | Failure::BudgetTooSmall { .. } => 4,
             Failure::Data(_) => 3,
-            Failure::Monitor(_) | Failure::Io { .. } => 1,
+            Failure::Monitor(_) | Failure::Io { .. } | Failure::Listen { .. } => 1,
+            Failure::Behind { failure, .. } => failure.exit_code(),
             Failure::Interrupted => 130,
             Failure::ClosedPipe => 0,
             Failure::Reported(code) => *code,
@@ -76,11 +93,12 @@ impl Failure {
     }
 
     /// What the flags can do about it, where the crate that refused knows of no flags.
-    fn remedy(&self) -> &'static str {
+    fn remedy(&self, flags: Flags) -> String {
         use chunked_loader::{ErrorKind as Kind, Malformed};
-        const LESS_MEMORY: &str = "; give --memory more, or --batch-rows less";
-        match self {
-            Failure::BudgetTooSmall { .. } => "",
+        if let Some(refusal) = self.refusal() {
+            return flags.remedy(refusal);
+        }
+        let remedy = match self {
             Failure::Loader(error) => match error.kind() {
                 Kind::Spool { .. } => ", by --spool-dir",
                 Kind::TypesDiffer { .. } => ", by --types",
@@ -88,16 +106,27 @@ impl Failure {
                     ", by --encoding"
                 }
                 Kind::Malformed(Malformed::TooLong { .. }) => ", by --max-record-bytes",
-                _ if self.exit_code() == 4 => LESS_MEMORY,
                 _ => "",
             },
-            _ if self.exit_code() == 4 => LESS_MEMORY,
             _ => "",
-        }
+        };
+        remedy.to_owned()
+    }
+
+    /// The reservation that was refused, if that is what it is about.
+    fn refusal(&self) -> Option<&BudgetExceeded> {
+        let cause = match self {
+            Failure::Budget(refusal) => return Some(refusal),
+            Failure::Loader(error) => error.source(),
+            Failure::Incremental { error, .. } => error.source(),
+            Failure::Sink(error) => error.source(),
+            _ => None,
+        };
+        cause?.downcast_ref()
     }
 
     /// Tells the user and gives the exit code.
-    pub(crate) fn report(&self) -> ExitCode {
+    pub(crate) fn report(&self, flags: Flags) -> ExitCode {
         let code = self.exit_code();
         let quiet = matches!(self, Failure::ClosedPipe | Failure::Reported(_));
         if !quiet {
@@ -107,7 +136,7 @@ impl Failure {
             let _ = if matches!(self, Failure::Interrupted) || code == 130 {
                 writeln!(stderr, "{newline}tidegate: interrupted; no output was written")
             } else {
-                writeln!(stderr, "{newline}tidegate: {self}{}", self.remedy())
+                writeln!(stderr, "{newline}tidegate: {self}{}", self.remedy(flags))
             };
         }
         ExitCode::from(code)
@@ -189,7 +218,8 @@ impl fmt::Display for Failure {
             Failure::BudgetTooSmall { budget, least } => {
                 write!(
                     f,
-                    "a budget of {budget} is below the {least} that the process itself needs; give --memory more"
+                    "a budget of {budget} is below the {least} that the process itself needs; give --memory {}",
+                    remedy::shown(*least)
                 )
             }
             Failure::Data(message) => f.write_str(message),
@@ -197,6 +227,10 @@ impl fmt::Display for Failure {
                 io::ErrorKind::NotFound => write!(f, "{}: no such file; check the path", path.display()),
                 _ => write!(f, "{}: cannot be {doing}: {error}", path.display()),
             },
+            Failure::Behind { whole, failure } => write!(f, "{failure}; {whole} was written whole"),
+            Failure::Listen { address, error } => {
+                write!(f, "{address}: cannot be listened at: {}", error.source().unwrap_or(error))
+            }
             Failure::Interrupted => write!(f, "interrupted"),
             Failure::ClosedPipe => write!(f, "the reader of standard output has gone"),
             Failure::Reported(code) => write!(f, "a run ended with exit code {code}"),
@@ -225,8 +259,8 @@ impl From<monitor::Error> for Failure {
     }
 }
 
-impl From<monitor::BudgetExceeded> for Failure {
-    fn from(refusal: monitor::BudgetExceeded) -> Self {
+impl From<BudgetExceeded> for Failure {
+    fn from(refusal: BudgetExceeded) -> Self {
         Failure::Budget(refusal)
     }
 }

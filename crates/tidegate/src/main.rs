@@ -18,6 +18,7 @@ mod pages_back;
 mod pass;
 mod progress;
 mod rejects_file;
+mod remedy;
 mod settings;
 mod sizing_entry;
 mod state_file;
@@ -31,12 +32,14 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
+    allocator::begin();
     let args = match args::Cli::try_parse() {
         Ok(args) => args,
         Err(error) => return failure::usage_error(&error),
     };
+    let flags = remedy::Flags::of(&args.command);
     match command::run(args.command) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.report(),
+        Err(failure) => failure.report(flags),
     }
 }

@@ -1,6 +1,8 @@
 //! The lines of `--metrics FILE.jsonl`: snapshots, and what changed in how batches are sized.
 
 use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use adaptive::Recorder;
 use monitor::{Observer, Progress, SnapshotLines};
@@ -8,24 +10,34 @@ use monitor::{Observer, Progress, SnapshotLines};
 use crate::sizing_entry::SizingEntry;
 
 /// Writes each sample as one JSON object a line, whose key `sizing` is `null`, and before it the same once more for each
-/// change of state since the sample before, with the [decision](SizingEntry) in `sizing`.
+/// change of state since the sample before, with the [decision](SizingEntry) in `sizing`. Between phases `phase` is `null`, and
+/// behind the last one, of a run that went well, [`DONE`].
 pub(crate) struct MetricLines<W> {
     writer: W,
     sizing: Recorder,
     /// The first decision that was not looked at.
     next: u64,
+    is_done: Arc<AtomicBool>,
 }
 
+/// The phase of the last line.
+const DONE: &str = "done";
+
 impl<W: Write> MetricLines<W> {
-    pub(crate) fn new(writer: W, sizing: Recorder) -> MetricLines<W> {
-        MetricLines { writer, sizing, next: 0 }
+    /// `is_done` is set when there is no more work.
+    pub(crate) fn new(writer: W, sizing: Recorder, is_done: &Arc<AtomicBool>) -> MetricLines<W> {
+        MetricLines { writer, sizing, next: 0, is_done: Arc::clone(is_done) }
     }
 }
 
 impl<W: Write + Send> Observer for MetricLines<W> {
     fn observe(&mut self, progress: &Progress) -> io::Result<()> {
+        let mut progress = progress.clone();
+        if progress.phase.is_none() && self.is_done.load(Ordering::Relaxed) {
+            progress.phase = Some(DONE.into());
+        }
         let mut sample = SnapshotLines::new(Vec::new());
-        sample.observe(progress)?;
+        sample.observe(&progress)?;
         let sample = sample.into_inner();
         // An object in a line: what comes behind its last key comes before its end.
         let keys = sample.strip_suffix(b"}\n").unwrap_or(&sample);
@@ -56,7 +68,8 @@ mod tests {
     #[test]
     fn a_line_for_each_change_and_one_for_the_sample() -> io::Result<()> {
         let recorder = Recorder::new(16);
-        let mut lines = MetricLines::new(Vec::new(), recorder.clone());
+        let is_done = Arc::default();
+        let mut lines = MetricLines::new(Vec::new(), recorder.clone(), &is_done);
         let (mut policy, phase) = (AutoSize::new(), "load".into());
         let mut decide = |reserved| {
             let seen = Observation {
@@ -69,6 +82,7 @@ mod tests {
         lines.observe(&Progress::default())?;
         [0, 0, 64, 64].into_iter().for_each(&mut decide);
         lines.observe(&Progress::default())?;
+        is_done.store(true, Ordering::Relaxed);
         lines.observe(&Progress::default())?;
         let text = String::from_utf8_lossy(&lines.writer).into_owned();
         let sizing = text.lines().map(|line| {
@@ -77,6 +91,8 @@ mod tests {
             Ok(line["sizing"]["state"].as_str().unwrap_or("-").to_owned())
         });
         assert_eq!(sizing.collect::<io::Result<Vec<_>>>()?, ["-", "ramp", "brake", "-", "-"]);
+        let done = |line: &str| line.contains(r#""phase":"done""#);
+        assert_eq!(text.lines().map(done).collect::<Vec<_>>(), [false, false, false, false, true]);
         Ok(())
     }
 }

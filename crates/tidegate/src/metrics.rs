@@ -1,10 +1,10 @@
 //! `--metrics` and `--metrics-listen`: the figures of a run while it runs, for programs.
 
 use std::fs::File;
-use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use adaptive::Recorder;
@@ -22,6 +22,8 @@ const TEXT_INTERVAL: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Metrics {
     file: Mutex<Option<(PathBuf, Sampler)>>,
+    /// Whether the work is done.
+    is_done: Arc<AtomicBool>,
     _server: Option<MetricsServer>,
 }
 
@@ -33,6 +35,7 @@ impl Metrics {
         path: Option<&Path>,
         listen: Option<SocketAddr>,
     ) -> Result<Metrics, Failure> {
+        let is_done = Arc::new(AtomicBool::new(false));
         let server = listen.map(|address| serve(monitor, address)).transpose()?;
         let file = match path {
             None => None,
@@ -43,14 +46,18 @@ impl Metrics {
             Some(path) => {
                 let file = File::create(path).map_err(|e| Failure::io(path, "written", e))?;
                 let sampler = monitor.sample_every(LINE_INTERVAL)?;
-                Some((path.to_owned(), sampler.with_observer(MetricLines::new(file, sizing.clone()))))
+                Some((
+                    path.to_owned(),
+                    sampler.with_observer(MetricLines::new(file, sizing.clone(), &is_done)),
+                ))
             }
         };
-        Ok(Metrics { file: Mutex::new(file), _server: server })
+        Ok(Metrics { file: Mutex::new(file), is_done, _server: server })
     }
 
     /// Writes the last figures, and says if any could not be written.
     pub(crate) fn finish(&self) -> Result<(), Failure> {
+        self.is_done.store(true, Ordering::Relaxed);
         let file = self.file.lock().unwrap_or_else(PoisonError::into_inner).take();
         match file {
             None => Ok(()),
@@ -69,10 +76,7 @@ fn is_openmetrics(path: &Path) -> bool {
 
 fn serve(monitor: &Monitor, address: SocketAddr) -> Result<MetricsServer, Failure> {
     monitor.serve_metrics(address).map_err(|error| match error.kind() {
-        monitor::ErrorKind::Listen { source, .. } => {
-            let address = address.to_string();
-            Failure::io(address.as_ref(), "listened at", io::Error::new(source.kind(), source.to_string()))
-        }
+        monitor::ErrorKind::Listen { .. } => Failure::Listen { address, error },
         _ => Failure::Monitor(error),
     })
 }

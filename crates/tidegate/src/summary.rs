@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::failure::Failure;
 use crate::sizing_entry::SizingEntry;
+use crate::whole_file;
 
 /// What `--summary` writes.
 #[derive(Debug, Serialize)]
@@ -145,10 +146,11 @@ impl Summary {
         self.schema = columns.collect();
     }
 
+    /// Writes the file `path`, in place of that of an earlier run.
     pub(crate) fn write(&self, path: &Path) -> Result<(), Failure> {
         let mut json = serde_json::to_vec_pretty(self).map_err(|e| Failure::io(path, "written", e.into()))?;
         json.push(b'\n');
-        std::fs::write(path, json).map_err(|e| Failure::io(path, "written", e))
+        whole_file::replace(path, &json)
     }
 }
 

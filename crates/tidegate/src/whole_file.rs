@@ -1,7 +1,7 @@
-//! Files that are no tables, such as pipelines: written whole, under their name, or not at all.
+//! Files that are no tables, such as pipelines and summaries: written whole, under their name, or not at all.
 
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use crate::failure::Failure;
@@ -11,6 +11,36 @@ pub(crate) fn write(
     path: &Path,
     overwrite: bool,
     fill: impl FnOnce(&mut dyn Write) -> Result<u64, incremental::Error>,
+) -> Result<u64, Failure> {
+    put(path, overwrite, |out| fill(out).map_err(|e| Failure::in_file(path, e)))
+}
+
+/// Writes `bytes` as the file `path`, in place of what it had. A link is followed; what is no file, such as a pipe, takes the
+/// bytes as they come.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    // A reader that has gone is a failure: it is not the one of standard output.
+    let failed = |error| Failure::Io { path: path.to_owned(), doing: "written", error };
+    let (real, is_file) = match path.canonicalize() {
+        // A name of a stream that is open already, whatever it leads to.
+        Ok(_) if ["/dev", "/proc"].iter().any(|streams| path.starts_with(streams)) => {
+            (path.to_owned(), false)
+        }
+        Ok(real) => {
+            let is_file = real.is_file();
+            (real, is_file)
+        }
+        Err(error) => (path.to_owned(), error.kind() == io::ErrorKind::NotFound),
+    };
+    if !is_file {
+        return std::fs::write(path, bytes).map_err(failed);
+    }
+    put(&real, true, |out| out.write_all(bytes).map_err(failed).map(|()| bytes.len() as u64)).map(drop)
+}
+
+fn put(
+    path: &Path,
+    overwrite: bool,
+    fill: impl FnOnce(&mut dyn Write) -> Result<u64, Failure>,
 ) -> Result<u64, Failure> {
     let failed = |e| Failure::io(path, "written", e);
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -22,7 +52,7 @@ pub(crate) fn write(
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     let mut file = builder.tempfile_in(folder).map_err(failed)?;
     let mut out = BufWriter::new(&mut file);
-    let bytes = fill(&mut out).map_err(|e| Failure::in_file(path, e))?;
+    let bytes = fill(&mut out)?;
     out.flush().map_err(failed)?;
     drop(out);
     file.as_file().sync_all().map_err(failed)?;

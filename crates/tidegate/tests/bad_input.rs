@@ -468,7 +468,7 @@ fn a_budget_that_is_too_small() {
     {
         let run = folder.run(&format!("{command} --memory 1MiB"));
         let parts =
-            ["a budget of 1.0 MiB is below the ", " that the process itself needs; give --memory more"];
+            ["a budget of 1.0 MiB is below the ", " that the process itself needs; give --memory 48MiB\n"];
         failed(&folder, &run, 4, &parts);
     }
 }
@@ -480,8 +480,12 @@ fn a_batch_that_is_too_large_for_the_budget() {
     folder.write("scale.toml", SCALER.replace("\"a\"", "\"amount\""));
     for command in ["convert orders.csv", "fit-transform orders.csv -r scale.toml"] {
         let run = folder.run(&format!("{command} -o out/x.parquet --batch-rows 1m --memory 32MiB"));
-        let parts =
-            ["the memory budget of 32.0 MiB cannot give", "; give --memory more, or --batch-rows less\n"];
+        let parts = [
+            "the memory budget of 32.0 MiB cannot give",
+            "; give --memory ",
+            "MiB",
+            ", or --batch-rows less\n",
+        ];
         failed(&folder, &run, 4, &parts);
     }
 }

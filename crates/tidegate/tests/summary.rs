@@ -422,3 +422,30 @@ fn aggressive_spares_what_float32_cannot_hold_and_what_is_fixed() {
         assert_eq!(types, expected, "{command}");
     }
 }
+
+/// What tells of a run comes behind its output, and a failure of the one says that the other is there.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_summary_that_cannot_be_written_leaves_the_output() {
+    let folder = Folder::with(&["orders-1k.csv"]);
+    for flag in ["--summary", "--metrics"] {
+        let run = folder.run(&format!("convert orders-1k.csv -o out/x.parquet --overwrite {flag} /dev/full"));
+        assert_eq!(run.code, Some(1), "{run:?}");
+        for part in ["/dev/full: cannot be written: ", "; out/x.parquet was written whole\n"] {
+            assert!(run.stderr.contains(part), "{run:?}");
+        }
+        assert_eq!(folder.outputs(), ["x.parquet"]);
+    }
+}
+
+#[test]
+fn a_summary_takes_the_place_of_an_earlier_one() {
+    let folder = Folder::with(&["orders-1k.csv"]);
+    folder.write("out/real.json", "of an earlier run");
+    std::os::unix::fs::symlink("real.json", folder.path("out/s.json")).unwrap();
+    folder.run("convert orders-1k.csv -o out/x.parquet --summary out/s.json").ok();
+    assert_eq!(folder.read_json("out/real.json")["rows_out"], 1000);
+    assert!(folder.path("out/s.json").is_symlink());
+    // Nothing but whole files.
+    assert_eq!(folder.outputs(), ["real.json", "s.json", "x.parquet"]);
+}

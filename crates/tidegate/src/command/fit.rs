@@ -71,12 +71,11 @@ pub(super) fn run(args: &Fit) -> Result<(), Failure> {
             (sizes, bytes, done)
         }
     };
-    job.metrics.finish()?;
-    if let Some(path) = &job.settings.summary {
+    report::told(&job, &args.output.display().to_string(), || {
         let mut summary = report::summary(&job, &scan, &sizes)?;
         summary.bytes_out = bytes;
-        summary.write(path)?;
-    }
+        Ok(summary)
+    })?;
     let line = format!(
         "{} -> {}: {done}, peak {} of {}, {:.2} s",
         job.input_name(),

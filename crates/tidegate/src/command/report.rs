@@ -19,14 +19,14 @@ use crate::summary::{BatchSizes, Summary};
 pub(super) fn finish(job: &Job, scan: &Scan, finished: &Finished, sizes: &BatchSizes) -> Result<(), Failure> {
     let Finished { written, schema, nulls, path, test } = finished;
     let is_stdout = finished.is_stdout();
-    job.metrics.finish()?;
-    let mut summary = summary(job, scan, sizes)?;
-    summary.rows_out = written.rows + test.as_ref().map_or(0, |(test, _)| test.rows);
-    summary.bytes_out = written.bytes + test.as_ref().map_or(0, |(test, _)| test.bytes);
-    summary.set_schema(schema, nulls);
-    if let Some(path) = &job.settings.summary {
-        summary.write(path)?;
-    }
+    let whole = if is_stdout { "the output".to_owned() } else { path.display().to_string() };
+    let summary = told(job, &whole, || {
+        let mut summary = summary(job, scan, sizes)?;
+        summary.rows_out = written.rows + test.as_ref().map_or(0, |(test, _)| test.rows);
+        summary.bytes_out = written.bytes + test.as_ref().map_or(0, |(test, _)| test.bytes);
+        summary.set_schema(schema, nulls);
+        Ok(summary)
+    })?;
     let rejected = match summary.rows_rejected {
         0 => String::new(),
         n => format!(", {} rejected", grouped(n)),
@@ -55,6 +55,24 @@ pub(super) fn finish(job: &Job, scan: &Scan, finished: &Finished, sizes: &BatchS
         summary.wall_s,
     );
     say(job, &line, is_stdout)
+}
+
+/// Ends the metrics and writes the summary, where these are asked for, behind `whole`, which was written. A failure is about
+/// them alone, and says so.
+pub(super) fn told(
+    job: &Job,
+    whole: &str,
+    summary: impl FnOnce() -> Result<Summary, Failure>,
+) -> Result<Summary, Failure> {
+    // Each is there though the other is not.
+    let metrics = job.metrics.finish();
+    let summary = summary().and_then(|summary| {
+        job.settings.summary.as_deref().map_or(Ok(()), |path| summary.write(path))?;
+        Ok(summary)
+    });
+    metrics
+        .and(summary)
+        .map_err(|failure| Failure::Behind { whole: whole.to_owned(), failure: Box::new(failure) })
 }
 
 /// The figures of a command whose last pass had batches of these sizes. The schema is the input's.

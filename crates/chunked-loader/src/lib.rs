@@ -1,4 +1,4 @@
-//! CSV of any size to narrow Arrow batches, exactly.
+//! CSV, Parquet and Arrow IPC of any size to narrow Arrow batches, exactly.
 //!
 //! ```text
 //!  Source        files, pipes (spooled), gzip, zstd, bzip2, xz, any encoding
@@ -78,6 +78,36 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # Files of columns
+//!
+//! A [`Source`] of Parquet or Arrow IPC files is scanned and read by the same calls: see [`Format`]. Their types are given, and
+//! the scan, column by column, finds how narrow they can be made and all other facts that it finds of CSV.
+//!
+//! ```
+//! use arrow::array::{ArrayRef, Int64Array, StringArray};
+//! use arrow::ipc::writer::StreamWriter;
+//! use arrow::record_batch::RecordBatch;
+//! use chunked_loader::{FixedRows, Format, Loader, Source};
+//!
+//! let id: ArrayRef = std::sync::Arc::new(Int64Array::from(vec![1, 200]));
+//! let zip: ArrayRef = std::sync::Arc::new(StringArray::from(vec!["007", "10001"]));
+//! let table = RecordBatch::try_from_iter([("id", id), ("zip", zip)])?;
+//! let mut writer = StreamWriter::try_new(Vec::new(), &table.schema())?;
+//! writer.write(&table)?;
+//! let stream = writer.into_inner()?;
+//!
+//! let loader = Loader::new(Source::spool("orders", &stream[..], &std::env::temp_dir(), &mut || false)?);
+//! let scan = loader.scan()?;
+//! assert_eq!(scan.formats(), [Format::ArrowStream]);
+//! assert_eq!(scan.schema().field(0).data_type().to_string(), "UInt8");
+//! let rows: usize = loader
+//!     .batches(&scan, &[0, 1], Box::new(FixedRows(1)))
+//!     .map(|batch| batch.map(|b| b.num_rows()))
+//!     .sum::<Result<usize, _>>()?;
+//! assert_eq!(rows, 2);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # Decisions where tools disagree
 //!
 //! Records:
@@ -125,6 +155,16 @@
 //!   fixed timestamp is that of its first value.
 //! - Text becomes a dictionary where that takes fewer bytes over the whole input, as far as its different values are few
 //!   enough to be remembered. What is remembered depends on the number of columns alone, never on the budget.
+//!
+//! Files of columns:
+//!
+//! - A column without a single value is null throughout, whatever its type. Empty texts are texts.
+//! - A zone that is no offset is read as UTC, which its timestamps are counted in. Dates in milliseconds are days, and an error
+//!   with a time of day.
+//! - Columns of several files that only text would hold together are an error, and so are numbers that no type of 64 bits holds
+//!   together exactly: nothing is made text that was none, unless the caller asks for text.
+//! - A type that the caller asks for and the file does not have is read from the text that the value has in CSV.
+//! - A dialect, an encoding and what bad records get have no meaning and no effect.
 //!
 //! Without a scan:
 //!

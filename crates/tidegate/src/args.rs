@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-/// Prepares tables larger than memory: streams CSV into narrow Arrow batches inside a memory budget,
+/// Prepares tables larger than memory: streams CSV, Parquet or Arrow into narrow batches inside a memory budget,
 /// fits and applies preprocessing in two passes, and writes Parquet, Arrow or CSV.
 #[derive(Debug, Parser)]
 #[command(name = "tidegate", version, disable_help_subcommand = true, max_term_width = 100)]
@@ -158,7 +158,8 @@ pub(crate) struct Bench {
 /// What is read, and how it is written.
 #[derive(Debug, Args)]
 pub(crate) struct Input {
-    /// Files, globs, or `-` for standard input; gzip, zstd, bzip2 and xz are known by what they hold
+    /// Files, globs, or `-` for standard input: CSV, Parquet, or Arrow IPC files and streams; these, and gzip, zstd, bzip2
+    /// and xz around CSV, are known by what they hold
     #[arg(required = true, value_name = "INPUT")]
     pub(crate) inputs: Vec<String>,
     /// Character between fields (`\t` for a tab); found by looking if left out

@@ -180,7 +180,7 @@ fn what_does_not_go_together_is_refused_with_what_to_do() {
         (
             "inspect n.parquet t.parquet",
             3,
-            "t.parquet: column \"a\": holds text, expected whole numbers as in n.parquet; give the column one type in \
+            "t.parquet: row group 1: column \"a\": holds text, expected whole numbers as in n.parquet; give the column one type in \
              all files, or fix one that holds both, such as string, by --types",
         ),
         (
@@ -226,4 +226,22 @@ fn text_that_looks_like_a_number_stays_text() {
     assert_eq!(again["columns"][0]["wide_type"], "string");
     assert_eq!(folder.read("out/x.csv"), folder.read("out/csv.csv"));
     assert!(folder.read("out/x.csv").starts_with(b"zip\n007\n\n\"\"\n"));
+}
+
+#[test]
+fn inspect_tells_of_the_format_in_place_of_a_dialect() {
+    let folder = Folder::new();
+    folder.write("x.csv", "a\n1\n");
+    folder.run("convert x.csv -o x.parquet --compression zstd").ok();
+    folder.run("convert x.csv -o x.arrow").ok();
+    let found = folder.run("inspect --json x.parquet").ok().json();
+    assert_eq!(
+        (&found["format"], &found["dialect"], &found["encoding"]),
+        (&"Parquet".into(), &Value::Null, &Value::Null)
+    );
+    assert_eq!(found["compression"]["x.parquet"], "zstd");
+    let text = folder.run("inspect x.parquet x.arrow").ok();
+    let line = text.text().lines().nth(1).unwrap().to_owned();
+    assert_eq!(line, "format: Parquet, Arrow IPC, compression: x.parquet zstd");
+    assert!(!text.text().contains("dialect"));
 }

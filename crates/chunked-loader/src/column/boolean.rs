@@ -123,8 +123,8 @@ impl ColumnBuilder for BooleanColumn {
         for row in rows {
             let value = match values {
                 Values::Bool(array) => array.is_valid(row).then(|| array.value(row)),
-                Values::Null(_) => None,
-                Values::Number(_) | Values::Text(_) => return Err(0),
+                nulls if nulls.are_null(row..row + 1) => None,
+                _ => return Err(0),
             };
             self.values.append(value.unwrap_or_default());
             self.validity.push(value.is_some());

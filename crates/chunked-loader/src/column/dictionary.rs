@@ -207,11 +207,10 @@ impl<K: ArrowDictionaryKeyType> ColumnBuilder for DictionaryColumn<K> {
     fn push_values(&mut self, values: &Values, rows: Range<usize>) -> Result<(), usize> {
         let texts = match values {
             Values::Text(texts) => &texts[rows],
-            Values::Null(_) => {
-                rows.for_each(|_| self.push_key(None));
-                return Ok(());
+            _ => {
+                rows.clone().for_each(|_| self.push_key(None));
+                return if values.are_null(rows) { Ok(()) } else { Err(0) };
             }
-            Values::Bool(_) | Values::Number(_) => return Err(0),
         };
         for (row, text) in texts.iter().enumerate() {
             let key = match text {

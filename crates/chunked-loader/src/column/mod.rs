@@ -59,7 +59,7 @@ pub(crate) trait ColumnBuilder: Send {
     /// The row, counted from the first of these, of a value that the type cannot hold.
     fn push_values(&mut self, values: &Values, rows: Range<usize>) -> Result<(), usize>;
 
-    /// Bytes that `push_values` may newly allocate at the most, what it converts in included.
+    /// Bytes that `push_values` may newly allocate at the most, beside what the values are converted in.
     fn values_growth(&self, values: &Values, rows: Range<usize>) -> usize;
 
     /// Bytes that `push_block` may newly allocate at the most.

@@ -163,11 +163,10 @@ impl<K: Kernel> ColumnBuilder for PrimitiveColumn<K> {
 
     fn push_values(&mut self, values: &Values, rows: Range<usize>) -> Result<(), usize> {
         let Values::Number(array) = values else {
-            // Nothing but nulls; or the file has changed, and what it holds is another kind.
-            let nulls = matches!(values, Values::Null(_));
+            // Nulls are of any kind; other values are not those that were scanned.
             self.values.resize(self.values.len() + rows.len(), Default::default());
             (0..rows.len()).for_each(|_| self.validity.push(false));
-            return if nulls { Ok(()) } else { Err(0) };
+            return if values.are_null(rows) { Ok(()) } else { Err(0) };
         };
         let array = array.slice(rows.start, rows.len());
         // Between units of time the zone stays: its name alone may differ.
@@ -199,8 +198,8 @@ impl<K: Kernel> ColumnBuilder for PrimitiveColumn<K> {
     }
 
     fn values_growth(&self, _: &Values, rows: Range<usize>) -> usize {
-        // What the values are cast to first takes no more than the widest of them.
-        vec_growth(&self.values, rows.len()) + self.validity.growth(rows.len()) + 9 * rows.len() + 64
+        // What the values are cast to first is part of the step that they come in.
+        vec_growth(&self.values, rows.len()) + self.validity.growth(rows.len())
     }
 
     fn growth(&self, fields: Fields<'_>) -> usize {

@@ -139,14 +139,14 @@ impl ColumnBuilder for TextColumn {
         let texts = match values {
             Values::Text(texts) => &texts[rows],
             // A column without a single value is one of nulls, whatever its type.
-            Values::Null(_) | Values::Bool(_) | Values::Number(_) => {
-                let first = rows.start;
-                return rows.into_iter().try_for_each(|row| {
-                    if values.array().is_some_and(|array| array.is_valid(row)) {
-                        return Err(row - first);
-                    }
+            _ => {
+                let len = rows.len();
+                if !values.are_null(rows) {
+                    return Err(0);
+                }
+                return (0..len).try_for_each(|row| {
                     self.validity.push(false);
-                    self.end().map_err(|_| row - first)
+                    self.end().map_err(|_| row)
                 });
             }
         };

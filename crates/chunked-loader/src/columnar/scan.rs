@@ -74,6 +74,7 @@ pub(crate) fn scan(request: &Request<'_>) -> Result<Scan, Error> {
         looked: &looked,
         rules: &rules,
         columns: columns.collect(),
+        kind_files: vec![0; looked.names.len()],
         peaks: vec![0; looked.names.len()],
         scratch: 0,
         groups: Vec::new(),
@@ -96,7 +97,6 @@ pub(crate) fn scan(request: &Request<'_>) -> Result<Scan, Error> {
 fn look(request: &Request<'_>) -> Result<Looked, Error> {
     let mut layouts = Layouts::new(true);
     let (mut prints, mut formats, mut compressions) = (Vec::new(), Vec::new(), Vec::new());
-    let mut found: Vec<Vec<SourceColumn>> = Vec::new();
     for file in request.files {
         let mut open = || -> Result<Box<dyn Table>, Error> {
             let raw = file.open_raw()?;
@@ -111,7 +111,6 @@ fn look(request: &Request<'_>) -> Result<Looked, Error> {
         let table = open().map_err(|error| error.in_file(&file.name))?;
         compressions.push(table.compression());
         layouts.add(Some(Preface { names: names(table.columns()), before: Position::START }));
-        found.push(table.columns().to_vec());
     }
     let (names, layouts) = layouts.finish();
     let first = request.files.first();
@@ -123,7 +122,6 @@ fn look(request: &Request<'_>) -> Result<Looked, Error> {
         return Err(in_first(Error::new(ErrorKind::Empty)));
     }
     let hints = request.hints_of(&names).map_err(in_first)?;
-    join(request.files, &found, &layouts, &names, &hints)?;
     Ok(Looked { names, layouts, prints, formats, compressions, hints })
 }
 
@@ -132,44 +130,14 @@ pub(super) fn names(columns: &[SourceColumn]) -> Vec<String> {
     header::unique(&columns.iter().map(|column| column.name.clone()).collect::<Vec<_>>())
 }
 
-/// Refuses columns that are text in one file and something else in another, and the like. What is demanded of a column
-/// joins it.
-fn join(
-    files: &[SourceFile],
-    found: &[Vec<SourceColumn>],
-    layouts: &[Option<Arc<Layout>>],
-    names: &[String],
-    hints: &[TypeHint],
-) -> Result<(), Error> {
-    let mut joined: Vec<(Kind, usize)> = vec![(Kind::Null, 0); names.len()];
-    for (file, (columns, layout)) in found.iter().zip(layouts).enumerate() {
-        let Some(layout) = layout else { continue };
-        for (source, column) in columns.iter().zip(&layout.columns) {
-            let (before, at) = joined[*column];
-            if hints[*column] != TypeHint::Inferred {
-                continue;
-            }
-            let Some(kind) = schema::join(before, source.kind) else {
-                return Err(Error::new(ErrorKind::TypesDiffer {
-                    found: schema::kind_name(source.kind),
-                    expected: schema::kind_name(before),
-                    before: files[at].name.to_string(),
-                })
-                .in_file(&files[file].name)
-                .in_column(&names[*column]));
-            };
-            joined[*column] = (kind, if kind == before { at } else { file });
-        }
-    }
-    Ok(())
-}
-
 /// A pass over all values.
 struct Pass<'a> {
     request: &'a Request<'a>,
     looked: &'a Looked,
     rules: &'a FieldRules,
     columns: Vec<ColumnScan>,
+    /// The file that gave each column its kind.
+    kind_files: Vec<usize>,
     peaks: Vec<usize>,
     scratch: usize,
     groups: Vec<GroupPlace>,
@@ -252,6 +220,17 @@ impl Pass<'_> {
             let most = usize::try_from(left).unwrap_or(STEP).min(STEP);
             let values = reader.next(scratch, most)?;
             let taken = if is_typed {
+                // A file that has only nulls goes with any: what it says of them is of no consequence.
+                if !values.are_null(0..values.len()) {
+                    let joined = schema::join(state.kind, kind).ok_or_else(|| {
+                        let before = self.request.files[self.kind_files[column]].name.to_string();
+                        let (found, expected) = (schema::kind_name(kind), schema::kind_name(state.kind));
+                        Error::new(ErrorKind::TypesDiffer { found, expected, before })
+                    })?;
+                    if joined != state.kind {
+                        self.kind_files[column] = file;
+                    }
+                }
                 state.push_values(&values, kind)
             } else {
                 let place = || Place { file, position: before };

@@ -38,6 +38,21 @@ impl Values {
         }
     }
 
+    /// Whether none of these rows has a value.
+    pub(crate) fn are_null(&self, rows: Range<usize>) -> bool {
+        match self {
+            Values::Null(_) => true,
+            Values::Text(texts) => texts[rows].iter().all(Option::is_none),
+            Values::Bool(_) | Values::Number(_) => {
+                let Some(array) = self.array() else { return true };
+                if rows.len() == array.len() {
+                    return array.null_count() == array.len();
+                }
+                rows.into_iter().all(|row| array.is_null(row))
+            }
+        }
+    }
+
     /// Bytes of text in these rows.
     pub(crate) fn text_bytes(&self, rows: Range<usize>) -> usize {
         match self {

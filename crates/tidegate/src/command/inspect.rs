@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use chunked_loader::{ColumnFacts, Dialect, Encoding, Kind, NullValues, Scan, type_name};
+use chunked_loader::{ColumnFacts, Dialect, Encoding, Format, Kind, NullValues, Scan, type_name};
 use serde_json::{Map, Value, json};
 
 use crate::args::Inspect;
@@ -133,6 +133,17 @@ impl Inspected<'_> {
         names
     }
 
+    /// The formats of files of columns, or that of each where they differ; none for CSV.
+    fn formats(&self) -> Vec<String> {
+        let formats = self.scan.formats();
+        let mut names: Vec<String> =
+            formats.iter().filter(|format| **format != Format::Csv).map(Format::to_string).collect();
+        if names.iter().all(|name| *name == names[0]) {
+            names.truncate(1);
+        }
+        names
+    }
+
     /// Files that are compressed, and how.
     fn compressions(&self) -> Vec<(&str, &'static str)> {
         let files = self.files.iter().zip(self.scan.compressions());
@@ -193,6 +204,13 @@ impl Inspected<'_> {
             "bytes_narrow": scan.columns().iter().map(|c| c.bytes_narrow).sum::<u64>(),
             "columns": columns.collect::<Vec<_>>(),
         });
+        let mut formats = self.formats();
+        if !formats.is_empty() {
+            // Neither is a matter of text.
+            input["encoding"] = Value::Null;
+            input["dialect"] = Value::Null;
+            input["format"] = if formats.len() == 1 { json!(formats.remove(0)) } else { json!(formats) };
+        }
         let compressions = self.compressions();
         if !compressions.is_empty() {
             let by_file = compressions.into_iter().map(|(file, name)| (file.to_owned(), json!(name)));

@@ -22,7 +22,7 @@ use crate::columnar::values::{Values, timestamps};
 use crate::error::Error;
 
 /// Bytes of text of a step; a longer text is a step of its own.
-const TEXT_STEP: usize = 64 << 10;
+const TEXT_STEP: usize = 16 << 10;
 /// What a reader takes beside that.
 const COLUMN_BYTES: usize = 4 << 10;
 /// Bytes of a view, and of a text that stands in it whole.

@@ -23,7 +23,7 @@ pub(super) enum Codec {
 
 impl Codec {
     /// # Errors
-    /// The name of a compression that is not read.
+    /// How a chunk is packed that is not read.
     pub(super) fn of(compression: Compression) -> Result<Codec, &'static str> {
         Ok(match compression {
             Compression::UNCOMPRESSED => Codec::None,
@@ -31,9 +31,9 @@ impl Codec {
             Compression::GZIP(_) => Codec::Gzip,
             Compression::LZ4_RAW => Codec::Lz4,
             Compression::ZSTD(_) => Codec::Zstd,
-            Compression::LZ4 => return Err("LZ4 in Hadoop's framing"),
-            Compression::LZO => return Err("LZO"),
-            Compression::BROTLI(_) => return Err("Brotli"),
+            Compression::LZ4 => return Err("packed by LZ4 in Hadoop's framing"),
+            Compression::LZO => return Err("packed by LZO"),
+            Compression::BROTLI(_) => return Err("packed by Brotli"),
         })
     }
 

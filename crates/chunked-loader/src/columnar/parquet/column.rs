@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow::array::{ArrayRef, BooleanArray, Float16Array, PrimitiveArray};
+use arrow::array::{Array, ArrayRef, BooleanArray, Float16Array, PrimitiveArray};
 use arrow::buffer::{BooleanBuffer, NullBuffer, ScalarBuffer};
+use arrow::compute::concat;
 use arrow::datatypes::{
     ArrowPrimitiveType, DataType as Arrow, Date32Type, Float16Type, Float32Type, Float64Type, Int32Type,
     Int64Type, UInt32Type, UInt64Type,
@@ -17,7 +18,7 @@ use parquet::errors::{ParquetError, Result as ParquetResult};
 use parquet::schema::types::ColumnDescPtr;
 
 use super::codec::Scratch;
-use super::pages::{Chunk, Next, Pages};
+use super::pages::{Chunk, EXPANDED_STEP, Next, Pages};
 use crate::columnar::held::Held;
 use crate::columnar::values::{Values, timestamps};
 use crate::error::{Error, ErrorKind};
@@ -144,6 +145,28 @@ impl ChunkReader {
         Ok(())
     }
 
+    /// Values that are put together from those before them: one at a time, since each may be as long as its page, until they
+    /// are a step together.
+    fn expanded(&mut self, rows: usize) -> Result<Values, Error> {
+        let (mut texts, mut numbers, mut bytes) = (Vec::new(), Vec::new(), 0);
+        while texts.len() + numbers.len() < rows && bytes < EXPANDED_STEP {
+            let data_type = self.data_type.clone();
+            match self.guarded(|reader, levels| decode(reader, &data_type, 1, levels))? {
+                Values::Text(mut text) => {
+                    bytes += text.iter().flatten().map(|text| text.len()).sum::<usize>();
+                    texts.append(&mut text);
+                }
+                Values::Number(number) => numbers.push(number),
+                _ => return Err(self.damaged("values are in an encoding for texts".into())),
+            }
+        }
+        if numbers.is_empty() {
+            return Ok(Values::Text(texts));
+        }
+        let numbers: Vec<&dyn Array> = numbers.iter().map(AsRef::as_ref).collect();
+        Ok(Values::Number(concat(&numbers)?))
+    }
+
     /// Calls a decoder of the `parquet` crate.
     ///
     /// Decoders are given bytes from outside. What would make them allocate is refused before; where they index beyond
@@ -217,10 +240,14 @@ impl crate::columnar::table::ColumnReader for ChunkReader {
             let next = self.pages.next(scratch, &mut self.held)?;
             self.load(next, scratch)?;
         }
-        let rows = if self.may_expand { 1 } else { most.min(self.left).max(1) };
-        let data_type = self.data_type.clone();
-        let values = self.guarded(|reader, levels| decode(reader, &data_type, rows, levels))?;
-        self.left -= rows;
+        let rows = most.min(self.left).max(1);
+        let values = if self.may_expand {
+            self.expanded(rows)?
+        } else {
+            let data_type = self.data_type.clone();
+            self.guarded(|reader, levels| decode(reader, &data_type, rows, levels))?
+        };
+        self.left -= values.len();
         if let Values::Text(texts) = &values
             && texts.iter().flatten().any(|text| simdutf8::basic::from_utf8(text.data()).is_err())
         {

@@ -23,7 +23,9 @@ use monitor::{Budget, Bytes, Reservation};
 use parquet::arrow::parquet_to_arrow_schema;
 use parquet::basic::{Compression, Repetition, Type};
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
+use parquet::file::metadata::{
+    ParquetMetaData, ParquetMetaDataOptions, ParquetMetaDataReader, ParquetStatisticsPolicy,
+};
 
 use crate::columnar::held::{Held, zeroed};
 use crate::columnar::schema::SourceColumn;
@@ -93,7 +95,13 @@ impl ParquetFile {
 /// Decodes a footer. The `parquet` crate checks less than outside bytes need, so that it may panic on them; nothing of
 /// what it has made by then is used.
 fn decode(footer: &[u8]) -> Result<ParquetMetaData, String> {
-    let decoded = catch_unwind(|| ParquetMetaDataReader::decode_metadata(footer));
+    // Statistics are not asked, and would be most of what a footer takes.
+    let options = ParquetMetaDataOptions::new()
+        .with_column_stats_policy(ParquetStatisticsPolicy::SkipAll)
+        .with_encoding_stats_policy(ParquetStatisticsPolicy::SkipAll)
+        .with_size_stats_policy(ParquetStatisticsPolicy::SkipAll);
+    let decoded =
+        catch_unwind(|| ParquetMetaDataReader::decode_metadata_with_options(footer, Some(&options)));
     match decoded {
         Ok(Ok(metadata)) => Ok(metadata),
         Ok(Err(error)) => Err(error.to_string()),
@@ -194,12 +202,9 @@ impl Table for ParquetFile {
             let byte = self.groups[group].byte;
             Error::new(ErrorKind::Damaged { format: "Parquet", byte, cause: Some(cause.into()) })
         };
-        let codec = Codec::of(meta.compression()).map_err(|name| {
-            let found = format!("packed by {name}");
-            Error::new(ErrorKind::ColumnType {
-                found,
-                remedy: "write the file with snappy, gzip, lz4_raw or zstd",
-            })
+        let codec = Codec::of(meta.compression()).map_err(|what| {
+            let remedy = "write it with snappy, gzip, lz4_raw or zstd";
+            Error::new(ErrorKind::Unsupported { what, remedy })
         })?;
         let is_half = descriptor.physical_type() == Type::FIXED_LEN_BYTE_ARRAY;
         if is_half && descriptor.type_length() != 2 {

@@ -30,11 +30,14 @@ pub(super) struct Chunk {
     pub(super) rows: u64,
 }
 
+/// Bytes of a step of texts that are put together from those before them.
+pub(super) const EXPANDED_STEP: usize = 64 << 10;
+
 /// Bytes that are read for a header at first.
 const HEADER_BYTES: usize = 512;
 
-/// A text of a dictionary, beside its bytes.
-const DICTIONARY_VALUE: usize = 32;
+/// A text of a dictionary that is decoded, beside its bytes.
+const DICTIONARY_TEXT: usize = 32;
 
 /// Goes through the pages of a chunk.
 pub(super) struct Pages {
@@ -75,8 +78,8 @@ impl Next {
 
     /// Bytes that the page takes until its values are decoded.
     pub(super) fn memory(&self) -> usize {
-        // A value is put together from those before it, one at a time.
-        let text = if self.may_expand() { 2 * self.header.uncompressed } else { 0 };
+        // The text before, and those of a step, the last of which may be as long as the page.
+        let text = if self.may_expand() { 2 * self.header.uncompressed + EXPANDED_STEP } else { 0 };
         // Packed lengths are unpacked for all values at once.
         let lengths = if self.header.encoding >= Encoding::DELTA_LENGTH_BYTE_ARRAY as i64
             && !self.is_dictionary_encoded()
@@ -211,7 +214,11 @@ impl Pages {
         if !matches!(header.encoding, 0 | 2) {
             return Err(self.damaged("a dictionary is not plain"));
         }
-        let bytes = header.uncompressed + values * DICTIONARY_VALUE;
+        let decoded = match self.chunk.physical {
+            Type::BYTE_ARRAY | Type::FIXED_LEN_BYTE_ARRAY => DICTIONARY_TEXT,
+            _ => width,
+        };
+        let bytes = header.uncompressed + values * decoded;
         held.grow(bytes)?;
         self.dictionary_bytes = bytes;
         let buf = self.body(&next, 0, true, scratch)?;

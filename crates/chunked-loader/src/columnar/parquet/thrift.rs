@@ -137,7 +137,7 @@ impl Cursor<'_> {
 /// lists, what is within them is small.
 fn memory_of(element: u8, depth: usize) -> usize {
     match element {
-        STRUCT if depth <= 3 => 1024,
+        STRUCT if depth <= 3 => 768,
         STRUCT => 64,
         _ => 32,
     }

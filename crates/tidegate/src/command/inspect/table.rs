@@ -54,7 +54,11 @@ fn about(input: &Inspected<'_>) -> Vec<String> {
         scan.rows(),
         input.figures.len()
     )];
-    let mut stored = format!("encoding: {}", input.encodings().join(", "));
+    let formats = input.formats();
+    let mut stored = match formats.is_empty() {
+        true => format!("encoding: {}", input.encodings().join(", ")),
+        false => format!("format: {}", formats.join(", ")),
+    };
     let compressions = input.compressions();
     if compressions.len() == input.files.len() && compressions.iter().all(|(_, c)| *c == compressions[0].1) {
         let _ = write!(stored, ", compression: {}", compressions[0].1);
@@ -64,7 +68,7 @@ fn about(input: &Inspected<'_>) -> Vec<String> {
         let _ = write!(stored, ", compression: {}", by_file.join(", "));
     }
     lines.push(stored);
-    lines.push(format!(
+    let dialect = format!(
         "dialect: delimiter {}, quote {}, escape {}, comment {}, header {}, skipped rows {}, decimal {}, \
          thousands {}, nulls: {}",
         shown(dialect.delimiter()),
@@ -76,7 +80,10 @@ fn about(input: &Inspected<'_>) -> Vec<String> {
         shown(Some(dialect.decimal())),
         shown(dialect.thousands()),
         printable(&nulls),
-    ));
+    );
+    if formats.is_empty() {
+        lines.push(dialect);
+    }
     if scan.rejected() > 0 {
         lines.push(format!("rejected: {} records", scan.rejected()));
     }

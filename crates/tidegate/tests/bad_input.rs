@@ -476,12 +476,12 @@ fn a_budget_that_is_too_small() {
 #[test]
 fn a_batch_that_is_too_large_for_the_budget() {
     let folder = folder();
-    folder.write("orders.csv", orders(16 << 20));
+    folder.write("orders.csv", orders(32 << 20));
     folder.write("scale.toml", SCALER.replace("\"a\"", "\"amount\""));
     for command in ["convert orders.csv", "fit-transform orders.csv -r scale.toml"] {
-        let run = folder.run(&format!("{command} -o out/x.parquet --batch-rows 1m --memory 32MiB"));
+        let run = folder.run(&format!("{command} -o out/x.parquet --batch-rows 1m --memory 40MiB"));
         let parts = [
-            "the memory budget of 32.0 MiB cannot give",
+            "the memory budget of 40.0 MiB cannot give",
             "; give --memory ",
             "MiB",
             ", or --batch-rows less\n",

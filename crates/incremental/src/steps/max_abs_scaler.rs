@@ -13,15 +13,16 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef};
+use arrow::array::ArrayRef;
 use serde::{Deserialize, Serialize};
 
+use super::statistic_fit::{FromStatistic, StatisticFit};
 use crate::column::Column;
 use crate::error::Error;
 use crate::fitted_columns::FittedColumn;
 use crate::numeric;
 use crate::params::Params;
-use crate::per_column::{ColumnState, ColumnStep, PerColumn, Progress};
+use crate::per_column::{ColumnStep, PerColumn};
 use crate::stats::Extrema;
 use crate::step::{OutputColumn, Step};
 
@@ -37,11 +38,11 @@ pub(super) fn parse(params: &mut Params) -> Result<Box<dyn Step>, Error> {
 }
 
 impl ColumnStep for MaxAbsScaler {
-    type State = Fitting;
+    type State = StatisticFit<Self>;
 
-    fn start(self: &Arc<Self>, _: usize, input: &Column) -> Result<Fitting, Error> {
+    fn start(self: &Arc<Self>, _: usize, input: &Column) -> Result<StatisticFit<Self>, Error> {
         numeric::check_arithmetic(input)?;
-        Ok(Fitting { step: **self, extrema: Extrema::new() })
+        Ok(StatisticFit::new(**self))
     }
 
     fn preview(&self, _: usize, input: &Column) -> (Vec<Column>, bool) {
@@ -49,45 +50,18 @@ impl ColumnStep for MaxAbsScaler {
     }
 }
 
-struct Fitting {
-    step: MaxAbsScaler,
-    extrema: Extrema,
-}
-
-impl ColumnState for Fitting {
+impl FromStatistic for MaxAbsScaler {
+    type Statistic = Extrema;
     type Fitted = Scaled;
-    type Seen = Extrema;
 
-    fn update(&mut self, values: &ArrayRef, first_row: u64) -> Result<(), Error> {
-        let floats = numeric::finite(values, first_row)?;
-        self.extrema.update(&numeric::valid(&floats, floats.nulls()));
-        Ok(())
+    fn statistic(self) -> Extrema {
+        Extrema::new()
     }
 
-    fn identity(&self) -> Self {
-        Fitting { step: self.step, extrema: Extrema::new() }
-    }
-
-    fn merge(&mut self, other: &Self) {
-        self.extrema.merge(&other.extrema);
-    }
-
-    fn seen(&self) -> impl Serialize {
-        &self.extrema
-    }
-
-    fn having_seen(&self, seen: Self::Seen) -> Option<Self> {
-        Some(Fitting { step: self.step, extrema: seen })
-    }
-
-    fn heap_bytes(&self) -> usize {
-        self.extrema.heap_bytes()
-    }
-
-    fn finish(self) -> Result<Progress<Self>, Error> {
-        let ends = self.extrema.min().zip(self.extrema.max());
+    fn learn(self, of: &Extrema) -> Scaled {
+        let ends = of.min().zip(of.max());
         let scale = ends.map(|(min, max)| numeric::scale_or_one(min.abs().max(max.abs())));
-        Ok(Progress::Done(Scaled { scale, clip: self.step.clip }))
+        Scaled { scale, clip: self.clip }
     }
 }
 

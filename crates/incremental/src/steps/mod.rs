@@ -33,6 +33,7 @@ mod quantiles;
 mod robust_scaler;
 mod simple_imputer;
 mod standard_scaler;
+mod statistic_fit;
 mod target_encoded;
 mod target_encoder;
 mod target_sums;

@@ -18,12 +18,13 @@ use std::sync::Arc;
 use arrow::array::ArrayRef;
 use serde::{Deserialize, Serialize};
 
+use super::statistic_fit::{FromStatistic, StatisticFit};
 use crate::column::Column;
 use crate::error::Error;
 use crate::fitted_columns::FittedColumn;
 use crate::numeric;
 use crate::params::Params;
-use crate::per_column::{ColumnState, ColumnStep, PerColumn, Progress};
+use crate::per_column::{ColumnStep, PerColumn};
 use crate::stats::Moments;
 use crate::step::{OutputColumn, Step};
 
@@ -43,18 +44,12 @@ pub(super) fn parse(params: &mut Params) -> Result<Box<dyn Step>, Error> {
     Ok(PerColumn::boxed(step))
 }
 
-impl StandardScaler {
-    fn moments(self) -> Moments {
-        if self.with_std { Moments::new() } else { Moments::mean_only() }
-    }
-}
-
 impl ColumnStep for StandardScaler {
-    type State = Fitting;
+    type State = StatisticFit<Self>;
 
-    fn start(self: &Arc<Self>, _: usize, input: &Column) -> Result<Fitting, Error> {
+    fn start(self: &Arc<Self>, _: usize, input: &Column) -> Result<StatisticFit<Self>, Error> {
         numeric::check_arithmetic(input)?;
-        Ok(Fitting { step: **self, moments: self.moments() })
+        Ok(StatisticFit::new(**self))
     }
 
     fn preview(&self, _: usize, input: &Column) -> (Vec<Column>, bool) {
@@ -62,46 +57,21 @@ impl ColumnStep for StandardScaler {
     }
 }
 
-struct Fitting {
-    step: StandardScaler,
-    moments: Moments,
-}
-
-impl ColumnState for Fitting {
+impl FromStatistic for StandardScaler {
+    type Statistic = Moments;
     type Fitted = Standardized;
-    type Seen = Moments;
 
-    fn update(&mut self, values: &ArrayRef, first_row: u64) -> Result<(), Error> {
-        numeric::add_to_moments(&mut self.moments, values, first_row)
+    fn statistic(self) -> Moments {
+        if self.with_std { Moments::new() } else { Moments::mean_only() }
     }
 
-    fn identity(&self) -> Self {
-        Fitting { step: self.step, moments: self.step.moments() }
-    }
-
-    fn merge(&mut self, other: &Self) {
-        self.moments.merge(&other.moments);
-    }
-
-    fn seen(&self) -> impl Serialize {
-        &self.moments
-    }
-
-    fn having_seen(&self, seen: Self::Seen) -> Option<Self> {
-        seen.is_like(&self.moments).then_some(Fitting { step: self.step, moments: seen })
-    }
-
-    fn heap_bytes(&self) -> usize {
-        self.moments.heap_bytes()
-    }
-
-    fn finish(self) -> Result<Progress<Self>, Error> {
-        let mean = self.step.with_mean.then(|| self.moments.mean()).flatten();
-        let scale = self.step.with_std.then(|| self.moments.std_dev()).flatten();
+    fn learn(self, of: &Moments) -> Standardized {
+        let mean = self.with_mean.then(|| of.mean()).flatten();
+        let scale = self.with_std.then(|| of.std_dev()).flatten();
         // A deviation of zero is a constant column's, which is centred and left unscaled.
         let scale = scale.map(|s| if s == 0.0 { 1.0 } else { s });
-        let is_empty = self.moments.count() == 0 && (self.step.with_mean || self.step.with_std);
-        Ok(Progress::Done(Standardized { mean, scale, is_empty }))
+        let is_empty = of.count() == 0 && (self.with_mean || self.with_std);
+        Standardized { mean, scale, is_empty }
     }
 }
 

@@ -16,12 +16,13 @@ use std::sync::Arc;
 use arrow::array::ArrayRef;
 use serde::{Deserialize, Serialize};
 
+use super::statistic_fit::{FromStatistic, StatisticFit};
 use crate::column::Column;
 use crate::error::Error;
 use crate::fitted_columns::FittedColumn;
 use crate::numeric;
 use crate::params::Params;
-use crate::per_column::{ColumnState, ColumnStep, PerColumn, Progress};
+use crate::per_column::{ColumnStep, PerColumn};
 use crate::stats::Moments;
 use crate::step::{OutputColumn, Step};
 
@@ -38,11 +39,11 @@ pub(super) fn parse(params: &mut Params) -> Result<Box<dyn Step>, Error> {
 }
 
 impl ColumnStep for VarianceThreshold {
-    type State = Fitting;
+    type State = StatisticFit<Self>;
 
-    fn start(self: &Arc<Self>, _: usize, input: &Column) -> Result<Fitting, Error> {
+    fn start(self: &Arc<Self>, _: usize, input: &Column) -> Result<StatisticFit<Self>, Error> {
         numeric::check_arithmetic(input)?;
-        Ok(Fitting { step: **self, moments: Moments::new() })
+        Ok(StatisticFit::new(**self))
     }
 
     fn preview(&self, _: usize, input: &Column) -> (Vec<Column>, bool) {
@@ -55,43 +56,17 @@ impl ColumnStep for VarianceThreshold {
     }
 }
 
-struct Fitting {
-    step: VarianceThreshold,
-    moments: Moments,
-}
-
-impl ColumnState for Fitting {
+impl FromStatistic for VarianceThreshold {
+    type Statistic = Moments;
     type Fitted = Chosen;
-    type Seen = Moments;
 
-    fn update(&mut self, values: &ArrayRef, first_row: u64) -> Result<(), Error> {
-        numeric::add_to_moments(&mut self.moments, values, first_row)
+    fn statistic(self) -> Moments {
+        Moments::new()
     }
 
-    fn identity(&self) -> Self {
-        Fitting { step: self.step, moments: Moments::new() }
-    }
-
-    fn merge(&mut self, other: &Self) {
-        self.moments.merge(&other.moments);
-    }
-
-    fn seen(&self) -> impl Serialize {
-        &self.moments
-    }
-
-    fn having_seen(&self, seen: Self::Seen) -> Option<Self> {
-        seen.is_like(&self.moments).then_some(Fitting { step: self.step, moments: seen })
-    }
-
-    fn heap_bytes(&self) -> usize {
-        self.moments.heap_bytes()
-    }
-
-    fn finish(self) -> Result<Progress<Self>, Error> {
-        let threshold = self.step.threshold;
-        let stays = self.moments.varies_more_than(threshold).unwrap_or(false);
-        Ok(Progress::Done(Chosen { stays, threshold }))
+    fn learn(self, of: &Moments) -> Chosen {
+        let stays = of.varies_more_than(self.threshold).unwrap_or(false);
+        Chosen { stays, threshold: self.threshold }
     }
 }
 

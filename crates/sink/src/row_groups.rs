@@ -17,7 +17,7 @@ use crate::word_sizes::WordSizes;
 const PROCESS: Bytes = Bytes::mib(16);
 /// A row group takes this share of the rest: it is one of several things that are held at a time, and the longer it is,
 /// the less the file's index grows.
-const BUDGET_SHARE: u64 = 5;
+const BUDGET_SHARE: u64 = 6;
 const LEAST_DEFAULT: Bytes = Bytes::mib(1);
 const MOST_DEFAULT: Bytes = Bytes::mib(64);
 
@@ -354,7 +354,7 @@ mod tests {
     #[test]
     fn the_default_follows_the_budget() {
         let of = |limit| RowGroupLimits::default_bytes(&Budget::new(limit));
-        assert_eq!(of(Bytes::mib(96)), Bytes::mib(16));
+        assert_eq!(of(Bytes::mib(112)), Bytes::mib(16));
         assert_eq!(of(Bytes::mib(2)), Bytes::mib(1));
         assert_eq!(of(Bytes::gib(4)), Bytes::mib(64));
         assert_eq!(RowGroupLimits::default_bytes(&Budget::unbounded()), Bytes::mib(64));

@@ -219,7 +219,7 @@ mod window;
 pub use batch::Batch;
 pub use batches::Batches;
 pub use column_scan::{TextWitness, TypeHint};
-pub use columnar::Part;
+pub use columnar::{Part, catches_panics};
 pub use dialect::{AUTO_NULL_TOKENS, Dialect, NullValues};
 pub use downcast::Downcast;
 pub use error::{Error, ErrorKind, Malformed};

@@ -67,7 +67,7 @@ impl Window {
 
     /// Passes over the first `bytes` bytes.
     pub(crate) fn advance(&mut self, bytes: usize) {
-        debug_assert!(bytes <= self.len());
+        assert!(bytes <= self.len(), "no more than the window has can be passed over");
         self.start += bytes;
         self.at += bytes as u64;
     }

@@ -163,6 +163,37 @@ fn a_value_of_another_kind_is_refused_wherever_it_stands() {
     }
 }
 
+/// A field of many lines that look like records, as long as several ranges.
+fn with_lines_in_quotes(line: &str) -> String {
+    let mut text = "id,half,word\n".to_owned();
+    for row in 0..3000 {
+        let word = if row == 1500 {
+            format!("\"{}\"", line.repeat(40_000 / line.len()))
+        } else {
+            format!("w{}", row % 9)
+        };
+        writeln!(text, "{row},{}.5,{word}", row % 10).unwrap();
+    }
+    text
+}
+
+#[test]
+fn lines_within_quotes_are_no_records_and_what_was_presumed_of_them_is_refused() {
+    let mut refused = 0;
+    for line in ["1.5,2,x\n", "99999999999,2,x\n", "x,2,x\n", "7,0.1,x\n", "7,x,x\n", "1,1.5,x\n"] {
+        let files = Files::new(&[with_lines_in_quotes(line)]);
+        for range in [2000, 4096, 9000] {
+            let loader = files.loader(range);
+            match presumed(&loader, 500) {
+                Some(Ok((scan, batches))) => assert_exact(&loader, &scan, &batches),
+                Some(Err(_)) => refused += 1,
+                None => {}
+            }
+        }
+    }
+    assert!(refused > 3, "only {refused} were noticed");
+}
+
 #[test]
 fn a_malformed_record_is_an_error_here_too() {
     let mut text = table(3000, None);

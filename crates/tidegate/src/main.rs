@@ -16,6 +16,7 @@ mod output;
 mod outside;
 mod pages_back;
 mod pass;
+mod presumed_pass;
 mod progress;
 mod rejects_file;
 mod remedy;
@@ -23,7 +24,6 @@ mod settings;
 mod sizing_entry;
 mod state_file;
 mod summary;
-mod unscanned_pass;
 mod whole_file;
 mod written_files;
 
@@ -33,6 +33,13 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     allocator::begin();
+    // A decoder's panic on a damaged file is told as an error of that file.
+    let print = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if !chunked_loader::catches_panics() {
+            print(panic);
+        }
+    }));
     let args = match args::Cli::try_parse() {
         Ok(args) => args,
         Err(error) => return failure::usage_error(&error),

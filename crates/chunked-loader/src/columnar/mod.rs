@@ -12,6 +12,7 @@
 //! checked against the file and reserved before anything is allocated by them, and a statistic is never asked in place of
 //! the values.
 
+mod guard;
 mod held;
 mod ipc;
 mod parquet;
@@ -21,6 +22,7 @@ mod schema;
 mod table;
 mod values;
 
+pub use guard::catches_panics;
 pub(crate) use rows::ColumnarRows;
 pub(crate) use scan::{ColumnarScan, scan};
 pub use table::Part;

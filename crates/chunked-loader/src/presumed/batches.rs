@@ -1,5 +1,6 @@
 //! The batches of an input whose types are presumed, in file order, and what they prove at the end.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -9,11 +10,13 @@ use monitor::{Budget, Consumer, Tag};
 
 use super::range_reader::RangeReader;
 use super::tally::Tally;
-use super::{Presumption, schema_of};
+use super::{Presumption, is_within_int32, schema_of};
 use crate::batch::Batch;
 use crate::batch_builder::BatchPlan;
 use crate::checkpoints::{Checkpoint, Checkpoints};
+use crate::column_scan::TypeHint;
 use crate::delivery::{Delivery, Sizes};
+use crate::downcast::Downcast;
 use crate::error::{Error, ErrorKind};
 use crate::field_rules::FieldRules;
 use crate::layout::Layout;
@@ -65,6 +68,8 @@ pub(super) struct Shared {
     pub(super) parts: Vec<Part>,
     /// Of all files.
     pub(super) names: Vec<Arc<str>>,
+    /// Where the first record of some ranges has to begin.
+    pub(super) firsts: Arc<BTreeMap<u64, u64>>,
     tallies: Mutex<Vec<Tally>>,
 }
 
@@ -167,6 +172,7 @@ impl PresumedBatches {
             delivery: Delivery::new(sizes, lines),
             parts,
             names,
+            firsts: Arc::clone(&presumption.firsts),
             tallies: Mutex::new(vec![Tally::default(); all.len()]),
             plan,
             budget,
@@ -267,11 +273,17 @@ impl PresumedBatches {
             let rows = self.found.rows;
             let mut proved = ColumnFacts::new(&facts.name, &column, rows, self.presumption.downcast, &rules);
             (proved.extent, proved.text_witness) = (None, None);
-            let is_null_throughout = facts.kind != Kind::Null || tally.values == 0;
+            // Each kind but that of no values comes from a value.
+            let has_its_values = (facts.kind == Kind::Null) == (tally.values == 0);
+            let is_as_wide = match (facts.hint, tally.int_range) {
+                (TypeHint::Fixed(_), _) | (_, None) => true,
+                (_, Some(range)) => is_within_int32(range) == (facts.data_type == DataType::Int32),
+            };
+            let is_as_wide = is_as_wide || self.presumption.downcast == Downcast::None;
             let is_dictionary = |facts: &ColumnFacts| matches!(facts.data_type, DataType::Dictionary(..));
             // Whether a dictionary pays, only the whole input tells.
             let is_built_alike = is_dictionary(facts) == is_dictionary(&proved);
-            match is_null_throughout && is_built_alike && facts.kind == proved.kind {
+            match has_its_values && is_as_wide && is_built_alike && facts.kind == proved.kind {
                 true => Ok(proved),
                 false => Err(Error::new(ErrorKind::Changed).in_column(&facts.name)),
             }

@@ -7,7 +7,8 @@
 //! ```
 //!
 //! Nothing rests on the presumption. What it says of a column is the join of values that are in the input, so that the
-//! true type is that or a wider one; a builder refuses whatever would make it wider. Of an input that went in to its
+//! true type is that or a wider one; a builder refuses whatever would make it wider. That they are in the input, and no
+//! lines within quotes, the pass finds out when it comes to them: a piece is the beginning of a range. Of an input that went in to its
 //! end the presumed types are the true ones, and widths, nulls and dictionaries have been counted on the way. Where
 //! something is refused, the caller starts over with a scan, which also says what is wrong if anything is.
 //!
@@ -19,6 +20,7 @@ mod range_reader;
 mod sample;
 mod tally;
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::sync::Arc;
 
@@ -61,7 +63,10 @@ pub struct Presumption {
     scan: Arc<Scan>,
     /// What the pieces hold, by column.
     columns: Vec<ColumnScan>,
-    /// Holds them.
+    /// Where the first record of a range was taken to begin, by the range's number. What the pieces hold is in the input
+    /// only if it does.
+    firsts: Arc<BTreeMap<u64, u64>>,
+    /// Holds the columns.
     _held: Reservation,
     hints: Vec<TypeHint>,
     downcast: Downcast,
@@ -109,7 +114,7 @@ impl Presumption {
         }
         let Some(files) = plain_files(request, &opened)? else { return Ok(None) };
         let plan = Arc::new(plan);
-        let Some(sample) = sample::take(&files, &plan, &gait, piece, request.budget)? else {
+        let Some(sample) = sample::take(&files, &plan, &gait, (range, piece), request.budget)? else {
             return Ok(None);
         };
         let Some(scan) = presumed_scan(request, &opened, &plan, &sample) else {
@@ -118,6 +123,7 @@ impl Presumption {
         Ok(Some(Presumption {
             scan: Arc::new(scan),
             columns: sample.columns,
+            firsts: Arc::new(sample.firsts),
             _held: sample.held,
             hints: plan.hints.clone(),
             downcast: request.downcast,
@@ -160,9 +166,9 @@ impl Presumption {
 }
 
 impl PlainFile {
-    /// Bytes of its records.
-    fn data_bytes(&self) -> u64 {
-        self.bytes.saturating_sub(self.layout.before.byte)
+    /// Ranges of so many bytes that its records are cut into.
+    fn ranges(&self, range: u64) -> u64 {
+        self.bytes.saturating_sub(self.layout.before.byte).div_ceil(range)
     }
 }
 
@@ -219,6 +225,10 @@ fn presumed_scan(request: &Request<'_>, opened: &Opened, plan: &ScanPlan, sample
     })
 }
 
+fn is_within_int32((min, max): (i128, i128)) -> bool {
+    min >= i32::MIN.into() && max <= i32::MAX.into()
+}
+
 fn presumed_facts(
     name: &str,
     column: &ColumnScan,
@@ -241,11 +251,12 @@ fn presumed_facts(
             true => DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8)),
             false => DataType::Utf8,
         };
-    } else if facts.kind == Kind::Int && !matches!(facts.hint, TypeHint::Fixed(_)) {
-        let is_within = |(min, max): (i128, i128)| min >= i32::MIN.into() && max <= i32::MAX.into();
-        if downcast != Downcast::None && facts.int_range.is_some_and(is_within) {
-            facts.data_type = DataType::Int32;
-        }
+    } else if facts.kind == Kind::Int
+        && !matches!(facts.hint, TypeHint::Fixed(_))
+        && downcast != Downcast::None
+        && facts.int_range.is_some_and(is_within_int32)
+    {
+        facts.data_type = DataType::Int32;
     }
     facts.dictionary = None;
     // Nulls may come.

@@ -9,7 +9,7 @@ use super::tally::Tally;
 use crate::batch::Batch;
 use crate::batch_builder::BatchBuilder;
 use crate::delivery::Claim;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::position::Position;
 use crate::spares::Room;
 use crate::walker::Walker;
@@ -85,9 +85,12 @@ impl RangeReader {
     ) -> Result<Result<Option<u64>, Stopped>, Error> {
         let shared = Arc::clone(&self.shared);
         let part: &Part = &shared.parts[place];
-        let Some(first) = part.ranges.begin(range, &part.chain, &mut self.walker)? else {
-            return Ok(Ok(None));
-        };
+        let first = part.ranges.begin(range, &part.chain, &mut self.walker)?;
+        // A piece was the beginning of this range. If its first record is another one, it held no records.
+        if shared.firsts.get(&claim.first_row).is_some_and(|presumed| first != Some(*presumed)) {
+            return Err(Error::new(ErrorKind::Changed));
+        }
+        let Some(first) = first else { return Ok(Ok(None)) };
         counted.first = Some(first);
         if self.part != Some(place) {
             self.builder.begin_file(part.file, &part.layout);

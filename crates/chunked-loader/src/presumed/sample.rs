@@ -1,19 +1,20 @@
 //! Pieces of the input, typed as a scan types all of it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use monitor::{Budget, Bytes, Reservation};
 
 use super::PlainFile;
 use crate::column_scan::ColumnScan;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::position::Position;
 use crate::rejects::OnBadRecord;
 use crate::scan::{ScanPlan, Scanner, dictionary_bytes};
 use crate::source::Input;
 use crate::walker::{Gait, REST, Walker};
 
-/// Pieces that are looked at, over all files, the first and the last bytes among them.
+/// Pieces that are looked at, over all files: the beginnings of so many ranges, the first and the last among them.
 const PIECES: u64 = 32;
 
 /// What the pieces hold.
@@ -21,6 +22,8 @@ pub(super) struct Sample {
     pub(super) columns: Vec<ColumnScan>,
     pub(super) rows: u64,
     pub(super) bytes: u64,
+    /// Where the first record of a range was taken to begin, by the range's number among those of all files.
+    pub(super) firsts: BTreeMap<u64, u64>,
     /// Holds the columns' state.
     pub(super) held: Reservation,
 }
@@ -34,13 +37,13 @@ impl Sample {
 
 /// Types the pieces; `None` if no record was found in them.
 ///
-/// Where a piece begins inside quotes, what is taken for records is none. As a rule these have other widths, and the
-/// piece is left out; else the types come out too wide, and that is found out later.
+/// Where a piece begins inside quotes, what is taken for records may be none. The pass, which knows how each range begins,
+/// refuses such a piece: from the beginning of a true record on, the same machine finds nothing but true records.
 pub(super) fn take(
     files: &[Option<PlainFile>],
     plan: &Arc<ScanPlan>,
     gait: &Gait,
-    piece_bytes: u64,
+    (range, piece_bytes): (u64, u64),
     budget: &Budget,
 ) -> Result<Option<Sample>, Error> {
     let skipping = Arc::new(ScanPlan {
@@ -52,12 +55,16 @@ pub(super) fn take(
     let share = dictionary_bytes(plan.names.len());
     let columns = || plan.hints.iter().map(|hint| ColumnScan::new(*hint, share));
     let held = budget.consumer("scan").try_reserve(Bytes::ZERO)?;
-    let mut sample = Sample { columns: columns().collect(), rows: 0, bytes: 0, held };
+    let mut sample =
+        Sample { columns: columns().collect(), rows: 0, bytes: 0, firsts: BTreeMap::new(), held };
     let mut walker = Walker::new(gait, &budget.consumer("block"))?;
-    let total: u64 = files.iter().flatten().map(PlainFile::data_bytes).sum();
-    let last = total.saturating_sub(piece_bytes);
-    for piece in 0..PIECES {
-        let Some((index, start)) = place(files, last / (PIECES - 1) * piece) else { continue };
+    let ranges: u64 = files.iter().flatten().map(|file| file.ranges(range)).sum();
+    let pieces = PIECES.min(ranges).max(1);
+    // Of few ranges more is looked at each.
+    let piece_bytes = (piece_bytes * PIECES / pieces).min(range);
+    for piece in 0..pieces {
+        let number = ranges.saturating_sub(1) * piece / (pieces - 1).max(1);
+        let Some((index, start)) = place(files, number, range) else { continue };
         let Some(file) = &files[index] else { continue };
         let Some((first, end)) = begin(&mut walker, file, start, piece_bytes)? else { continue };
         let scanned = columns().map(Some).collect();
@@ -69,6 +76,7 @@ pub(super) fn take(
         if !scanner.rejected.is_empty() {
             continue;
         }
+        sample.firsts.insert(number, first);
         sample.rows += scanner.rows;
         sample.bytes += walker.before().byte.min(end.max(first)) - first;
         for (column, part) in sample.columns.iter_mut().zip(scanner.columns) {
@@ -79,28 +87,32 @@ pub(super) fn take(
     Ok((sample.rows > 0 && sample.bytes > 0).then_some(sample))
 }
 
-/// The file of a byte among those of all records, and where it is in there.
-fn place(files: &[Option<PlainFile>], mut byte: u64) -> Option<(usize, u64)> {
+/// The file of a range among those of all files, and where it begins in there.
+fn place(files: &[Option<PlainFile>], mut number: u64, range: u64) -> Option<(usize, u64)> {
     for (index, file) in files.iter().enumerate() {
         let Some(file) = file else { continue };
-        if byte < file.data_bytes() {
-            return Some((index, file.layout.before.byte + byte));
+        if number < file.ranges(range) {
+            return Some((index, file.layout.before.byte + number * range));
         }
-        byte -= file.data_bytes();
+        number -= file.ranges(range);
     }
     None
 }
 
 /// Turns to the first record of a piece; gives its byte, and where the piece ends.
 fn begin(walker: &mut Walker, file: &PlainFile, start: u64, bytes: u64) -> Result<Option<(u64, u64)>, Error> {
-    let end = (start + bytes).min(file.bytes);
+    let end = (start + bytes).min(file.bytes).max(start);
     let lead = u64::from(start > file.layout.before.byte);
     let window = walker.window();
     window.begin(Input::Plain(Arc::clone(&file.file)), start - lead);
     window.want((end - start + lead) as usize + REST)?;
+    let length = (end - start) as usize;
+    if window.len() < length + lead as usize {
+        // The file had these bytes when it was opened.
+        return Err(Error::new(ErrorKind::Changed));
+    }
     let before = (lead > 0).then(|| window.bytes(1).first().copied()).flatten();
     window.advance(lead as usize);
-    let length = window.len().min((end - start) as usize);
     let behind = window.bytes(window.len()).get(length).copied();
     let survey = walker.survey(length, before, behind);
     let Some(first) = survey.first_record[0].filter(|first| *first < length) else { return Ok(None) };

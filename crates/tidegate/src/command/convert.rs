@@ -29,9 +29,9 @@ fn at_once(args: &Convert, job: &mut Job) -> Result<Option<Converted>, Failure> 
     let begin = |presumed: &Scan| {
         Target::check(&args.output)?.open(presumed.schema(), &monitor, threads, |_| false).map(Some)
     };
-    job.pass_unscanned(
+    job.pass_presumed(
         "write",
-        false,
+        |_| false,
         begin,
         |output, batch| output.write(batch.columns()),
         |mut output, scan| {

@@ -147,7 +147,8 @@ pub(super) fn begin_scanned(job: &mut Job, recipe: Recipe) -> Result<(Scan, Begu
 
 /// A fit whose first pass has found the types as well; nothing if the input has to be scanned first.
 pub(super) fn begin_unscanned(job: &mut Job, recipe: &Recipe) -> Result<Option<(Scan, Begun)>, Failure> {
-    let (monitor, progress) = (job.monitor.clone(), job.progress);
+    let (monitor, progress, keeps_all) = (job.monitor.clone(), job.progress, job.keeps_all);
+    let mut is_told = false;
     // The scan behind an error repeats it, and knows the place.
     let plain = |error| Failure::Incremental { error, remark: None, file: None };
     let begin = |presumed: &Scan| {
@@ -155,18 +156,21 @@ pub(super) fn begin_unscanned(job: &mut Job, recipe: &Recipe) -> Result<Option<(
         let mut fitting = Fitting::new(recipe, &job::columns(presumed), &monitor);
         let plan = fitting.plan().map_err(plain)?;
         let pass = fitting.next_pass().map_err(plain)?;
-        report::plan(progress, &plan);
-        Ok(pass.map(|pass| (fitting, pass)))
+        if !std::mem::replace(&mut is_told, true) {
+            report::plan(progress, &plan);
+        }
+        let is_last = plan.passes().len() < 2 && !plan.may_need_more();
+        Ok(pass.map(|pass| (fitting, pass, is_last)))
     };
-    let begun = job.pass_unscanned(
+    let begun = job.pass_presumed(
         "fit",
-        true,
+        |(.., is_last)| keeps_all || !is_last,
         begin,
-        |(_, pass), batch| {
+        |(_, pass, _), batch| {
             let wanted = batch.columns().project(pass.projection()).map_err(|e| Failure::Loader(e.into()))?;
             pass.update(&wanted, batch.first_row()).map_err(plain)
         },
-        |(mut fitting, pass), scan| {
+        |(mut fitting, pass, _), scan| {
             fitting.finish_pass(pass).map_err(plain)?;
             fitting.retype(&job::columns(scan));
             Ok(fitting)

@@ -35,10 +35,11 @@ pub(super) fn run(args: &FitTransform) -> Result<(), Failure> {
     };
     let (pipeline, _) = fit::fit(&mut job, &scan, begun, &args.recipe)?;
     job.keeps_all = false;
-    if let Some(path) = &args.save {
-        fit::save(&pipeline, path, args.output.overwrite)?;
-    }
-    // What is saved is for later rows.
-    let pipeline = if test.is_some() { pipeline.training_apart() } else { pipeline.training() };
-    transform::apply(&mut job, &scan, &pipeline, target, test_target)
+    let training = if test.is_some() { pipeline.training_apart() } else { pipeline.training() };
+    transform::apply(&mut job, &scan, &training, target, test_target)?;
+    // What is saved is for later rows. It comes last, so that a run that fails leaves nothing.
+    let Some(path) = &args.save else { return Ok(()) };
+    let whole = args.output.output.display().to_string();
+    let saved = fit::save(&pipeline, path, args.output.overwrite);
+    saved.map(drop).map_err(|failure| Failure::Behind { whole, failure: Box::new(failure) })
 }

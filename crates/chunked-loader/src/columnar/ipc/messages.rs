@@ -5,7 +5,6 @@
 //! where its messages are, and has the schema itself.
 
 use std::fs::File;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use arrow::datatypes::Schema;
@@ -17,6 +16,7 @@ use arrow::ipc::{
 use monitor::{Budget, Bytes};
 
 use super::buffers::{Packing, read_exact};
+use crate::columnar::guard::guarded;
 use crate::columnar::held::zeroed;
 use crate::error::{Error, ErrorKind};
 
@@ -273,7 +273,7 @@ fn schema_of(schema: arrow::ipc::Schema<'_>, byte: u64) -> Result<(Schema, Vec<O
     });
     // A verified flatbuffer may still name types that there are not, on which the conversion panics; nothing of what it has
     // made by then is used.
-    let converted = catch_unwind(AssertUnwindSafe(|| fb_to_schema(schema)));
+    let converted = guarded(|| fb_to_schema(schema));
     Ok((converted.map_err(|_| damaged(byte, "a type makes no sense"))?, ids))
 }
 

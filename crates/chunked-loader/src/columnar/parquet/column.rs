@@ -1,7 +1,6 @@
 //! The values of one column chunk, page by page.
 
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::{Array, ArrayRef, BooleanArray, Float16Array, PrimitiveArray};
@@ -19,6 +18,7 @@ use parquet::schema::types::ColumnDescPtr;
 
 use super::codec::Scratch;
 use super::pages::{Chunk, EXPANDED_STEP, Next, Pages};
+use crate::columnar::guard::guarded;
 use crate::columnar::held::Held;
 use crate::columnar::values::{Values, timestamps};
 use crate::error::{Error, ErrorKind};
@@ -179,10 +179,10 @@ impl ChunkReader {
         let Some(mut reader) = self.reader.take() else { return Err(self.damaged("no page".into())) };
         let levels = &mut self.levels;
         levels.clear();
-        let decoded = catch_unwind(AssertUnwindSafe(|| {
+        let decoded = guarded(|| {
             let decoded = decode(&mut reader, levels);
             (reader, decoded)
-        }));
+        });
         match decoded {
             Ok((reader, Ok(values))) => {
                 self.reader = Some(reader);

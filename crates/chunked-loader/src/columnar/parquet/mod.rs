@@ -16,7 +16,6 @@ mod pages;
 mod thrift;
 
 use std::fs::File;
-use std::panic::catch_unwind;
 use std::sync::Arc;
 
 use monitor::{Budget, Bytes, Reservation};
@@ -27,6 +26,7 @@ use parquet::file::metadata::{
     ParquetMetaData, ParquetMetaDataOptions, ParquetMetaDataReader, ParquetStatisticsPolicy,
 };
 
+use crate::columnar::guard::guarded;
 use crate::columnar::held::{Held, zeroed};
 use crate::columnar::schema::SourceColumn;
 use crate::columnar::table::{ColumnReader, Group, Part, Table};
@@ -100,8 +100,7 @@ fn decode(footer: &[u8]) -> Result<ParquetMetaData, String> {
         .with_column_stats_policy(ParquetStatisticsPolicy::SkipAll)
         .with_encoding_stats_policy(ParquetStatisticsPolicy::SkipAll)
         .with_size_stats_policy(ParquetStatisticsPolicy::SkipAll);
-    let decoded =
-        catch_unwind(|| ParquetMetaDataReader::decode_metadata_with_options(footer, Some(&options)));
+    let decoded = guarded(|| ParquetMetaDataReader::decode_metadata_with_options(footer, Some(&options)));
     match decoded {
         Ok(Ok(metadata)) => Ok(metadata),
         Ok(Err(error)) => Err(error.to_string()),
@@ -116,7 +115,7 @@ fn columns(
 ) -> Result<Vec<SourceColumn>, Error> {
     let file = metadata.file_metadata();
     let roots = file.schema_descr().root_schema().get_fields();
-    let types = catch_unwind(|| parquet_to_arrow_schema(file.schema_descr(), file.key_value_metadata()));
+    let types = guarded(|| parquet_to_arrow_schema(file.schema_descr(), file.key_value_metadata()));
     let schema = match types {
         Ok(Ok(schema)) => schema,
         Ok(Err(ParquetError::NYI(what) | ParquetError::ArrowError(what))) => return Err(damaged(what)),

@@ -105,8 +105,9 @@ impl Cursor<'_> {
             DOUBLE => self.pass(8),
             BINARY => {
                 let len = usize::try_from(self.varint()?).map_err(|_| Broken::Wrong)?;
-                *memory += len;
-                self.pass(len)
+                self.pass(len)?;
+                *memory = memory.saturating_add(len);
+                Ok(())
             }
             LIST | SET => {
                 let (element, count) = self.list()?;

@@ -10,6 +10,9 @@ use crate::pages_back::PagesBack;
 use crate::settings::SizeBy;
 use crate::summary::BatchSizes;
 
+/// How often a presumption is tried.
+const TRIES: usize = 2;
+
 /// What a pass has come to.
 enum Outcome<R> {
     Proved(Box<Scan>, R, BatchSizes),
@@ -22,13 +25,14 @@ enum Outcome<R> {
 impl Job {
     /// Runs one pass, all columns in it, as the phase `name`, and gives what a scan would have found, what `end` has given,
     /// and the sizes of the batches. `begin` is told what is presumed, and makes what `each` brings batches to, unless it has no
-    /// use for such a pass. `keeps`: whether the batches are kept for the passes behind it, if they fit.
+    /// use for such a pass. `keeps`: whether there are passes behind it, for which
+    /// the batches are kept if they fit.
     ///
     /// Nothing where a scan has to come first, or has to tell what is wrong: then all that was made is dropped.
-    pub(crate) fn pass_unscanned<T, R>(
+    pub(crate) fn pass_presumed<T, R>(
         &mut self,
         name: &'static str,
-        keeps: bool,
+        keeps: impl Fn(&T) -> bool,
         mut begin: impl FnMut(&Scan) -> Result<Option<T>, Failure>,
         mut each: impl FnMut(&mut T, &Batch) -> Result<(), Failure>,
         mut end: impl FnMut(T, &Scan) -> Result<R, Failure>,
@@ -40,8 +44,10 @@ impl Job {
             Ok(presumption) => presumption,
             Err(error) => return open_unless_final(error.into()),
         };
-        while let Some(presumed) = presumption {
-            let outcome = self.unscanned(name, keeps, presumed, &mut begin, &mut each, &mut end);
+        // What is too many in one column is so in the others soon: more than one other try takes longer than a scan.
+        for _ in 0..TRIES {
+            let Some(presumed) = presumption.take() else { break };
+            let outcome = self.presumed(name, &keeps, presumed, &mut begin, &mut each, &mut end);
             match outcome.or_else(|failure| open_unless_final(failure).map(|_: Option<()>| Outcome::Open))? {
                 Outcome::Proved(scan, made, sizes) => return Ok(Some((*scan, made, sizes))),
                 Outcome::Wider(wider) => presumption = Some(wider),
@@ -51,10 +57,10 @@ impl Job {
         Ok(None)
     }
 
-    fn unscanned<T, R>(
+    fn presumed<T, R>(
         &mut self,
         name: &'static str,
-        keeps: bool,
+        keeps: &impl Fn(&T) -> bool,
         presumption: Presumption,
         begin: &mut impl FnMut(&Scan) -> Result<Option<T>, Failure>,
         each: &mut impl FnMut(&mut T, &Batch) -> Result<(), Failure>,
@@ -63,7 +69,7 @@ impl Job {
         let phase = self.monitor.scope(name);
         let Some(mut made) = begin(presumption.scan())? else { return Ok(Outcome::Open) };
         let bytes = presumption.scan().columns().iter().map(|column| column.bytes_narrow).sum();
-        let cache = keeps.then(|| BatchCache::new(self.monitor.budget()));
+        let cache = keeps(&made).then(|| BatchCache::new(self.monitor.budget()));
         let mut cache = cache.filter(|cache| cache.has_room_for(bytes));
         self.passes += 1;
         let (loading, taking) = (Tag::new(LOADER), Tag::new(STEPS));

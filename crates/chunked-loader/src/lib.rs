@@ -53,6 +53,7 @@
 //! | [`Loader::batches`] | an iterator of batches that know their place and hold their memory | of the scan |
 //! | [`Batches::into_record_batch_reader`] | libraries that take Arrow's `RecordBatchReader` | of the scan |
 //! | `Loader::batch_stream`, feature `stream` | asynchronous programs: a `Stream` of futures | of the scan |
+//! | [`Loader::presume`], then [`Loader::batches_presumed`] | one pass where a file's types can be guessed, which proves them or fails: see [`PresumedBatches`] | presumed; of the whole input at the end |
 //! | [`Loader::batches_unscanned`] | one pass, when a scan takes too long: see [`UnscannedBatches`] | each batch's own |
 //!
 //! ```

@@ -119,7 +119,10 @@ fn every_sizing_gives_the_same_and_says_what_it_did() {
 #[test]
 fn metrics_have_a_line_for_each_change_of_state() {
     let folder = Folder::with(&["nycflights13-flights-10k.csv", "flights.toml"]);
-    let args = "fit nycflights13-flights-10k.csv -r flights.toml -o out/p --null-values NA";
+    // Two passes, which a plain fit makes over the file each.
+    let step = |name: &str| format!("[[steps]]\nuse = \"{name}\"\ncolumns = [\"distance\"]\n");
+    folder.write("r.toml", format!("version = 1\n{}{}", step("standard_scaler"), step("min_max_scaler")));
+    let args = "fit nycflights13-flights-10k.csv -r r.toml -o out/p --null-values NA";
     folder.run(&format!("{args} --memory 64MiB --metrics m.jsonl --summary s.json")).ok();
     let text = String::from_utf8(folder.read("m.jsonl")).unwrap();
     let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();

@@ -51,7 +51,7 @@ impl AllocatorTrim {
     /// use monitor::{AllocatorTrim, Bytes};
     ///
     /// assert!(AllocatorTrim::map_from(Bytes::kib(512)));
-    /// assert!(!AllocatorTrim::map_from(Bytes::gib(1)), "more than glibc can be told");
+    /// assert!(!AllocatorTrim::map_from(Bytes::gib(2)), "more than glibc can be told");
     /// ```
     pub fn map_from(bytes: Bytes) -> bool {
         let Ok(bytes) = libc::c_int::try_from(bytes.get()) else { return false };

@@ -1,10 +1,13 @@
 //! `fit-transform`: both passes over one input.
 
+use std::path::Path;
+
 use crate::args::FitTransform;
 use crate::command::{fit, transform};
 use crate::failure::Failure;
 use crate::job::{Beside, Job};
 use crate::output::Target;
+use crate::whole_file::{self, Staged};
 
 pub(super) fn run(args: &FitTransform) -> Result<(), Failure> {
     let target = Target::check(&args.output)?;
@@ -35,11 +38,12 @@ pub(super) fn run(args: &FitTransform) -> Result<(), Failure> {
     };
     let (pipeline, _) = fit::fit(&mut job, &scan, begun, &args.recipe)?;
     job.keeps_all = false;
+    // What is saved is for later rows. It gets its name last, so that a run that fails leaves nothing.
+    let stage = |path: &Path| whole_file::stage(path, args.output.overwrite, |out| pipeline.write_to(out));
+    let saved = args.save.as_deref().map(stage).transpose()?;
     let training = if test.is_some() { pipeline.training_apart() } else { pipeline.training() };
     transform::apply(&mut job, &scan, &training, target, test_target)?;
-    // What is saved is for later rows. It comes last, so that a run that fails leaves nothing.
-    let Some(path) = &args.save else { return Ok(()) };
     let whole = args.output.output.display().to_string();
-    let saved = fit::save(&pipeline, path, args.output.overwrite);
-    saved.map(drop).map_err(|failure| Failure::Behind { whole, failure: Box::new(failure) })
+    let published = saved.map(Staged::publish).transpose();
+    published.map(drop).map_err(|failure| Failure::Behind { whole, failure: Box::new(failure) })
 }

@@ -95,11 +95,13 @@ pub(super) fn apply(
     let (name, files) = (job.input_name(), job.files());
     let narrow = job.settings.downcast != Downcast::None;
     let aggressive = job.settings.downcast == Downcast::Aggressive;
-    let _held = job
-        .monitor
-        .budget()
-        .consumer("pipeline")
-        .try_reserve(monitor::Bytes::from(pipeline.heap_bytes() + pipeline.bound_bytes()))?;
+    let needed = monitor::Bytes::from(pipeline.heap_bytes() + pipeline.bound_bytes());
+    let holding = job.monitor.budget().consumer("pipeline");
+    let _held = match holding.try_reserve(needed) {
+        // Rows can be read once more.
+        Err(_) if job.cache.take().is_some() => holding.try_reserve(needed)?,
+        held => held?,
+    };
     let about_rows = |error: incremental::Error| Failure::Incremental {
         remark: job::remark(&error, scan, &files),
         file: Some(name.clone()),

@@ -98,8 +98,11 @@ pub(super) fn apply(
     let needed = monitor::Bytes::from(pipeline.heap_bytes() + pipeline.bound_bytes());
     let holding = job.monitor.budget().consumer("pipeline");
     let _held = match holding.try_reserve(needed) {
-        // Rows can be read once more.
-        Err(_) if job.cache.take().is_some() => holding.try_reserve(needed)?,
+        // Rows can be read once more. What they had goes back to the system, or it would be there beside the pipeline.
+        Err(_) if job.cache.take().is_some() => {
+            job.monitor.reclaim();
+            holding.try_reserve(needed)?
+        }
         held => held?,
     };
     let about_rows = |error: incremental::Error| Failure::Incremental {

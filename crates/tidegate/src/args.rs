@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Prepares tables larger than memory: streams CSV, Parquet or Arrow into narrow batches inside a memory budget,
-/// fits and applies preprocessing in two passes, and writes Parquet, Arrow or CSV.
+/// fits and applies preprocessing, and writes Parquet, Arrow or CSV.
 #[derive(Debug, Parser)]
 #[command(name = "tidegate", version, disable_help_subcommand = true, max_term_width = 100)]
 pub(crate) struct Cli {

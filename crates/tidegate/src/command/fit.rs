@@ -35,7 +35,7 @@ pub(super) fn run(args: &Fit) -> Result<(), Failure> {
     let mut job = Job::open(&args.input, &args.run, &beside)?;
     job.demand(Vec::new(), Downcast::Safe);
     let at_once = match &begin {
-        Begin::Recipe(recipe) if shard.is_none() => begin_unscanned(&mut job, recipe)?,
+        Begin::Recipe(recipe) if shard.is_none() => begin_presumed(&mut job, recipe)?,
         // What belongs to a shard only the count of rows tells, and what was begun goes by the types that it knows.
         _ => None,
     };
@@ -146,7 +146,7 @@ pub(super) fn begin_scanned(job: &mut Job, recipe: Recipe) -> Result<(Scan, Begu
 }
 
 /// A fit whose first pass has found the types as well; nothing if the input has to be scanned first.
-pub(super) fn begin_unscanned(job: &mut Job, recipe: &Recipe) -> Result<Option<(Scan, Begun)>, Failure> {
+pub(super) fn begin_presumed(job: &mut Job, recipe: &Recipe) -> Result<Option<(Scan, Begun)>, Failure> {
     let (monitor, progress, keeps_all) = (job.monitor.clone(), job.progress, job.keeps_all);
     let mut is_told = false;
     // The scan behind an error repeats it, and knows the place.

@@ -1,4 +1,4 @@
-//! `fit-transform`: both passes over one input.
+//! `fit-transform`: fits a recipe on an input and transforms the same rows.
 
 use std::path::Path;
 
@@ -32,7 +32,7 @@ pub(super) fn run(args: &FitTransform) -> Result<(), Failure> {
     let mut job = Job::open(&args.input, &args.run, &beside)?;
     job.demand(Vec::new(), transform::pipeline_downcast(job.settings.downcast));
     job.keeps_all = true;
-    let (scan, begun) = match fit::begin_unscanned(&mut job, &recipe)? {
+    let (scan, begun) = match fit::begin_presumed(&mut job, &recipe)? {
         Some(begun) => begun,
         None => fit::begin_scanned(&mut job, recipe)?,
     };

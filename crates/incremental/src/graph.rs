@@ -37,12 +37,11 @@ pub(crate) enum Known {
     Nothing,
 }
 
-/// The value that a step will fill one of its inputs with.
+/// The value that a step will fill its input with. Which of its inputs a value comes from, the graph says: columns
+/// dropped by then move the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Fill {
     step: usize,
-    /// By place among the inputs of the step.
-    input: usize,
 }
 
 /// A step between its inputs and outputs.
@@ -84,6 +83,16 @@ struct Run {
 }
 
 impl Node {
+    /// The place among the inputs of the one that an output is made from.
+    fn input_of(&self, value: usize) -> Option<usize> {
+        let place = value.checked_sub(*self.outputs.first()?)?;
+        let mut end = 0;
+        self.columns.iter().position(|group| {
+            end += group.len();
+            place < end
+        })
+    }
+
     /// The node, or the part of it, that makes all of its outputs that are needed. `None` if none is.
     fn needed(self: &Arc<Node>, is_needed: &[bool]) -> Option<Arc<Node>> {
         let mut rest = self.outputs.as_slice();
@@ -188,8 +197,8 @@ impl Graph {
     ) -> Result<(), Error> {
         let Provisional { step: fitted, fills } = provisional;
         let is_row_wise = fitted.is_row_wise();
-        let known = places.iter().enumerate().map(|(input, place)| match self.known_at(*place) {
-            Known::Whole | Known::But(None) => Known::But(fills.then_some(Fill { step, input })),
+        let known = places.iter().map(|place| match self.known_at(*place) {
+            Known::Whole | Known::But(None) => Known::But(fills.then_some(Fill { step })),
             // It has been filled, so that no second step does.
             Known::But(fill) if is_row_wise => Known::But(fill),
             _ => Known::Nothing,
@@ -376,25 +385,27 @@ impl Graph {
 
     /// What becomes, in `value`, of the value that a step fills: an array of one. `None` if it comes to nothing.
     pub(crate) fn filled(&self, fill: Fill, value: usize) -> Option<ArrayRef> {
-        let first = self.nodes.iter().position(|node| node.step == fill.step)?;
-        let node = &self.nodes[first];
-        let before: usize = node.columns[..fill.input].iter().map(Vec::len).sum();
-        let output = node.columns.get(fill.input)?.first()?;
-        let array = node.fitted.filled(fill.input, output).ok()??;
-        let mut arrays: HashMap<usize, ArrayRef> = HashMap::from([(node.outputs[before], array)]);
-        for node in &self.nodes[first + 1..] {
-            if arrays.contains_key(&value) {
-                break;
+        let mut later = Vec::new();
+        let mut origin = value;
+        let (filler, input) = self.nodes.iter().rev().find_map(|node| {
+            let input = node.input_of(origin)?;
+            if node.step == fill.step {
+                return Some((node, input));
             }
-            if !node.inputs.iter().any(|v| arrays.contains_key(v)) {
-                continue;
-            }
+            later.push(node);
+            origin = node.inputs[input];
+            None
+        })?;
+        // The first of the columns that take the input's place; others say where something was missing.
+        let output = filler.columns[input].first()?;
+        let mut arrays = HashMap::from([(origin, filler.fitted.filled(input, output).ok()??)]);
+        for node in later.into_iter().rev() {
             // Values are made one by one, so that it does not matter what the other columns hold.
             let other = |v: &usize| new_null_array(&self.values[*v].column.data_type, 1);
             let inputs: Vec<ArrayRef> =
                 node.inputs.iter().map(|v| arrays.get(v).cloned().unwrap_or_else(|| other(v))).collect();
             // A step that refuses them does not make the value.
-            let outputs = node.fitted.transform(&inputs, &node.columns, 0).unwrap_or_default();
+            let outputs = node.fitted.transform(&inputs, &node.columns, 0).ok()?;
             arrays.extend(node.outputs.iter().copied().zip(outputs));
         }
         arrays.remove(&value)

@@ -335,6 +335,20 @@ fn columns_that_come_to_nothing_or_more_cost_no_pass() {
 }
 
 #[test]
+fn columns_dropped_by_an_earlier_step_do_not_mix_up_what_the_others_are_filled_with() {
+    let holes = [None, Some(1.0), Some(5.0), None];
+    let table = table_of([
+        ("gone", floats([2.0, 2.0, 2.0, 2.0])),
+        ("empty", nulls(4)),
+        ("a", floats(holes)),
+        ("b", floats(holes.map(|value| value.map(|value| 100.0 * value)))),
+    ]);
+    let [drop, fill, scale] =
+        ["variance_threshold", "simple_imputer", "standard_scaler"].map(|step| on(step, "\"@all\""));
+    assert_eq!(passes(&[&drop, &fill, &scale], &table), (1, 3));
+}
+
+#[test]
 fn what_was_expected_in_vain_is_learnt_in_a_pass_of_its_own() {
     let table = with_holes();
     // log1p refuses what a column holds that is to be dropped.

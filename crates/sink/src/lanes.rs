@@ -7,23 +7,25 @@
 //!       └──► lane of column 2 ──►┘
 //! ```
 //!
-//! Nothing waits for the slowest column but the row group itself. What is on the way is bounded in [`Traffic`] by whoever
-//! brings the rows.
+//! Nothing waits for the slowest column but the row group itself, and no encoder for the disk: a thread of its own writes.
+//! What is on the way is bounded in [`Traffic`] by whoever brings the rows.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
 
 use arrow::array::ArrayRef;
-use monitor::Reservation;
-use rayon::ThreadPool;
 
 use crate::column_chunk::{ChunkOptions, EncodedChunk, Scratch};
 use crate::column_encoder::ColumnEncoder;
 use crate::error::Error;
+use crate::lane_threads::LaneThreads;
 use crate::output::Progress;
 use crate::parquet_file::{ParquetFile, given_up};
 use crate::row_groups::Piece;
+use crate::traffic::{OnTheWay, Traffic};
 
 /// What a lane has to do next.
 pub(crate) enum Job {
@@ -31,6 +33,8 @@ pub(crate) enum Job {
     Begin(Arc<ChunkOptions>),
     /// Take rows of it.
     Rows { column: ArrayRef, from: usize, pieces: Arc<[Piece]>, on_the_way: Arc<OnTheWay> },
+    /// Say what its blocks have come to.
+    Measure(Arc<Held>),
     /// End it.
     End(Arc<RowGroup>),
 }
@@ -39,13 +43,17 @@ pub(crate) enum Job {
 pub(crate) struct Lanes {
     shared: Arc<Shared>,
     /// Without them, whoever brings a job does it.
-    threads: Option<ThreadPool>,
+    threads: Option<LaneThreads>,
+    /// Writes row groups, where threads encode and the system has one more.
+    writer: Option<JoinHandle<()>>,
 }
 
 struct Shared {
     lanes: Vec<Lane>,
     /// None before the first block and when all is over.
     file: Mutex<Option<ParquetFile>>,
+    /// To the thread that writes. There is one row group on the way, so that nobody waits here.
+    to_write: Mutex<Option<SyncSender<Vec<EncodedChunk>>>>,
     traffic: Arc<Traffic>,
     /// What threads work in, taken for a job and given back.
     scratches: Mutex<Vec<Scratch>>,
@@ -68,45 +76,16 @@ struct Waiting {
     is_busy: bool,
 }
 
-/// How much is on the way, for those who wait for it to become less.
-pub(crate) struct Traffic {
-    state: Mutex<State>,
-    changed: Condvar,
+/// Bytes that the blocks of a row group have come to at one of its rows, known once all lanes are there.
+pub(crate) struct Held {
+    bytes: AtomicUsize,
+    missing: AtomicUsize,
 }
 
-#[derive(Default)]
-struct State {
-    bytes: u64,
-    row_groups: usize,
-    busy: usize,
-    failure: Option<Error>,
-    has_failed: bool,
-}
-
-/// Rows that not all lanes have taken yet.
-pub(crate) struct OnTheWay {
-    bytes: u64,
-    traffic: Arc<Traffic>,
-    _reservation: Option<Reservation>,
-}
-
-impl Drop for OnTheWay {
-    fn drop(&mut self) {
-        self.traffic.change(|state| state.bytes -= self.bytes);
-        self.traffic.changed.notify_all();
-    }
-}
-
-/// A thread that is in a lane.
-struct Busy<'a>(&'a Traffic);
-
-impl Drop for Busy<'_> {
-    fn drop(&mut self) {
-        self.0.change(|state| {
-            state.busy -= 1;
-            state.has_failed |= std::thread::panicking();
-        });
-        self.0.changed.notify_all();
+impl Held {
+    /// `None`: not all lanes are there.
+    pub(crate) fn bytes(&self) -> Option<usize> {
+        (self.missing.load(Ordering::Acquire) == 0).then(|| self.bytes.load(Ordering::Relaxed))
     }
 }
 
@@ -126,60 +105,29 @@ impl RowGroup {
     }
 }
 
-impl Traffic {
-    fn change(&self, change: impl FnOnce(&mut State)) {
-        change(&mut lock(&self.state));
-    }
-
-    /// Waits until `is_enough` of bytes and row groups on the way.
-    ///
-    /// # Errors
-    ///
-    /// The first failure in any lane. Later calls fail without a cause.
-    pub(crate) fn wait(
-        &self,
-        is_enough: impl Fn(u64, usize) -> bool,
-        progress: &Progress,
-    ) -> Result<(), Error> {
-        let state = lock(&self.state);
-        let mut state = self
-            .changed
-            .wait_while(state, |state| !state.has_failed && !is_enough(state.bytes, state.row_groups))
-            .unwrap_or_else(PoisonError::into_inner);
-        match (state.has_failed, state.failure.take()) {
-            (false, _) => Ok(()),
-            (true, Some(failure)) => Err(failure),
-            (true, None) => Err(progress.encode(given_up())),
-        }
-    }
-
-    fn has_failed(&self) -> bool {
-        lock(&self.state).has_failed
-    }
-}
-
 impl Lanes {
-    /// `scratches`: one for each thread, or for whoever brings the jobs.
-    pub(crate) fn new(
-        columns: usize,
-        threads: Option<ThreadPool>,
-        scratches: Vec<Scratch>,
-        progress: Progress,
-    ) -> Self {
+    /// `scratches`: one for each thread. With a single one, whoever brings a job does it.
+    pub(crate) fn new(columns: usize, scratches: Vec<Scratch>, progress: Progress) -> Self {
         let lane = |_| Lane {
             waiting: Mutex::default(),
             encoder: Mutex::default(),
             heap: AtomicUsize::new(0),
             held: AtomicUsize::new(0),
         };
-        let shared = Shared {
+        let threads = scratches.len();
+        let shared = Arc::new(Shared {
             lanes: (0..columns).map(lane).collect(),
             file: Mutex::new(None),
-            traffic: Arc::new(Traffic { state: Mutex::default(), changed: Condvar::new() }),
+            to_write: Mutex::new(None),
+            traffic: Arc::default(),
             scratches: Mutex::new(scratches),
             progress,
-        };
-        Self { shared: Arc::new(shared), threads }
+        });
+        let encoding = Arc::clone(&shared);
+        let start = || LaneThreads::start(threads, move |column| encoding.clear(column));
+        let threads = if threads > 1 { start() } else { None };
+        let writer = threads.as_ref().and_then(|_| Shared::start_writer(&shared));
+        Self { shared, threads, writer }
     }
 
     /// Where row groups go from now on.
@@ -197,8 +145,8 @@ impl Lanes {
         self.shared.lanes.iter().map(|lane| lane.heap.load(Ordering::Relaxed)).sum()
     }
 
-    /// Bytes that the blocks of the row group in progress have come to. When nothing is on the way, they are the same for
-    /// the same rows.
+    /// Bytes that the blocks of the row group in progress have come to, where the lanes are now. When nothing is on the way,
+    /// they are the same for the same rows.
     pub(crate) fn held_bytes(&self) -> usize {
         self.shared.lanes.iter().map(|lane| lane.held.load(Ordering::Relaxed)).sum()
     }
@@ -207,30 +155,37 @@ impl Lanes {
         &self.shared.traffic
     }
 
-    /// Notes `bytes` of rows as on the way, until every copy of what is returned is dropped.
-    pub(crate) fn enter(&self, bytes: u64, reservation: Option<Reservation>) -> Arc<OnTheWay> {
-        self.shared.traffic.change(|state| state.bytes += bytes);
-        Arc::new(OnTheWay { bytes, traffic: Arc::clone(&self.shared.traffic), _reservation: reservation })
-    }
-
     /// A row group on the way, to be ended in every lane.
     pub(crate) fn row_group(&self) -> Arc<RowGroup> {
         let columns = self.shared.lanes.len();
-        self.shared.traffic.change(|state| state.row_groups += 1);
+        self.shared.traffic.begin_row_group();
         let chunks = Mutex::new((0..columns).map(|_| None).collect());
         Arc::new(RowGroup { chunks, missing: AtomicUsize::new(columns) })
     }
 
-    /// Puts a job at the end of a lane.
-    pub(crate) fn push(&self, column: usize, job: Job) {
-        let Some(threads) = &self.threads else { return self.shared.run(column, job) };
-        let mut waiting = lock(&self.shared.lanes[column].waiting);
-        waiting.jobs.push_back(job);
-        if !std::mem::replace(&mut waiting.is_busy, true) {
-            self.shared.traffic.change(|state| state.busy += 1);
-            let shared = Arc::clone(&self.shared);
-            threads.spawn_fifo(move || shared.clear(column));
-        }
+    /// Asks all lanes what the blocks of the row group in progress come to at the row that they are brought next: the same
+    /// for the same rows.
+    pub(crate) fn measure(&self) -> Arc<Held> {
+        let columns = self.shared.lanes.len();
+        let held = Arc::new(Held { bytes: AtomicUsize::new(0), missing: AtomicUsize::new(columns) });
+        self.push(|_| Job::Measure(Arc::clone(&held)));
+        held
+    }
+
+    /// Puts a job at the end of each lane.
+    pub(crate) fn push(&self, job: impl Fn(usize) -> Job) {
+        let columns = 0..self.shared.lanes.len();
+        let Some(threads) = &self.threads else {
+            return columns.for_each(|column| self.shared.run(column, job(column)));
+        };
+        let is_left = |column: &usize| {
+            let mut waiting = lock(&self.shared.lanes[*column].waiting);
+            waiting.jobs.push_back(job(*column));
+            !std::mem::replace(&mut waiting.is_busy, true)
+        };
+        let left: Vec<usize> = columns.filter(is_left).collect();
+        self.shared.traffic.expect(left.len());
+        threads.add(left);
     }
 
     /// Looks at each column's encoder. To be called when nothing is on the way.
@@ -243,18 +198,35 @@ impl Lanes {
 impl Drop for Lanes {
     /// Waits for the threads, so that the file, which may have to be removed, is nobody else's any more.
     fn drop(&mut self) {
-        let traffic = &self.shared.traffic;
-        traffic.change(|state| state.has_failed = true);
-        let state = lock(&traffic.state);
-        drop(traffic.changed.wait_while(state, |state| state.busy > 0));
+        self.shared.traffic.stop();
+        drop(lock(&self.shared.to_write).take());
+        // What it panicked at was told of as a failure.
+        self.writer.take().map(JoinHandle::join);
         drop(self.take_file());
     }
 }
 
 impl Shared {
+    /// A thread that writes row groups until nobody can send any.
+    fn start_writer(shared: &Arc<Shared>) -> Option<JoinHandle<()>> {
+        let (to_write, row_groups) = sync_channel(1);
+        let writing = Arc::clone(shared);
+        let work = move || {
+            for chunks in row_groups {
+                let _busy = writing.traffic.busy();
+                if !writing.traffic.has_failed() {
+                    writing.note(writing.append(chunks));
+                }
+            }
+        };
+        let writer = thread::Builder::new().name("write-groups".into()).spawn(work).ok()?;
+        *lock(&shared.to_write) = Some(to_write);
+        Some(writer)
+    }
+
     /// Does the jobs of a lane until there are no more.
     fn clear(&self, column: usize) {
-        let (lane, _busy) = (&self.lanes[column], Busy(&self.traffic));
+        let (lane, _busy) = (&self.lanes[column], self.traffic.busy());
         loop {
             let job = {
                 let mut waiting = lock(&lane.waiting);
@@ -273,12 +245,12 @@ impl Shared {
         if self.traffic.has_failed() {
             return;
         }
-        if let Err(error) = self.work(column, job) {
-            self.traffic.change(|state| {
-                state.has_failed = true;
-                state.failure.get_or_insert(error);
-            });
-            self.traffic.changed.notify_all();
+        self.note(self.work(column, job));
+    }
+
+    fn note(&self, done: Result<(), Error>) {
+        if let Err(error) = done {
+            self.traffic.fail(error);
         }
     }
 
@@ -296,6 +268,13 @@ impl Shared {
                 drop((column, on_the_way));
                 return Ok(());
             }
+            Job::Measure(held) => {
+                held.bytes.fetch_add(encoder.held_bytes(), Ordering::Relaxed);
+                if held.missing.fetch_sub(1, Ordering::AcqRel) == 1 {
+                    self.traffic.look_again();
+                }
+                return Ok(());
+            }
             Job::End(row_group) => {
                 let chunk = self.with_scratch(|scratch| encoder.end(scratch))?;
                 ended = row_group.put(column, chunk);
@@ -305,9 +284,19 @@ impl Shared {
         lane.heap.store(encoder.heap_bytes(), Ordering::Relaxed);
         drop(encoder);
         match ended {
-            Some(chunks) => self.append(chunks),
+            Some(chunks) => self.write(chunks),
             None => Ok(()),
         }
+    }
+
+    /// Has a row group written.
+    fn write(&self, chunks: Vec<EncodedChunk>) -> Result<(), Error> {
+        let Some(to_write) = lock(&self.to_write).clone() else { return self.append(chunks) };
+        self.traffic.expect(1);
+        to_write.send(chunks).or_else(|unsent| {
+            let _busy = self.traffic.busy();
+            self.append(unsent.0)
+        })
     }
 
     /// Does `work` in the memory of a thread. After an error it is not given back: a page may be half made.
@@ -324,8 +313,7 @@ impl Shared {
         if let Some(file) = lock(&self.file).as_mut() {
             file.append(chunks)?;
         }
-        self.traffic.change(|state| state.row_groups -= 1);
-        self.traffic.changed.notify_all();
+        self.traffic.end_row_group();
         Ok(())
     }
 }

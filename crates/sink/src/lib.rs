@@ -76,6 +76,7 @@ mod file_index;
 mod format;
 mod hive;
 mod ipc;
+mod lane_threads;
 mod lanes;
 mod late_types;
 mod leftovers;
@@ -91,6 +92,7 @@ mod seconds;
 mod sink;
 mod split;
 mod staging;
+mod traffic;
 mod word_sizes;
 mod write_back;
 

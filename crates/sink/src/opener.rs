@@ -1,12 +1,10 @@
 //! What every file of a sink has in common, and the encoder that one begins with.
 
-use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use monitor::{Budget, Bytes, Monitor};
-use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::compression::Compression;
 use crate::csv::CsvEncoder;
@@ -55,9 +53,8 @@ impl Opener {
         Ok(match self.format {
             Format::Parquet => {
                 let limits = RowGroupLimits { bytes: self.limits.bytes.min(row_group_bytes), ..self.limits };
-                let threads = encoding_threads(self.threads)
-                    .map_err(|error| Error::io(output.progress().path(), 0, error))?;
-                let encoder = ParquetEncoder::new(output, schema, self.compression, limits, budget, threads)?;
+                let encoder =
+                    ParquetEncoder::new(output, schema, self.compression, limits, budget, self.threads)?;
                 Box::new(encoder.with_bloom_filters(Arc::clone(&self.filtered))?)
             }
             Format::IpcFile | Format::IpcStream => {
@@ -78,15 +75,4 @@ impl Opener {
     ) -> Result<Box<dyn Encoder>, Error> {
         self.open_within(Output::part(path, place, buffer_bytes)?, schema, row_group_bytes)
     }
-}
-
-/// Threads that encode columns; none where one is enough.
-fn encoding_threads(threads: usize) -> io::Result<Option<ThreadPool>> {
-    if threads == 1 {
-        return Ok(None);
-    }
-    let builder =
-        ThreadPoolBuilder::new().num_threads(threads).thread_name(|index| format!("encode-{index}"));
-    // A panic has told of itself, and the sink learns of it; it must not take the process with it.
-    builder.panic_handler(drop).build().map(Some).map_err(io::Error::other)
 }

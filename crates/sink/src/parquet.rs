@@ -7,7 +7,6 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
 use monitor::{Budget, BudgetExceeded, Bytes, Consumer, Reservation};
 use parquet::errors::ParquetError;
-use rayon::ThreadPool;
 
 use crate::bloom;
 use crate::chunk_options::{is_wide, usual_page_bytes};
@@ -16,7 +15,7 @@ use crate::compression::Compression;
 use crate::encoder::Encoder;
 use crate::error::Error;
 use crate::file_index::FileIndex;
-use crate::lanes::{Job, Lanes};
+use crate::lanes::{Held, Job, Lanes};
 use crate::output::{Output, Progress};
 use crate::parquet_file::{ParquetFile, given_up};
 use crate::row_groups::{Cutter, Piece, RowGroupLimits, RowSizes};
@@ -44,6 +43,7 @@ pub(crate) struct ParquetEncoder {
     filtered: Arc<[String]>,
     cutter: Cutter,
     row_group: RowGroup,
+    measured: Option<Measured>,
     /// Covers any row group, from the file's first row to its last.
     reservation: Reservation,
     on_the_way: Consumer,
@@ -78,6 +78,14 @@ struct RowGroup {
     has_encoders: bool,
 }
 
+/// What a row group has come to at one of its rows, by which it ends or goes on some rows later: so the lanes are there
+/// by then, and nobody waits for them.
+struct Measured {
+    held: Arc<Held>,
+    /// Bytes that the cutter took the row group to need there.
+    reckoned: u64,
+}
+
 impl ParquetEncoder {
     pub(crate) fn new(
         output: Output,
@@ -85,7 +93,7 @@ impl ParquetEncoder {
         compression: Compression,
         limits: RowGroupLimits,
         budget: &Budget,
-        threads: Option<ThreadPool>,
+        threads: usize,
     ) -> Result<Self, Error> {
         let progress = output.progress();
         let refused = |refusal| progress.exceeded(refusal);
@@ -108,16 +116,14 @@ impl ParquetEncoder {
         let columns = budget.consumer("columns").try_reserve(needed).map_err(refused)?;
         let index = FileIndex::new(budget).map_err(refused)?;
         let (limits, reservation) = reserve(budget, limits).map_err(refused)?;
-        let threads = threads.filter(|_| !is_wide(limits.bytes, schema.fields().len()));
-        let kept =
-            threads.as_ref().map_or(0, |threads| threads.current_num_threads() as u64 * ENCODING_THREAD);
+        let threads = if is_wide(limits.bytes, schema.fields().len()) { 1 } else { threads.max(1) };
+        let kept = if threads > 1 { threads as u64 * ENCODING_THREAD } else { 0 };
         let kept = budget.consumer("encoding threads").try_reserve(Bytes(kept)).map_err(refused)?;
-        let workers = threads.as_ref().map_or(1, ThreadPool::current_num_threads);
         let usual = usual_page_bytes(limits.bytes, schema.fields().len(), limits.block_bytes());
         let page = budget.consumer("page");
         let scratch = |_| Scratch::new(compression, usual, &page, &progress);
-        let scratches = (0..workers).map(scratch).collect::<Result<_, _>>()?;
-        let lanes = Lanes::new(schema.fields().len(), threads, scratches, progress.clone());
+        let scratches = (0..threads).map(scratch).collect::<Result<_, _>>()?;
+        let lanes = Lanes::new(schema.fields().len(), scratches, progress.clone());
         Ok(Self {
             lanes,
             stage: Stage::Ahead { output: Box::new(output), index },
@@ -128,6 +134,7 @@ impl ParquetEncoder {
             filtered: Arc::default(),
             cutter: Cutter::new(limits),
             row_group: RowGroup::default(),
+            measured: None,
             reservation,
             on_the_way: budget.consumer("rows to encode"),
             columns,
@@ -170,12 +177,12 @@ impl ParquetEncoder {
         // Who brought the batch counts it until this returns. Rows that the budget has no room for do not stay longer.
         let reservation = self.on_the_way.try_reserve(Bytes(bytes)).ok();
         let may_stay = reservation.is_some();
-        let on_the_way = self.lanes.enter(bytes, reservation);
+        let on_the_way = self.lanes.traffic().enter(bytes, reservation);
         let pieces: Arc<[Piece]> = pieces.into();
-        for (index, column) in batch.columns().iter().enumerate() {
-            let (column, pieces, on_the_way) = (column.clone(), Arc::clone(&pieces), Arc::clone(&on_the_way));
-            self.lanes.push(index, Job::Rows { column, from, pieces, on_the_way });
-        }
+        self.lanes.push(|column| {
+            let (column, pieces) = (Arc::clone(batch.column(column)), Arc::clone(&pieces));
+            Job::Rows { column, from, pieces, on_the_way: Arc::clone(&on_the_way) }
+        });
         drop(on_the_way);
         let is_enough = |on_the_way, _| may_stay || on_the_way == 0;
         self.lanes.traffic().wait(is_enough, &self.progress)
@@ -188,9 +195,7 @@ impl ParquetEncoder {
             stage => stage,
         };
         let Stage::Begun(columns) = &self.stage else { return Err(self.progress.encode(given_up())) };
-        for (column, options) in columns.iter().enumerate() {
-            self.lanes.push(column, Job::Begin(Arc::clone(options)));
-        }
+        self.lanes.push(|column| Job::Begin(Arc::clone(&columns[column])));
         self.row_group.has_encoders = true;
         Ok(())
     }
@@ -233,27 +238,43 @@ impl ParquetEncoder {
         // One is written before the next one is whole, so that they come in order.
         self.lanes.traffic().wait(|_, row_groups| row_groups == 0, &self.progress)?;
         let row_group = self.lanes.row_group();
-        for column in 0..self.schema.fields().len() {
-            self.lanes.push(column, Job::End(Arc::clone(&row_group)));
-        }
+        self.lanes.push(|_| Job::End(Arc::clone(&row_group)));
         self.row_group = RowGroup::default();
+        self.measured = None;
         Ok(())
     }
 
-    /// Whether the row group, whose values take what it may take, has room for more now that they are encoded. If so, it
-    /// goes on. Asked a few times a row group: each time the lanes have to come to their ends.
+    /// Has the lanes say what the row group comes to at the row that they were last brought, which ends a block.
+    fn measure(&mut self) {
+        self.measured = Some(Measured { held: self.lanes.measure(), reckoned: self.cutter.reckoned() });
+    }
+
+    /// Whether rows are on the way at this one while the row group comes to its end.
+    fn is_near_end(&self) -> bool {
+        let most = self.limits.bytes.get();
+        self.cutter.reckoned() >= most - most / ON_THE_WAY_SHARE
+    }
+
+    /// Whether the row group, whose values take what it may take, has room for more now that they are encoded, all but
+    /// those behind the row at which it was measured. If so, it goes on.
     fn goes_on(&mut self) -> Result<bool, Error> {
         // Where not even one row went in since, the next one is longer than the room that is left.
         if self.row_group.rows >= self.limits.rows || self.row_group.rows == self.row_group.rows_gone_on_with
         {
             return Ok(false);
         }
-        self.lanes.traffic().wait(|on_the_way, _| on_the_way == 0, &self.progress)?;
-        let held = self.lanes.held_bytes() as u64;
-        let has_room = self.limits.bytes.get().saturating_sub(held) > self.limits.block_bytes();
+        if self.measured.is_none() {
+            self.measure();
+        }
+        let Some(Measured { held, reckoned }) = self.measured.take() else { return Ok(false) };
+        self.lanes.traffic().wait(|_, _| held.bytes().is_some(), &self.progress)?;
+        let since = self.cutter.reckoned() - reckoned;
+        let bytes = held.bytes().map_or(u64::MAX, |held| (held as u64).saturating_add(since));
+        let has_room = self.limits.bytes.get().saturating_sub(bytes) > self.limits.block_bytes();
         if has_room {
-            self.cutter.go_on(self.row_group.rows, held);
+            self.cutter.go_on(self.row_group.rows, bytes);
             self.row_group.rows_gone_on_with = self.row_group.rows;
+            self.measure();
         }
         Ok(has_room)
     }
@@ -299,15 +320,19 @@ impl Encoder for ParquetEncoder {
         while from < batch.num_rows() {
             let begin = from;
             pieces.clear();
-            let ends_row_group = loop {
+            let (ends_row_group, is_to_measure) = loop {
                 let piece = self.cutter.next(&sizes, from);
                 from += piece.rows;
                 pieces.push(piece);
-                if piece.ends_row_group || from == batch.num_rows() {
-                    break piece.ends_row_group;
+                let is_to_measure = piece.ends_block && self.measured.is_none() && self.is_near_end();
+                if piece.ends_row_group || is_to_measure || from == batch.num_rows() {
+                    break (piece.ends_row_group, is_to_measure);
                 }
             };
             self.take(batch, begin, &pieces, sizes.bytes_in_memory(begin, from))?;
+            if is_to_measure {
+                self.measure();
+            }
             match ends_row_group && !self.goes_on()? {
                 true => self.end_row_group()?,
                 false => self.cover()?,
@@ -386,7 +411,7 @@ mod tests {
         schema: &SchemaRef,
         limits: RowGroupLimits,
         budget: &Budget,
-        threads: Option<ThreadPool>,
+        threads: usize,
     ) -> Box<ParquetEncoder> {
         Box::new(ParquetEncoder::new(output, schema, Compression::Snappy, limits, budget, threads).unwrap())
     }
@@ -396,7 +421,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("out.parquet");
         let output = Output::file(&path, false).unwrap();
-        let mut encoder = encoder(output, &batches[0].schema(), limits, budget, None);
+        let mut encoder = encoder(output, &batches[0].schema(), limits, budget, 1);
         for batch in batches {
             encoder.write(batch).unwrap();
             assert!(encoder.lanes.heap_bytes() as u64 <= encoder.reservation.bytes().get());
@@ -426,10 +451,6 @@ mod tests {
         }
     }
 
-    fn threads(number: usize) -> Option<ThreadPool> {
-        Some(rayon::ThreadPoolBuilder::new().num_threads(number).build().unwrap())
-    }
-
     #[test]
     fn bytes_are_the_same_for_any_threads_and_batches() {
         let whole = table(30_000);
@@ -444,19 +465,12 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("out.parquet");
         let mut expected: Option<Vec<u8>> = None;
-        for (batch_rows, pool) in [
-            (30_000, None),
-            (7, None),
-            (1000, None),
-            (2048, None),
-            (30_000, threads(1)),
-            (1, threads(2)),
-            (1000, threads(2)),
-            (9999, threads(8)),
-        ] {
+        for (batch_rows, threads) in
+            [(30_000, 1), (7, 1), (1000, 1), (2048, 1), (30_000, 2), (1, 2), (1000, 2), (9999, 8)]
+        {
             let output = Output::file(&path, true).unwrap();
             let budget = Budget::unbounded();
-            let mut encoder = encoder(output, &whole.schema(), limits, &budget, pool);
+            let mut encoder = encoder(output, &whole.schema(), limits, &budget, threads);
             for start in (0..30_000).step_by(batch_rows) {
                 encoder.write(&again(whole.slice(start, batch_rows.min(30_000 - start)))).unwrap();
             }
@@ -529,7 +543,7 @@ mod tests {
         let output = Output::file(&directory.path().join("out.parquet"), false).unwrap();
         let whole = table(1000);
         let budget = Budget::new(Bytes::kib(384).saturating_add(Bytes(WriteBack::BYTES)));
-        let mut encoder = encoder(output, &whole.schema(), limits, &budget, None);
+        let mut encoder = encoder(output, &whole.schema(), limits, &budget, 1);
         encoder.write(&whole.slice(0, 100)).unwrap();
         let index = |budget: &Budget| budget.holders().into_iter().find(|holder| holder.name == "file index");
         assert_eq!(index(&budget).unwrap().live, Bytes(3 * 10 * 1024));
@@ -560,7 +574,7 @@ mod tests {
             let path = directory.path().join(format!("{kib}.parquet"));
             let budget = Budget::new(Bytes::kib(kib).saturating_add(Bytes(WriteBack::BYTES)));
             let output = Output::file(&path, false).unwrap();
-            let mut encoder = encoder(output, &batches[0].schema(), limits, &budget, None);
+            let mut encoder = encoder(output, &batches[0].schema(), limits, &budget, 1);
             for batch in &batches {
                 encoder.write(batch).unwrap();
             }
@@ -675,12 +689,11 @@ mod tests {
     fn a_full_disk_is_recognised_wherever_it_strikes() {
         let whole = table(20_000);
         let limits = RowGroupLimits { rows: 5_000, bytes: Bytes::mib(64) };
-        for (room, pool) in
-            [0, 1000, 50_000, 100_000].into_iter().flat_map(|room| [(room, None), (room, threads(2))])
+        for (room, threads) in [0, 1000, 50_000, 100_000].into_iter().flat_map(|room| [(room, 1), (room, 2)])
         {
             let output = Output::stream(Path::new("-"), Box::new(Full(room)));
             let (schema, budget) = (whole.schema(), Budget::unbounded());
-            let mut encoder = encoder(output, &schema, limits, &budget, pool);
+            let mut encoder = encoder(output, &schema, limits, &budget, threads);
             let error = encoder.write(&whole).and_then(|()| encoder.finish()?.finish()).unwrap_err();
             match error.kind() {
                 ErrorKind::DiskFull { written, .. } => assert_eq!(*written, room as u64),

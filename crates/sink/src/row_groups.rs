@@ -75,6 +75,8 @@ pub(crate) struct Cutter {
     limits: RowGroupLimits,
     block: Extent,
     row_group: Extent,
+    /// Bytes of the row group that the last piece belongs to, at its end.
+    reckoned: u64,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -92,13 +94,19 @@ impl Extent {
 
 impl Cutter {
     pub(crate) fn new(limits: RowGroupLimits) -> Self {
-        Self { limits, block: Extent::default(), row_group: Extent::default() }
+        Self { limits, block: Extent::default(), row_group: Extent::default(), reckoned: 0 }
     }
 
     /// Goes on with the row group that the last piece has ended, which has so many rows, and has come to so many bytes by
     /// being encoded. What is not encoded yet is taken to need the bytes that it has now.
     pub(crate) fn go_on(&mut self, rows: usize, bytes: u64) {
         self.row_group = Extent { rows, bytes };
+        self.reckoned = bytes;
+    }
+
+    /// Bytes that the row group which the last piece belongs to is taken to need at the end of it.
+    pub(crate) fn reckoned(&self) -> u64 {
+        self.reckoned
     }
 
     /// The piece that begins at row `from` of a batch.
@@ -125,6 +133,7 @@ impl Cutter {
         let bytes = sizes.bytes(from, from + rows);
         self.block.add(rows, bytes);
         self.row_group.add(rows, bytes);
+        self.reckoned = self.row_group.bytes;
         // What stops before the batch does stops at a limit. At the batch's end, only limits by rows are known to be
         // reached: whether the next row fits is found when it is there.
         let is_full = |extent: Extent, most: usize| extent.rows == most;

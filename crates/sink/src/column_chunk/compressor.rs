@@ -28,13 +28,21 @@ impl Compressor {
         self.codec.most(bytes).unwrap_or(0)
     }
 
-    /// What `values` become, unless nothing is compressed.
-    pub(super) fn compress(&mut self, values: &[u8]) -> Result<Option<&[u8]>, Error> {
-        let Some(most) = self.codec.most(values.len()) else { return Ok(None) };
+    /// What `first` and `rest` behind it become together, unless nothing is compressed. `first` may have `rest` appended.
+    pub(super) fn compress(&mut self, first: &mut Vec<u8>, rest: &[u8]) -> Result<Option<&[u8]>, Error> {
+        let Some(most) = self.codec.most(first.len() + rest.len()) else { return Ok(None) };
         if self.compressed.len() < most {
             self.compressed.resize(most, 0);
         }
-        let length = self.codec.compress(values, &mut self.compressed);
+        let out = &mut self.compressed;
+        let length = match (&mut self.codec, first.as_slice(), rest) {
+            (codec, [], all) | (codec, all, []) => codec.compress(all, out),
+            (Codec::Snappy(encoder), first, rest) => compress_parts(encoder, first, rest, out),
+            (codec, ..) => {
+                first.extend_from_slice(rest);
+                codec.compress(first, out)
+            }
+        };
         let length = length.map_err(|error| self.progress.encode(error))?;
         Ok(Some(&self.compressed[..length]))
     }
@@ -72,7 +80,8 @@ impl Codec {
     /// The most bytes that `bytes` become, or `None` where nothing is compressed.
     fn most(&self, bytes: usize) -> Option<usize> {
         match self {
-            Codec::Snappy(_) => Some(snap::raw::max_compress_len(bytes)),
+            // Of each part when there are two.
+            Codec::Snappy(_) => Some(snap::raw::max_compress_len(bytes) + snap::raw::max_compress_len(0)),
             Codec::Zstd(_) => Some(zstd::zstd_safe::compress_bound(bytes)),
             Codec::Lz4 => Some(lz4_flex::block::get_maximum_output_size(bytes)),
             Codec::None => None,
@@ -90,6 +99,40 @@ impl Codec {
     }
 }
 
+/// Compresses two parts as if they lay behind one another, without a copy of them: a length in front, and then what says
+/// how the bytes are made, which may end and begin anywhere. See
+/// <https://github.com/google/snappy/blob/main/format_description.txt>.
+fn compress_parts(
+    encoder: &mut snap::raw::Encoder,
+    first: &[u8],
+    rest: &[u8],
+    out: &mut [u8],
+) -> Result<usize, ParquetError> {
+    let (length, of_first, of_rest) =
+        (varint(first.len() + rest.len()), varint(first.len()), varint(rest.len()));
+    // The length of both takes the place of that of the first, which is no longer.
+    let gap = length.len() - of_first.len();
+    let end = gap + encoder.compress(first, &mut out[gap..]).map_err(external)?;
+    out[..length.len()].copy_from_slice(&length);
+    // That of the rest is written over what is there already, and that is put back.
+    let from = end - of_rest.len();
+    let covered = out[from..end].to_vec();
+    let written = encoder.compress(rest, &mut out[from..]).map_err(external)?;
+    out[from..end].copy_from_slice(&covered);
+    Ok(from + written)
+}
+
+/// A number in groups of seven bits, the lowest first, all but the last with the highest bit set.
+fn varint(mut number: usize) -> Vec<u8> {
+    let mut groups = Vec::with_capacity(5);
+    while number >= 0x80 {
+        groups.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    groups.push(number as u8);
+    groups
+}
+
 fn external(error: impl std::error::Error + Send + Sync + 'static) -> ParquetError {
     ParquetError::External(Box::new(error))
 }
@@ -102,4 +145,28 @@ pub(super) fn codec_name(compression: Compression) -> Result<basic::Compression,
         Compression::Lz4 => basic::Compression::LZ4_RAW,
         Compression::None => basic::Compression::UNCOMPRESSED,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn parts_are_read_as_what_lay_behind_one_another(
+            first in prop::collection::vec(0u8..4, 1..400),
+            rest in prop::collection::vec(0u8..4, 1..400),
+            repeated in (1usize..400, 1usize..400),
+        ) {
+            let (first, rest) = (first.repeat(repeated.0), rest.repeat(repeated.1));
+            let all = [first.as_slice(), &rest].concat();
+            let most = snap::raw::max_compress_len(all.len()) + snap::raw::max_compress_len(0);
+            let mut out = vec![0; most];
+            let length = compress_parts(&mut snap::raw::Encoder::new(), &first, &rest, &mut out).unwrap();
+            let read = snap::raw::Decoder::new().decompress_vec(&out[..length]).unwrap();
+            prop_assert!(read == all);
+        }
+    }
 }

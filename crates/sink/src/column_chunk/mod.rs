@@ -179,28 +179,22 @@ impl ChunkEncoder {
             self.levels = Levels::default();
         }
         let page = self.values.finish_page(&mut room.values);
-        let mut rest = self.values.rest();
-        let value_bytes = room.values.len() + rest.len();
+        let rest = self.values.rest();
+        let values_before = room.values.len();
+        let value_bytes = values_before + rest.len();
         let is_tried = self.not_tried == 0 && value_bytes > 0;
         self.not_tried = self.not_tried.saturating_sub(1);
         let mut compressed = None;
         if is_tried {
-            // They have to lie behind one another. Without compression they need not.
-            let values = match room.values.as_slice() {
-                [] => rest,
-                _ => {
-                    room.values.extend_from_slice(std::mem::take(&mut rest));
-                    &room.values
-                }
-            };
             let most = value_bytes - value_bytes / LEAST_SAVED_SHARE;
-            compressed = room.compressor.compress(values)?.filter(|compressed| compressed.len() <= most);
+            compressed = room.compressor.compress(&mut room.values, rest)?;
+            compressed = compressed.filter(|compressed| compressed.len() <= most);
             if compressed.is_none() {
                 self.not_tried = PAGES_NOT_TRIED;
             }
         }
         let is_compressed = compressed.is_some();
-        let stored = compressed.map_or([room.values.as_slice(), rest], |compressed| [compressed, &[]]);
+        let stored = compressed.map_or([&room.values[..values_before], rest], |compressed| [compressed, &[]]);
         let stored_bytes = stored.iter().map(|part| part.len()).sum::<usize>();
         let level_bytes = room.levels.len();
         let size = |bytes| self.size(bytes, scratch);
@@ -269,7 +263,7 @@ impl ChunkEncoder {
     fn put_dictionary(&mut self, values: &[u8], count: usize, scratch: &mut Scratch) -> Result<usize, Error> {
         let mut room = scratch.begin_page(values.len(), 0)?;
         // This page cannot say that it is not compressed.
-        let stored = room.compressor.compress(values)?.unwrap_or(values);
+        let stored = room.compressor.compress(&mut Vec::new(), values)?.unwrap_or(values);
         let mut head = Vec::with_capacity(32);
         let size = |bytes| self.size(bytes, scratch);
         page_header::write_dictionary(size(values.len())?, size(stored.len())?, size(count)?, &mut head);

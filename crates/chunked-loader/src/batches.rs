@@ -92,9 +92,10 @@ impl Batches {
     }
 }
 
-/// Batches in the making and waiting at a time, where `threads` threads make them.
+/// Batches in the making and waiting at a time, where `threads` threads make them: with two that wait, nobody stands still
+/// when the caller takes them in jerks, as a file does that ends a row group.
 pub(crate) fn lines(threads: usize) -> usize {
-    threads + 1
+    threads + 2
 }
 
 /// Batches alive at a time, the caller's own included, where `threads` threads make them.

@@ -45,9 +45,9 @@ pub(crate) use batches::Options;
 pub use batches::PresumedBatches;
 use sample::Sample;
 
-/// Bytes of the input that a thread makes batches of at a time: as many as fit in a core's own cache, or fewer where
-/// this share of the budget is less.
-const RANGES: std::ops::RangeInclusive<u64> = (128 << 10)..=(3 << 19);
+/// Bytes of the input that a thread makes batches of at a time: so many that threads seldom have to hand one over, or
+/// fewer where this share of the budget is less.
+const RANGES: std::ops::RangeInclusive<u64> = (128 << 10)..=(3 << 20);
 const RANGE_SHARE: u64 = 48;
 /// Bytes of a piece that is looked at.
 const PIECE: u64 = 128 << 10;
@@ -114,7 +114,7 @@ impl Presumption {
         }
         let Some(files) = plain_files(request, &opened)? else { return Ok(None) };
         let plan = Arc::new(plan);
-        let Some(sample) = sample::take(&files, &plan, &gait, (range, piece), request.budget)? else {
+        let Some(sample) = sample::take(&files, &plan, &gait, (range, piece), request)? else {
             return Ok(None);
         };
         let Some(scan) = presumed_scan(request, &opened, &plan, &sample) else {

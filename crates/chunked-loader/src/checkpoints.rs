@@ -54,6 +54,12 @@ impl Checkpoints {
         self.all.get(behind.checked_sub(1)?).copied()
     }
 
+    /// The row of the first checkpoint behind `row`.
+    pub(crate) fn row_behind(&self, row: u64) -> Option<u64> {
+        let behind = self.all.partition_point(|checkpoint| checkpoint.row <= row);
+        self.all.get(behind).map(|checkpoint| checkpoint.row)
+    }
+
     /// Rows before the last place that has more than `from` rows before it, and no more than `to`.
     pub(crate) fn last_row_within(&self, from: u64, to: u64) -> Option<u64> {
         self.before_row(to).map(|checkpoint| checkpoint.row).filter(|row| *row > from)

@@ -83,7 +83,24 @@ impl Sizes {
         if limit.may_be_cut {
             limit.rows = limit.rows.min(plan.rows_in(limit.bytes));
         }
-        limit
+        self.evened(limit, plan)
+    }
+
+    /// The limit, or a lower one by which what lies before the next checkpoint, or in the next range of bytes, is cut into
+    /// batches of one size: a small one behind a large one costs nearly as much, and holds up the threads by turns.
+    fn evened(&self, limit: BatchLimit, plan: &BatchPlan) -> BatchLimit {
+        let rows = limit.rows as u64;
+        let all = match self.rows_of_range {
+            // Without most of what is added for a range of short rows.
+            Some(rows) => Some(rows / 12 * 11),
+            None => plan.scan.checkpoints.row_behind(self.next_row).map(|row| row - self.next_row),
+        };
+        match all {
+            Some(all) if limit.may_be_cut && all > rows => {
+                BatchLimit { rows: all.div_ceil(all.div_ceil(rows)) as usize, ..limit }
+            }
+            _ => limit,
+        }
     }
 
     /// Rows of a range of batches like this one: so many whole batches that a claim is worth its while. Where batches

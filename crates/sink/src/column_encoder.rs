@@ -10,7 +10,7 @@ use arrow::error::ArrowError;
 use parquet::errors::ParquetError;
 
 use crate::bloom::BloomFilter;
-use crate::column_chunk::{ChunkEncoder, ChunkOptions, EncodedChunk, Scratch};
+use crate::column_chunk::{ChunkEncoder, ChunkOptions, EncodedChunk, Scratch, Trials};
 use crate::error::Error;
 use crate::row_groups::Piece;
 use crate::seconds::stored_column;
@@ -26,6 +26,7 @@ pub(crate) struct ColumnEncoder {
     /// Of the row group in progress.
     chunk: Option<ChunkEncoder>,
     filter: Option<BloomFilter>,
+    trials: Trials,
 }
 
 impl ColumnEncoder {
@@ -39,7 +40,7 @@ impl ColumnEncoder {
     ///
     /// If there is one already.
     pub(crate) fn begin(&mut self, options: &Arc<ChunkOptions>) -> Result<(), ParquetError> {
-        let before = self.chunk.replace(ChunkEncoder::new(options)?);
+        let before = self.chunk.replace(ChunkEncoder::new(options, self.trials)?);
         assert!(before.is_none(), "the row group before was not ended");
         self.filter = options.filter_bytes.map(BloomFilter::new);
         Ok(())
@@ -106,6 +107,7 @@ impl ColumnEncoder {
             self.encode(begun, scratch)?;
         }
         let mut chunk = self.chunk.take().expect("a row group was begun").finish(scratch)?;
+        self.trials = chunk.trials;
         chunk.filter = self.filter.take().map(BloomFilter::finish);
         Ok(chunk)
     }

@@ -31,6 +31,7 @@ mod pages;
 mod runs;
 mod scratch;
 mod texts;
+mod trials;
 mod values;
 
 use std::sync::Arc;
@@ -54,10 +55,9 @@ pub(crate) use page_index::PageIndex;
 use page_index::{PageIndexBuilder, PageRange};
 pub(crate) use pages::Pages;
 pub(crate) use scratch::Scratch;
+pub(crate) use trials::Trials;
 use values::{Refused, Values};
 
-/// After a page that compression did not make shorter, so many are not compressed.
-const PAGES_NOT_TRIED: u32 = 7;
 /// A page is stored compressed where that takes this share off its values.
 const LEAST_SAVED_SHARE: usize = 16;
 
@@ -97,7 +97,7 @@ pub(crate) struct ChunkEncoder {
     rows: u64,
     nulls: u64,
     uncompressed: u64,
-    not_tried: u32,
+    trials: Trials,
     /// Of what the values keep to be faster.
     kept: Option<Reservation>,
 }
@@ -112,13 +112,15 @@ pub(crate) struct EncodedChunk {
     pub(crate) filter: Option<Sbbf>,
     /// Which way the values go, where none is null and they are in order.
     pub(crate) direction: Option<Direction>,
+    /// For the next chunk of the column.
+    pub(crate) trials: Trials,
 }
 
 impl ChunkEncoder {
     /// # Errors
     ///
     /// A type that cannot be written, and a compression level that the format does not have.
-    pub(crate) fn new(options: &Arc<ChunkOptions>) -> Result<Self, ParquetError> {
+    pub(crate) fn new(options: &Arc<ChunkOptions>, trials: Trials) -> Result<Self, ParquetError> {
         let values = values::of(&options.data_type, options.dictionary_bytes)
             .ok_or_else(|| ParquetError::NYI(format!("columns of type {} in Parquet", options.data_type)))?;
         Ok(Self {
@@ -131,7 +133,7 @@ impl ChunkEncoder {
             rows: 0,
             nulls: 0,
             uncompressed: 0,
-            not_tried: 0,
+            trials,
             kept: None,
             options: Arc::clone(options),
         })
@@ -182,16 +184,12 @@ impl ChunkEncoder {
         let rest = self.values.rest();
         let values_before = room.values.len();
         let value_bytes = values_before + rest.len();
-        let is_tried = self.not_tried == 0 && value_bytes > 0;
-        self.not_tried = self.not_tried.saturating_sub(1);
         let mut compressed = None;
-        if is_tried {
+        if self.trials.next() && value_bytes > 0 {
             let most = value_bytes - value_bytes / LEAST_SAVED_SHARE;
             compressed = room.compressor.compress(&mut room.values, rest)?;
             compressed = compressed.filter(|compressed| compressed.len() <= most);
-            if compressed.is_none() {
-                self.not_tried = PAGES_NOT_TRIED;
-            }
+            self.trials.note(compressed.is_some());
         }
         let is_compressed = compressed.is_some();
         let stored = compressed.map_or([&room.values[..values_before], rest], |compressed| [compressed, &[]]);
@@ -307,6 +305,7 @@ impl ChunkEncoder {
             filter: None,
             direction: self.values.direction().filter(|_| self.nulls == 0),
             pages: self.pages,
+            trials: self.trials,
         })
     }
 

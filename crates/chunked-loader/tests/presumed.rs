@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 use arrow::datatypes::DataType;
-use chunked_loader::{Downcast, FixedRows, Loader, Scan, Source, TypeHint};
+use chunked_loader::{Downcast, FixedRows, FixedType, Loader, Scan, Source, TypeHint};
 use proptest::prelude::*;
 
 /// Files that are gone at the end.
@@ -320,8 +320,44 @@ fn field(kind: u8) -> BoxedStrategy<String> {
     .boxed()
 }
 
+fn hint() -> impl Strategy<Value = TypeHint> {
+    let fixed = prop::sample::select(vec![
+        FixedType::Int32,
+        FixedType::Int64,
+        FixedType::Float64,
+        FixedType::Date,
+        FixedType::Timestamp,
+        FixedType::String,
+        FixedType::Dictionary,
+    ]);
+    prop_oneof![1 => Just(TypeHint::Text), 4 => fixed.prop_map(TypeHint::Fixed)]
+}
+
+#[test]
+fn types_that_are_told_take_no_scan() {
+    let zones = |zone: &str, n: usize| format!("2024-02-01T10:00:{:02}{zone},{}\n", n % 60, n % 7);
+    let rows = |zone: &str, n: std::ops::Range<usize>| n.map(|n| zones(zone, n)).collect::<String>();
+    let told = |files: &Files| {
+        files.loader(1000).with_downcast(Downcast::None).with_type_hints([
+            ("at".to_owned(), TypeHint::Fixed(FixedType::Timestamp)),
+            ("word".to_owned(), TypeHint::Fixed(FixedType::Dictionary)),
+        ])
+    };
+    let alike = Files::new(&[format!("at,word\n{}", rows("+02:00", 0..2000))]);
+    let (scan, batches) = presumed(&told(&alike), 300).unwrap().unwrap();
+    assert_exact(&told(&alike), &scan, &batches);
+    assert!(matches!(scan.columns()[1].data_type, DataType::Dictionary(..)));
+    // One zone here and another there is for a scan to refuse.
+    let mixed = format!("at,word\n{}{}", rows("Z", 0..1000), rows("", 1000..2000));
+    let mixed = Files::new(&[mixed]);
+    let mixed = told(&mixed);
+    let error = mixed.scan().unwrap_err();
+    assert_eq!((error.column(), error.position().map(|at| at.record)), (Some("at"), Some(1001)));
+    assert!(presumed(&mixed, 300).is_none_or(|taken| taken.is_err()));
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
     fn whatever_is_proved_is_exact(
         (kinds, rows) in prop::collection::vec(0u8..9, 1..6).prop_flat_map(|kinds| {
@@ -331,14 +367,14 @@ proptest! {
         range in 40u64..400,
         batch_rows in 1usize..200,
         downcast in prop_oneof![Just(Downcast::Safe), Just(Downcast::None), Just(Downcast::Aggressive)],
-        is_text in any::<bool>(),
+        hint in prop::option::of(hint()),
     ) {
         let names: Vec<String> = (0..kinds.len()).map(|n| format!("c{n}")).collect();
         let rows: String = rows.iter().map(|row| row.join(",") + "\n").collect();
         let files = Files::new(&[format!("{}\n{rows}", names.join(","))]);
         let mut loader = files.loader(range).with_downcast(downcast);
-        if is_text {
-            loader = loader.with_type_hints([("c0".to_owned(), TypeHint::Text)]);
+        if let Some(hint) = hint {
+            loader = loader.with_type_hints([("c0".to_owned(), hint)]);
         }
         if let Some(Ok((scan, batches))) = presumed(&loader, batch_rows) {
             assert_exact(&loader, &scan, &batches);

@@ -7,15 +7,23 @@ use crate::nulls::Presence;
 use crate::record::Field;
 use crate::types::{FixedType, Zone};
 
-/// The first field of a block that a fixed type does not hold.
+/// The first field of a block that a fixed type does not hold; `zone` is that of the column's first timestamp, if there was
+/// one before the block.
 pub(crate) fn first_unfit(
     fields: Fields<'_>,
     fixed: FixedType,
     zone: Option<Zone>,
     rules: &FieldRules,
 ) -> Option<usize> {
-    let mut scratch = Vec::new();
-    (0..fields.len()).find(|row| !fixed_type_holds(fixed, zone, fields.field(*row, &mut scratch), rules))
+    let (mut zone, mut scratch) = (zone, Vec::new());
+    (0..fields.len()).find(|row| {
+        let field = fields.field(*row, &mut scratch);
+        let holds = fixed_type_holds(fixed, zone, field, rules);
+        if fixed == FixedType::Timestamp && zone.is_none() {
+            zone = temporal::parse_timestamp(field.text).map(|stamp| stamp.zone());
+        }
+        !holds
+    })
 }
 
 /// Whether a fixed type holds a field, asked of a field alone; `zone` is that of the column's first timestamp.

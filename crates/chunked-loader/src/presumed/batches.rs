@@ -213,7 +213,7 @@ impl PresumedBatches {
         });
         let full: Vec<usize> = full.collect();
         let presumption = self.presumption;
-        (!full.is_empty()).then(|| presumption.with_plain_texts(&full))
+        if full.is_empty() { None } else { presumption.with_plain_texts(&full) }
     }
 
     fn next_batch(&mut self) -> Result<Option<Batch>, Error> {

@@ -96,13 +96,10 @@ impl Presumption {
         let piece = range.map_or(PIECE, |range| range.div_ceil(8));
         let share = request.budget.available().get() / RANGE_SHARE;
         let range = range.unwrap_or(share.clamp(*RANGES.start(), *RANGES.end()));
-        let of_order =
-            |hint: &TypeHint| matches!(hint, TypeHint::Fixed(FixedType::Timestamp | FixedType::Dictionary));
         if request.threads < 2
             || request.on_bad_record != OnBadRecord::Fail
             || request.files.len() > MOST_FILES
             || request.bytes < LEAST_PIECES * piece
-            || request.hints.iter().any(|(_, hint)| of_order(hint))
         {
             return Ok(None);
         }
@@ -132,8 +129,13 @@ impl Presumption {
         }))
     }
 
-    /// The same, where the columns `texts` have turned out to hold too many texts for a dictionary.
-    fn with_plain_texts(mut self, texts: &[usize]) -> Presumption {
+    /// The same, where the columns `texts` have turned out to hold too many texts for a dictionary. `None` if one of them
+    /// has to be one.
+    fn with_plain_texts(mut self, texts: &[usize]) -> Option<Presumption> {
+        let must_be = |column: &usize| self.hints[*column] == TypeHint::Fixed(FixedType::Dictionary);
+        if texts.iter().any(must_be) {
+            return None;
+        }
         let scan = Arc::make_mut(&mut self.scan);
         let mut columns = scan.columns.to_vec();
         for column in texts {
@@ -142,7 +144,7 @@ impl Presumption {
         }
         scan.columns = columns.into();
         scan.schema = schema_of(&scan.columns);
-        self
+        Some(self)
     }
 
     /// What builders are told of each column.
@@ -239,14 +241,20 @@ fn presumed_facts(
     // Tokens alone, or numbers that only a wider kind could hold together, are text as long as nothing else comes.
     let is_open = column.has_auto_tokens || column.empty_quoted > 0;
     let is_late = column.kind == Kind::Text && !column.text_is_complete();
-    if downcast::kind(column) != column.kind || (column.kind == Kind::Null && is_open) || is_late {
+    // Times of several zones, which are no column of times.
+    let is_mixed = column.hint == TypeHint::Fixed(FixedType::Timestamp) && column.kind == Kind::Text;
+    let is_other = downcast::kind(column) != column.kind;
+    if is_other || (column.kind == Kind::Null && is_open) || is_late || is_mixed {
         return None;
     }
     let mut facts = ColumnFacts::new(name, column, rows, downcast, rules);
     if facts.kind == Kind::Text {
-        let may_be_dictionary =
-            facts.hint != TypeHint::Fixed(FixedType::String) && downcast != Downcast::None;
-        let is_dictionary = may_be_dictionary && column.candidates.is_some();
+        let is_dictionary = match facts.hint {
+            TypeHint::Fixed(FixedType::Dictionary) => true,
+            TypeHint::Fixed(FixedType::String) => false,
+            _ => downcast != Downcast::None,
+        };
+        let is_dictionary = is_dictionary && column.candidates.is_some();
         facts.data_type = match is_dictionary {
             true => DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8)),
             false => DataType::Utf8,

@@ -67,6 +67,10 @@ fn every_type(rows: usize) -> RecordBatch {
     let few: Vec<Option<String>> = some(rows, 5, |row| ["a", "bc", ""][row % 3].to_owned());
     let few: DictionaryArray<UInt16Type> = few.iter().map(|text| text.as_deref()).collect();
     let texts = some(rows, 6, text);
+    let keys = || Int8Array::from(some(rows, 4, |row| (row % 3) as i8));
+    let numbers = DictionaryArray::new(keys(), Arc::new(Int64Array::from(vec![1 << 40, -3, 0])));
+    let stamps = TimestampSecondArray::from(vec![5, -5, 86_400]).with_timezone("+02:00");
+    let bools = BooleanArray::from(vec![true, false, true]);
     let columns: Vec<(&str, ArrayRef)> = vec![
         ("i8", Arc::new(Int8Array::from(some(rows, 3, |row| row as i8)))),
         ("i16", Arc::new(Int16Array::from(some(rows, 9, |row| -(row as i16))))),
@@ -103,6 +107,9 @@ fn every_type(rows: usize) -> RecordBatch {
         ("few", Arc::new(few)),
         ("null", Arc::new(NullArray::new(rows))),
         ("none", Arc::new(StringArray::new_null(rows))),
+        ("few_numbers", Arc::new(numbers)),
+        ("few_stamps", Arc::new(DictionaryArray::new(keys(), Arc::new(stamps)))),
+        ("few_bools", Arc::new(DictionaryArray::new(keys(), Arc::new(bools)))),
     ];
     RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(n, c)| (n, c, true))).unwrap()
 }
@@ -203,11 +210,19 @@ fn comparable(column: &ArrayRef, kind: Kind) -> ArrayRef {
     cast(column, &wide).unwrap()
 }
 
+/// A column without a dictionary.
+fn plain(column: &ArrayRef) -> ArrayRef {
+    match column.data_type() {
+        DataType::Dictionary(_, values) => cast(column, values).unwrap(),
+        _ => Arc::clone(column),
+    }
+}
+
 fn assert_same(name: &str, scan: &Scan, found: &RecordBatch, expected: &RecordBatch) {
     assert_eq!(found.num_rows(), expected.num_rows(), "{name}");
     for (facts, column) in scan.columns().iter().zip(found.columns()) {
-        let given = expected.column_by_name(&facts.name).unwrap();
-        let (found, given) = (comparable(column, facts.kind), comparable(given, facts.kind));
+        let given = plain(expected.column_by_name(&facts.name).unwrap());
+        let (found, given) = (comparable(column, facts.kind), comparable(&given, facts.kind));
         assert_eq!(&found, &given, "{name}: {}", facts.name);
         assert_eq!(facts.nulls, given.logical_null_count() as u64, "{name}: {}", facts.name);
     }
@@ -397,7 +412,7 @@ fn a_table_without_rows_has_its_columns() {
     for (name, bytes) in files(&every_type(0)) {
         let loader = folder.loader(&[&bytes]);
         let scan = loader.scan().unwrap();
-        assert_eq!((scan.rows(), scan.columns().len()), (0, 24), "{name}");
+        assert_eq!((scan.rows(), scan.columns().len()), (0, 27), "{name}");
         assert_eq!(all(&loader, &scan, 10).unwrap().num_rows(), 0);
     }
 }
@@ -417,6 +432,44 @@ fn a_column_that_is_no_number_nor_text_is_named() {
             "0: column \"l\": is of type list, which is not read; make a column of each of its parts, or leave it out"
         );
     }
+}
+
+#[test]
+fn a_table_without_columns_is_refused_by_name() {
+    let folder = Folder::new();
+    let options = arrow::record_batch::RecordBatchOptions::new().with_row_count(Some(3));
+    let table =
+        RecordBatch::try_new_with_options(Arc::new(arrow::datatypes::Schema::empty()), vec![], &options)
+            .unwrap();
+    for bytes in [parquet(&table, WriterProperties::new()), ipc(&table, true, None, 3)] {
+        let error = folder.loader(&[&bytes]).scan().unwrap_err();
+        assert_eq!(
+            folder.message(&error),
+            "0: is a table without columns, which is not read yet; there is nothing in it"
+        );
+    }
+}
+
+#[test]
+fn a_stream_whose_bytes_stand_the_other_way_round_is_refused() {
+    // A message of a schema without columns, made by hand, since no writer makes such: behind the offset of its table, the
+    // fields' places in it (version, type and body), the table, and the same of the schema, whose first field says 1: big.
+    let message: &[&[u8]] = &[
+        &[0xff; 4],
+        &56u32.to_le_bytes(),
+        &16u32.to_le_bytes(),
+        &[12, 0, 12, 0, 4, 0, 6, 0, 8, 0, 0, 0],
+        &[12, 0, 0, 0, 4, 0, 1, 0, 12, 0, 0, 0],
+        &[8, 0, 12, 0, 4, 0, 8, 0],
+        &[8, 0, 0, 0, 1, 0, 0, 0, 4, 0, 0, 0],
+        &[0; 8],
+    ];
+    let folder = Folder::new();
+    let error = folder.loader(&[&message.concat()]).scan().unwrap_err();
+    assert_eq!(
+        folder.message(&error),
+        "0: is big-endian Arrow IPC, which is not read yet; write it again on a little-endian machine"
+    );
 }
 
 /// Scans and reads within a budget; what comes of it.

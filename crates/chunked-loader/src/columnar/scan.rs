@@ -119,7 +119,8 @@ fn look(request: &Request<'_>) -> Result<Looked, Error> {
         None => error,
     };
     if names.is_empty() {
-        return Err(in_first(Error::new(ErrorKind::Empty)));
+        let (what, remedy) = ("a table without columns", "there is nothing in it");
+        return Err(in_first(Error::new(ErrorKind::Unsupported { what, remedy })));
     }
     let hints = request.hints_of(&names).map_err(in_first)?;
     Ok(Looked { names, layouts, prints, formats, compressions, hints })

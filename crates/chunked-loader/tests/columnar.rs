@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 use std::io::Cursor;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -23,7 +24,10 @@ use chunked_loader::{
 use monitor::{Budget, Bytes, Monitor};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::data_type::{ByteArray, ByteArrayType};
 use parquet::file::properties::{WriterProperties, WriterVersion};
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::parser::parse_message_type;
 use proptest::prelude::*;
 
 struct Folder(tempfile::TempDir);
@@ -335,6 +339,53 @@ fn what_is_demanded_of_a_column_is_asked_of_its_values_or_of_their_texts() {
     assert!(folder.message(&error).contains("record 1, byte 4: row group 1: column \"zip\": found \"007\""));
 }
 
+/// All that is said of the columns.
+fn facts(scan: &Scan) -> String {
+    format!("{:?} {:?}", scan.columns(), scan.schema())
+}
+
+#[test]
+fn several_threads_find_what_one_finds() {
+    let table = every_type(2_200);
+    let twice = concat_batches(&table.schema(), [&table, &table]).unwrap();
+    let properties = WriterProperties::builder().set_max_row_group_row_count(Some(900));
+    let folder = Folder::new();
+    for bytes in [parquet(&table, properties.build()), ipc(&table, false, None, 300)] {
+        let loader = folder.loader(&[&bytes, &bytes]).with_range_bytes(1 << 12);
+        let alone = loader.scan().unwrap();
+        for threads in [2, 3, 40] {
+            let loader = loader.clone().with_threads(threads);
+            let scan = loader.scan().unwrap();
+            assert_eq!((scan.rows(), facts(&scan)), (4_400, facts(&alone)));
+            assert_same("twice", &scan, &all(&loader, &scan, 100).unwrap(), &twice);
+        }
+    }
+}
+
+#[test]
+fn several_threads_meet_the_error_that_one_meets_and_the_end_that_was_asked_for() {
+    let folder = Folder::new();
+    let texts: Vec<String> =
+        (0..20_000).map(|row| if row > 15_000 { "x".into() } else { row.to_string() }).collect();
+    let texts: ArrayRef = Arc::new(StringArray::from(texts));
+    let columns = ["a", "b", "c", "d"].map(|name| (name, Arc::clone(&texts)));
+    let bytes = parquet(&RecordBatch::try_from_iter(columns).unwrap(), WriterProperties::new());
+    for threads in [1, 2, 4] {
+        // Both are met in another order than that of the columns.
+        let fixed = TypeHint::Fixed(FixedType::Int64);
+        let hints = vec![("c".to_owned(), fixed), ("b".to_owned(), fixed)];
+        let loader = folder.loader(&[&bytes]).with_threads(threads).with_range_bytes(1 << 12);
+        let error = loader.clone().with_type_hints(hints).scan().unwrap_err();
+        assert_eq!(
+            folder.message(&error),
+            "0: record 15002, byte 4: row group 1: column \"b\": found \"x\", expected int64; mend the value or give the \
+             column another type"
+        );
+        let error = loader.with_progress(|_| ControlFlow::Break(())).scan().unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Cancelled));
+    }
+}
+
 #[test]
 fn files_whose_numbers_go_together_exactly_are_one_table() {
     let folder = Folder::new();
@@ -470,6 +521,62 @@ fn a_stream_whose_bytes_stand_the_other_way_round_is_refused() {
         folder.message(&error),
         "0: is big-endian Arrow IPC, which is not read yet; write it again on a little-endian machine"
     );
+}
+
+#[test]
+fn a_text_that_is_none_is_damaged_wherever_it_stands() {
+    let schema = Arc::new(parse_message_type("message schema { required binary t (UTF8); }").unwrap());
+    let folder = Folder::new();
+    for (is_dictionary, version) in [
+        (true, WriterVersion::PARQUET_1_0),
+        (false, WriterVersion::PARQUET_1_0),
+        (false, WriterVersion::PARQUET_2_0),
+    ] {
+        for last in [
+            "fine".as_bytes(),
+            "schön".as_bytes(),
+            b"sch\xf6n",
+            b"a long one that ends in half of a letter \xc3",
+        ] {
+            let properties = WriterProperties::builder();
+            let properties =
+                properties.set_dictionary_enabled(is_dictionary).set_writer_version(version).build();
+            let mut bytes = Vec::new();
+            let mut writer =
+                SerializedFileWriter::new(&mut bytes, Arc::clone(&schema), Arc::new(properties)).unwrap();
+            let mut group = writer.next_row_group().unwrap();
+            let mut column = group.next_column().unwrap().unwrap();
+            let texts: Vec<ByteArray> =
+                [b"some".as_slice(), b"text", last].iter().map(|t| t.to_vec().into()).collect();
+            column.typed::<ByteArrayType>().write_batch(&texts, None, None).unwrap();
+            column.close().unwrap();
+            group.close().unwrap();
+            writer.close().unwrap();
+            let scanned = folder.loader(&[&bytes]).scan();
+            match std::str::from_utf8(last) {
+                Ok(_) => assert_eq!(scanned.unwrap().rows(), 3),
+                Err(_) => assert!(matches!(scanned.unwrap_err().kind(), ErrorKind::Damaged { .. })),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_record_batch_has_no_more_rows_than_its_bytes_can_be() {
+    let folder = Folder::new();
+    let table = |rows| {
+        let columns = ["a", "b"].map(|name| (name, Arc::new(NullArray::new(rows)) as ArrayRef));
+        ipc(&RecordBatch::try_from_iter(columns).unwrap(), true, None, rows)
+    };
+    let scan = |rows| folder.loader(&[&table(rows)]).scan();
+    assert_eq!(scan(3_000_000).unwrap().rows(), 3_000_000);
+    for rows in [1 << 31, 1 << 62] {
+        let error = scan(rows).unwrap_err();
+        assert!(
+            folder.message(&error).contains("a record batch has more rows than its bytes can be"),
+            "{error}"
+        );
+    }
 }
 
 /// Scans and reads within a budget; what comes of it.

@@ -16,6 +16,7 @@ mod guard;
 mod held;
 mod ipc;
 mod parquet;
+mod pass;
 mod rows;
 mod scan;
 mod schema;

@@ -19,7 +19,7 @@ use crate::columnar::held::Held;
 use crate::columnar::parquet::Scratch;
 use crate::columnar::schema::is_text;
 use crate::columnar::table::ColumnReader;
-use crate::columnar::values::{Values, timestamps};
+use crate::columnar::values::{Values, is_utf8, timestamps};
 use crate::error::Error;
 
 /// Bytes of text of a step; a longer text is a step of its own.
@@ -311,7 +311,7 @@ impl BatchColumn {
         let values = self.values(left.min(most).min(MOST))?;
         // What a dictionary holds was looked at when it was read.
         if let (Values::Text(texts), None) = (&values, &self.dictionary)
-            && texts.iter().flatten().any(|text| simdutf8::basic::from_utf8(text.data()).is_err())
+            && !texts.iter().flatten().all(|text| is_utf8(text.data()))
         {
             return Err(self.damaged("a text is not UTF-8"));
         }

@@ -20,7 +20,7 @@ use super::codec::Scratch;
 use super::pages::{Chunk, EXPANDED_STEP, Next, Pages};
 use crate::columnar::guard::guarded;
 use crate::columnar::held::Held;
-use crate::columnar::values::{Values, timestamps};
+use crate::columnar::values::{Values, is_utf8, timestamps};
 use crate::error::{Error, ErrorKind};
 
 /// What decoders of a column take beside pages: readers of bits, indices on their way, and values of a step.
@@ -39,6 +39,8 @@ pub(super) struct ChunkReader {
     /// Rows of the page that the reader has.
     left: usize,
     may_expand: bool,
+    /// Whether the page's values are those of the dictionary, which were looked at when it was read.
+    is_of_dictionary: bool,
     /// What the page takes that the reader has.
     memory: usize,
     levels: Vec<i16>,
@@ -110,6 +112,7 @@ impl ChunkReader {
             has_dictionary: false,
             left: 0,
             may_expand: false,
+            is_of_dictionary: false,
             memory: 0,
             levels: Vec::new(),
             held,
@@ -141,6 +144,7 @@ impl ChunkReader {
         self.queue.put(page);
         self.left = next.rows();
         self.may_expand = next.may_expand();
+        self.is_of_dictionary = is_dictionary_encoded;
         self.at = next.byte();
         self.pages.pass(&next);
         Ok(())
@@ -249,8 +253,8 @@ impl crate::columnar::table::ColumnReader for ChunkReader {
             self.guarded(|reader, levels| decode(reader, &data_type, rows, levels))?
         };
         self.left -= values.len();
-        if let Values::Text(texts) = &values
-            && texts.iter().flatten().any(|text| simdutf8::basic::from_utf8(text.data()).is_err())
+        if let (Values::Text(texts), false) = (&values, self.is_of_dictionary)
+            && !texts.iter().flatten().all(|text| is_utf8(text.data()))
         {
             return Err(self.damaged("a text is not UTF-8".into()));
         }

@@ -363,6 +363,58 @@ fn several_threads_find_what_one_finds() {
 }
 
 #[test]
+fn columns_that_are_decoded_ahead_come_in_the_order_of_the_rows_wherever_they_begin() {
+    // Of pages that are of another length in each column, so that none is ahead of the others for long.
+    let table = every_type(3000);
+    let properties = WriterProperties::builder().set_max_row_group_row_count(Some(1300));
+    let properties = properties.set_data_page_size_limit(700).set_write_batch_size(16).build();
+    let folder = Folder::new();
+    let files = [parquet(&table, properties), ipc(&table, true, None, 170)];
+    for bytes in &files {
+        // The second file lacks columns that the first one has.
+        let few = parquet(&table.project(&[0, 18, 21]).unwrap(), WriterProperties::new());
+        let loader = folder.loader(&[bytes, &few]);
+        let scan = loader.scan().unwrap();
+        for rows in [0..6000, 5..6, 1299..1301, 2500..3400] {
+            let read = |threads| {
+                let loader = loader.clone().with_threads(threads).with_rows(rows.clone());
+                let all = all(&loader, &scan, 333).unwrap();
+                // Columns that are not wanted, and the order of those that are.
+                let some = loader.batches(&scan, &[18, 3], Box::new(FixedRows(100)));
+                let some: Vec<Batch> = some.map(Result::unwrap).collect();
+                (all, some.iter().map(|batch| batch.columns().clone()).collect::<Vec<_>>())
+            };
+            let alone = read(1);
+            assert_eq!(alone.0.num_rows() as u64, rows.end - rows.start);
+            for threads in [2, 3, 9] {
+                assert!(read(threads) == alone, "{threads} {rows:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_file_that_changes_behind_the_scan_is_refused_by_any_number_of_threads() {
+    let folder = Folder::new();
+    let table = every_type(3000);
+    let bytes = parquet(&table, WriterProperties::new());
+    for threads in [1, 2, 5] {
+        let loader = folder.loader(&[&bytes]).with_threads(threads);
+        let scan = loader.scan().unwrap();
+        let mut batches = loader.batches(&scan, &[0, 3, 18], Box::new(FixedRows(100)));
+        assert_eq!(batches.next().unwrap().unwrap().num_rows(), 100);
+        folder.write("0", &bytes[..bytes.len() / 2]);
+        let rest: Result<Vec<usize>, Error> =
+            batches.map(|batch| batch.map(|batch| batch.num_rows())).collect();
+        match rest {
+            Err(error) => assert!(matches!(error.kind(), ErrorKind::Changed), "{error}"),
+            // Threads may have made all of them by then.
+            Ok(rest) => assert_eq!((threads > 1, rest.iter().sum::<usize>()), (true, 2900)),
+        }
+    }
+}
+
+#[test]
 fn several_threads_meet_the_error_that_one_meets_and_the_end_that_was_asked_for() {
     let folder = Folder::new();
     let texts: Vec<String> =

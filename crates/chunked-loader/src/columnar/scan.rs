@@ -147,7 +147,7 @@ fn finish(request: &Request<'_>, looked: &Looked, rules: &FieldRules, passed: Pa
         first_rows,
         layouts: looked.layouts.clone(),
         checkpoints: Checkpoints::default(),
-        // One thread decodes ahead of whoever takes the batches.
+        // One thread makes the batches; others decode its columns.
         is_seekable: false,
         formats: looked.formats.clone(),
         columnar: Some(Arc::new(columnar)),

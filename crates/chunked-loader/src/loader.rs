@@ -419,7 +419,7 @@ impl Loader {
             budget: budget.clone(),
             spares,
             dictionaries_held: Mutex::default(),
-            is_ahead: self.threads > 1,
+            threads: self.threads,
         };
         let meter = RowMeter::new(reading.plan.scan.rows, meter);
         (reading, sizes, meter)

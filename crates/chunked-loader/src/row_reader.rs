@@ -23,8 +23,8 @@ pub(crate) struct Reading {
     pub(crate) spares: Arc<Spares>,
     /// Holds the dictionaries, from the first reader on.
     pub(crate) dictionaries_held: Mutex<Option<Reservation>>,
-    /// Whether streams are unpacked by a thread of their own.
-    pub(crate) is_ahead: bool,
+    /// Threads that may be at work on it.
+    pub(crate) threads: usize,
 }
 
 /// Reads rows, one range behind the other.
@@ -51,6 +51,11 @@ pub(crate) enum Outcome {
 }
 
 impl Reading {
+    /// Whether streams are unpacked by a thread of their own.
+    fn is_ahead(&self) -> bool {
+        self.threads > 1
+    }
+
     /// Refuses files that are not what was scanned, those included that no row is read from.
     ///
     /// # Errors
@@ -205,7 +210,7 @@ impl RowReader {
         else {
             return Ok(());
         };
-        let mut open = source.open(scan.encodings[file], &self.reading.budget, self.reading.is_ahead)?;
+        let mut open = source.open(scan.encodings[file], &self.reading.budget, self.reading.is_ahead())?;
         if scan.prints.get(file) != Some(&open.fingerprint) {
             return Err(Error::new(ErrorKind::Changed).in_file(&source.name));
         }

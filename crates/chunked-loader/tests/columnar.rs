@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 use std::io::Cursor;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -23,7 +24,10 @@ use chunked_loader::{
 use monitor::{Budget, Bytes, Monitor};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::data_type::{ByteArray, ByteArrayType};
 use parquet::file::properties::{WriterProperties, WriterVersion};
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::parser::parse_message_type;
 use proptest::prelude::*;
 
 struct Folder(tempfile::TempDir);
@@ -67,6 +71,10 @@ fn every_type(rows: usize) -> RecordBatch {
     let few: Vec<Option<String>> = some(rows, 5, |row| ["a", "bc", ""][row % 3].to_owned());
     let few: DictionaryArray<UInt16Type> = few.iter().map(|text| text.as_deref()).collect();
     let texts = some(rows, 6, text);
+    let keys = || Int8Array::from(some(rows, 4, |row| (row % 3) as i8));
+    let numbers = DictionaryArray::new(keys(), Arc::new(Int64Array::from(vec![1 << 40, -3, 0])));
+    let stamps = TimestampSecondArray::from(vec![5, -5, 86_400]).with_timezone("+02:00");
+    let bools = BooleanArray::from(vec![true, false, true]);
     let columns: Vec<(&str, ArrayRef)> = vec![
         ("i8", Arc::new(Int8Array::from(some(rows, 3, |row| row as i8)))),
         ("i16", Arc::new(Int16Array::from(some(rows, 9, |row| -(row as i16))))),
@@ -103,6 +111,9 @@ fn every_type(rows: usize) -> RecordBatch {
         ("few", Arc::new(few)),
         ("null", Arc::new(NullArray::new(rows))),
         ("none", Arc::new(StringArray::new_null(rows))),
+        ("few_numbers", Arc::new(numbers)),
+        ("few_stamps", Arc::new(DictionaryArray::new(keys(), Arc::new(stamps)))),
+        ("few_bools", Arc::new(DictionaryArray::new(keys(), Arc::new(bools)))),
     ];
     RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(n, c)| (n, c, true))).unwrap()
 }
@@ -203,11 +214,19 @@ fn comparable(column: &ArrayRef, kind: Kind) -> ArrayRef {
     cast(column, &wide).unwrap()
 }
 
+/// A column without a dictionary.
+fn plain(column: &ArrayRef) -> ArrayRef {
+    match column.data_type() {
+        DataType::Dictionary(_, values) => cast(column, values).unwrap(),
+        _ => Arc::clone(column),
+    }
+}
+
 fn assert_same(name: &str, scan: &Scan, found: &RecordBatch, expected: &RecordBatch) {
     assert_eq!(found.num_rows(), expected.num_rows(), "{name}");
     for (facts, column) in scan.columns().iter().zip(found.columns()) {
-        let given = expected.column_by_name(&facts.name).unwrap();
-        let (found, given) = (comparable(column, facts.kind), comparable(given, facts.kind));
+        let given = plain(expected.column_by_name(&facts.name).unwrap());
+        let (found, given) = (comparable(column, facts.kind), comparable(&given, facts.kind));
         assert_eq!(&found, &given, "{name}: {}", facts.name);
         assert_eq!(facts.nulls, given.logical_null_count() as u64, "{name}: {}", facts.name);
     }
@@ -320,6 +339,105 @@ fn what_is_demanded_of_a_column_is_asked_of_its_values_or_of_their_texts() {
     assert!(folder.message(&error).contains("record 1, byte 4: row group 1: column \"zip\": found \"007\""));
 }
 
+/// All that is said of the columns.
+fn facts(scan: &Scan) -> String {
+    format!("{:?} {:?}", scan.columns(), scan.schema())
+}
+
+#[test]
+fn several_threads_find_what_one_finds() {
+    let table = every_type(2_200);
+    let twice = concat_batches(&table.schema(), [&table, &table]).unwrap();
+    let properties = WriterProperties::builder().set_max_row_group_row_count(Some(900));
+    let folder = Folder::new();
+    for bytes in [parquet(&table, properties.build()), ipc(&table, false, None, 300)] {
+        let loader = folder.loader(&[&bytes, &bytes]).with_range_bytes(1 << 12);
+        let alone = loader.scan().unwrap();
+        for threads in [2, 3, 40] {
+            let loader = loader.clone().with_threads(threads);
+            let scan = loader.scan().unwrap();
+            assert_eq!((scan.rows(), facts(&scan)), (4_400, facts(&alone)));
+            assert_same("twice", &scan, &all(&loader, &scan, 100).unwrap(), &twice);
+        }
+    }
+}
+
+#[test]
+fn columns_that_are_decoded_ahead_come_in_the_order_of_the_rows_wherever_they_begin() {
+    // Of pages that are of another length in each column, so that none is ahead of the others for long.
+    let table = every_type(3000);
+    let properties = WriterProperties::builder().set_max_row_group_row_count(Some(1300));
+    let properties = properties.set_data_page_size_limit(700).set_write_batch_size(16).build();
+    let folder = Folder::new();
+    let files = [parquet(&table, properties), ipc(&table, true, None, 170)];
+    for bytes in &files {
+        // The second file lacks columns that the first one has.
+        let few = parquet(&table.project(&[0, 18, 21]).unwrap(), WriterProperties::new());
+        let loader = folder.loader(&[bytes, &few]);
+        let scan = loader.scan().unwrap();
+        for rows in [0..6000, 5..6, 1299..1301, 2500..3400] {
+            let read = |threads| {
+                let loader = loader.clone().with_threads(threads).with_rows(rows.clone());
+                let all = all(&loader, &scan, 333).unwrap();
+                // Columns that are not wanted, and the order of those that are.
+                let some = loader.batches(&scan, &[18, 3], Box::new(FixedRows(100)));
+                let some: Vec<Batch> = some.map(Result::unwrap).collect();
+                (all, some.iter().map(|batch| batch.columns().clone()).collect::<Vec<_>>())
+            };
+            let alone = read(1);
+            assert_eq!(alone.0.num_rows() as u64, rows.end - rows.start);
+            for threads in [2, 3, 9] {
+                assert!(read(threads) == alone, "{threads} {rows:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_file_that_changes_behind_the_scan_is_refused_by_any_number_of_threads() {
+    let folder = Folder::new();
+    let table = every_type(3000);
+    let bytes = parquet(&table, WriterProperties::new());
+    for threads in [1, 2, 5] {
+        let loader = folder.loader(&[&bytes]).with_threads(threads);
+        let scan = loader.scan().unwrap();
+        let mut batches = loader.batches(&scan, &[0, 3, 18], Box::new(FixedRows(100)));
+        assert_eq!(batches.next().unwrap().unwrap().num_rows(), 100);
+        folder.write("0", &bytes[..bytes.len() / 2]);
+        let rest: Result<Vec<usize>, Error> =
+            batches.map(|batch| batch.map(|batch| batch.num_rows())).collect();
+        match rest {
+            Err(error) => assert!(matches!(error.kind(), ErrorKind::Changed), "{error}"),
+            // Threads may have made all of them by then.
+            Ok(rest) => assert_eq!((threads > 1, rest.iter().sum::<usize>()), (true, 2900)),
+        }
+    }
+}
+
+#[test]
+fn several_threads_meet_the_error_that_one_meets_and_the_end_that_was_asked_for() {
+    let folder = Folder::new();
+    let texts: Vec<String> =
+        (0..20_000).map(|row| if row > 15_000 { "x".into() } else { row.to_string() }).collect();
+    let texts: ArrayRef = Arc::new(StringArray::from(texts));
+    let columns = ["a", "b", "c", "d"].map(|name| (name, Arc::clone(&texts)));
+    let bytes = parquet(&RecordBatch::try_from_iter(columns).unwrap(), WriterProperties::new());
+    for threads in [1, 2, 4] {
+        // Both are met in another order than that of the columns.
+        let fixed = TypeHint::Fixed(FixedType::Int64);
+        let hints = vec![("c".to_owned(), fixed), ("b".to_owned(), fixed)];
+        let loader = folder.loader(&[&bytes]).with_threads(threads).with_range_bytes(1 << 12);
+        let error = loader.clone().with_type_hints(hints).scan().unwrap_err();
+        assert_eq!(
+            folder.message(&error),
+            "0: record 15002, byte 4: row group 1: column \"b\": found \"x\", expected int64; mend the value or give the \
+             column another type"
+        );
+        let error = loader.with_progress(|_| ControlFlow::Break(())).scan().unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Cancelled));
+    }
+}
+
 #[test]
 fn files_whose_numbers_go_together_exactly_are_one_table() {
     let folder = Folder::new();
@@ -397,7 +515,7 @@ fn a_table_without_rows_has_its_columns() {
     for (name, bytes) in files(&every_type(0)) {
         let loader = folder.loader(&[&bytes]);
         let scan = loader.scan().unwrap();
-        assert_eq!((scan.rows(), scan.columns().len()), (0, 24), "{name}");
+        assert_eq!((scan.rows(), scan.columns().len()), (0, 27), "{name}");
         assert_eq!(all(&loader, &scan, 10).unwrap().num_rows(), 0);
     }
 }
@@ -415,6 +533,100 @@ fn a_column_that_is_no_number_nor_text_is_named() {
         assert_eq!(
             folder.message(&error),
             "0: column \"l\": is of type list, which is not read; make a column of each of its parts, or leave it out"
+        );
+    }
+}
+
+#[test]
+fn a_table_without_columns_is_refused_by_name() {
+    let folder = Folder::new();
+    let options = arrow::record_batch::RecordBatchOptions::new().with_row_count(Some(3));
+    let table =
+        RecordBatch::try_new_with_options(Arc::new(arrow::datatypes::Schema::empty()), vec![], &options)
+            .unwrap();
+    for bytes in [parquet(&table, WriterProperties::new()), ipc(&table, true, None, 3)] {
+        let error = folder.loader(&[&bytes]).scan().unwrap_err();
+        assert_eq!(
+            folder.message(&error),
+            "0: is a table without columns, which is not read yet; there is nothing in it"
+        );
+    }
+}
+
+#[test]
+fn a_stream_whose_bytes_stand_the_other_way_round_is_refused() {
+    // A message of a schema without columns, made by hand, since no writer makes such: behind the offset of its table, the
+    // fields' places in it (version, type and body), the table, and the same of the schema, whose first field says 1: big.
+    let message: &[&[u8]] = &[
+        &[0xff; 4],
+        &56u32.to_le_bytes(),
+        &16u32.to_le_bytes(),
+        &[12, 0, 12, 0, 4, 0, 6, 0, 8, 0, 0, 0],
+        &[12, 0, 0, 0, 4, 0, 1, 0, 12, 0, 0, 0],
+        &[8, 0, 12, 0, 4, 0, 8, 0],
+        &[8, 0, 0, 0, 1, 0, 0, 0, 4, 0, 0, 0],
+        &[0; 8],
+    ];
+    let folder = Folder::new();
+    let error = folder.loader(&[&message.concat()]).scan().unwrap_err();
+    assert_eq!(
+        folder.message(&error),
+        "0: is big-endian Arrow IPC, which is not read yet; write it again on a little-endian machine"
+    );
+}
+
+#[test]
+fn a_text_that_is_none_is_damaged_wherever_it_stands() {
+    let schema = Arc::new(parse_message_type("message schema { required binary t (UTF8); }").unwrap());
+    let folder = Folder::new();
+    for (is_dictionary, version) in [
+        (true, WriterVersion::PARQUET_1_0),
+        (false, WriterVersion::PARQUET_1_0),
+        (false, WriterVersion::PARQUET_2_0),
+    ] {
+        for last in [
+            "fine".as_bytes(),
+            "schön".as_bytes(),
+            b"sch\xf6n",
+            b"a long one that ends in half of a letter \xc3",
+        ] {
+            let properties = WriterProperties::builder();
+            let properties =
+                properties.set_dictionary_enabled(is_dictionary).set_writer_version(version).build();
+            let mut bytes = Vec::new();
+            let mut writer =
+                SerializedFileWriter::new(&mut bytes, Arc::clone(&schema), Arc::new(properties)).unwrap();
+            let mut group = writer.next_row_group().unwrap();
+            let mut column = group.next_column().unwrap().unwrap();
+            let texts: Vec<ByteArray> =
+                [b"some".as_slice(), b"text", last].iter().map(|t| t.to_vec().into()).collect();
+            column.typed::<ByteArrayType>().write_batch(&texts, None, None).unwrap();
+            column.close().unwrap();
+            group.close().unwrap();
+            writer.close().unwrap();
+            let scanned = folder.loader(&[&bytes]).scan();
+            match std::str::from_utf8(last) {
+                Ok(_) => assert_eq!(scanned.unwrap().rows(), 3),
+                Err(_) => assert!(matches!(scanned.unwrap_err().kind(), ErrorKind::Damaged { .. })),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_record_batch_has_no_more_rows_than_its_bytes_can_be() {
+    let folder = Folder::new();
+    let table = |rows| {
+        let columns = ["a", "b"].map(|name| (name, Arc::new(NullArray::new(rows)) as ArrayRef));
+        ipc(&RecordBatch::try_from_iter(columns).unwrap(), true, None, rows)
+    };
+    let scan = |rows| folder.loader(&[&table(rows)]).scan();
+    assert_eq!(scan(3_000_000).unwrap().rows(), 3_000_000);
+    for rows in [1 << 31, 1 << 62] {
+        let error = scan(rows).unwrap_err();
+        assert!(
+            folder.message(&error).contains("a record batch has more rows than its bytes can be"),
+            "{error}"
         );
     }
 }

@@ -1,42 +1,29 @@
 //! Row groups and record batches that are far larger than the budget, against the kernel's high-water mark. Each case runs in
-//! a process of its own, which this binary starts of itself; the parent has written the file.
+//! a process of its own.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 #![cfg(target_os = "linux")]
 
+mod rise;
+
 use std::fs::File;
 use std::io::BufWriter;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{Date32Array, Float64Array, Int64Array, StringArray};
 use arrow::ipc::writer::FileWriter;
 use arrow::record_batch::RecordBatch;
-use chunked_loader::{Batch, BatchLimit, ErrorKind, Loader, Observation, Sizing, Source};
-use monitor::{Budget, Bytes, Monitor};
+use chunked_loader::{Batch, ErrorKind};
+use monitor::{Bytes, Monitor};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::Compression;
 use parquet::file::properties::WriterProperties;
+use rise::{Fill, SLACK, assert_within, loader, rise};
 
 /// Rows of the one row group or record batch: 80 MB of values.
 const ROWS: usize = 1 << 20;
 const BUDGET: Bytes = Bytes::mib(32);
-/// What nobody reserves: values of dictionaries, and what the allocator keeps of what it was given back.
-const SLACK: Bytes = Bytes::mib(6);
-
-const CASE: &str = "CHUNKED_LOADER_COLUMNAR_CASE";
-const FILE: &str = "CHUNKED_LOADER_COLUMNAR_FILE";
-
-/// Batches of so many bytes.
-struct Fill(Bytes);
-
-impl Sizing for Fill {
-    fn next(&mut self, _: &Observation) -> BatchLimit {
-        BatchLimit { rows: usize::MAX, bytes: self.0, may_be_cut: true }
-    }
-}
-
 /// Numbers, dates, a few different words, and text that is different in each row.
 fn table() -> RecordBatch {
     let rows = || 0..ROWS as u64;
@@ -72,13 +59,6 @@ fn one_record_batch(path: &Path) {
     writer.finish().unwrap();
 }
 
-fn loader(budget: Bytes) -> (Loader, Monitor) {
-    let path = PathBuf::from(std::env::var_os(FILE).unwrap());
-    let monitor = Monitor::builder().with_budget(Budget::new(budget)).build().unwrap();
-    let source = Source::open(&[path], &std::env::temp_dir()).unwrap();
-    (Loader::new(source).with_monitor(monitor.clone()), monitor)
-}
-
 fn stream(threads: usize) -> Monitor {
     let (loader, monitor) = loader(BUDGET);
     let loader = loader.with_threads(threads);
@@ -98,51 +78,19 @@ fn hold_all() -> Monitor {
     monitor
 }
 
-/// Runs `case` in a process of its own; gives by how much its resident memory rose.
-fn rise(test: &str, write: fn(&Path), case: fn() -> Monitor) -> Option<Bytes> {
-    if std::env::var_os(CASE).is_some() {
-        let before = Monitor::unbounded().snapshot().unwrap().peak_rss;
-        let monitor = case();
-        assert!(monitor.budget().peak() <= monitor.budget().limit());
-        let after = monitor.snapshot().unwrap().peak_rss;
-        println!("rise={}", after.saturating_sub(before).get());
-        return None;
-    }
-    let dir = tempfile::tempdir().unwrap();
-    let file = dir.path().join("input");
-    write(&file);
-    let child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", test, "--nocapture"])
-        .env(CASE, "1")
-        .env(FILE, &file)
-        .output()
-        .unwrap();
-    let out = String::from_utf8_lossy(&child.stdout);
-    assert!(child.status.success(), "{out}{}", String::from_utf8_lossy(&child.stderr));
-    let rise = out.lines().find_map(|line| line.split("rise=").nth(1)).unwrap();
-    let rise = Bytes(rise.trim().parse().unwrap());
-    eprintln!("{test}: {rise}");
-    Some(rise)
-}
-
-fn assert_within_budget(rise: Option<Bytes>) {
-    let most = BUDGET.saturating_add(SLACK);
-    assert!(rise.is_none_or(|rise| rise <= most), "{rise:?} above {most:?}");
-}
-
 #[test]
 fn a_row_group_is_read_page_by_page() {
-    assert_within_budget(rise("a_row_group_is_read_page_by_page", one_row_group, || stream(1)));
+    assert_within(BUDGET, rise("a_row_group_is_read_page_by_page", one_row_group, || stream(1)));
 }
 
 #[test]
 fn a_row_group_is_read_page_by_page_ahead() {
-    assert_within_budget(rise("a_row_group_is_read_page_by_page_ahead", one_row_group, || stream(2)));
+    assert_within(BUDGET, rise("a_row_group_is_read_page_by_page_ahead", one_row_group, || stream(2)));
 }
 
 #[test]
 fn a_record_batch_is_read_step_by_step() {
-    assert_within_budget(rise("a_record_batch_is_read_step_by_step", one_record_batch, || stream(2)));
+    assert_within(BUDGET, rise("a_record_batch_is_read_step_by_step", one_record_batch, || stream(2)));
 }
 
 /// The harness can fail.

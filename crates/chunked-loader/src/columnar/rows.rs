@@ -7,17 +7,18 @@ use std::sync::Arc;
 
 use monitor::{Bytes, Consumer, Reservation};
 
+use super::ahead::{Ahead, Start};
 use super::held::Held;
+use super::open::{Open, Tables};
 use super::parquet::Scratch;
 use super::scan::{ColumnarScan, GroupPlace, STEP};
-use super::table::{self, ColumnReader, Table};
+use super::table::{self, ColumnReader};
 use super::values::Values;
 use crate::batch_builder::{BatchBuilder, ColumnRows};
 use crate::error::{Error, ErrorKind};
 use crate::position::Position;
 use crate::row_reader::{Outcome, ReadRows, Reading};
 use crate::sizing::BatchLimit;
-use crate::source::RawFile;
 use crate::spares::Room;
 
 /// What the steps of all columns take together, as long as each has so many rows.
@@ -29,7 +30,10 @@ pub(crate) struct ColumnarRows {
     reading: Arc<Reading>,
     scan: Arc<ColumnarScan>,
     builder: BatchBuilder,
-    open: Option<Open>,
+    tables: Arc<Tables>,
+    open: Option<Arc<Open>>,
+    /// Decoders that are ahead of this thread; none if it decodes by itself.
+    ahead: Option<Ahead>,
     /// The group that is read, or the next one.
     group: usize,
     /// One for each column that is wanted, of the group that is read.
@@ -46,18 +50,13 @@ pub(crate) struct ColumnarRows {
     _held: Reservation,
 }
 
-struct Open {
-    file: usize,
-    raw: RawFile,
-    table: Box<dyn Table>,
-}
-
 /// A column of a group.
 enum Column {
     /// The file lacks it.
     Missing,
     There {
-        reader: Box<dyn ColumnReader>,
+        /// None where decoders are ahead.
+        reader: Option<Box<dyn ColumnReader>>,
         /// Values that are decoded, and how many of them were taken.
         values: Values,
         taken: usize,
@@ -82,8 +81,10 @@ impl ColumnarRows {
         Ok(ColumnarRows {
             builder: BatchBuilder::new(&reading.plan, &reading.spares),
             scratch: Scratch::new(Held::within(scratch)),
+            tables: Arc::new(Tables::new(reading, &scan)),
             scan,
             open: None,
+            ahead: None,
             group: 0,
             columns: Vec::new(),
             taken: 0,
@@ -101,7 +102,24 @@ impl ColumnarRows {
         self.scan.groups.get(self.group).copied()
     }
 
-    /// Opens group `group` at one of its rows, or nothing behind the last group.
+    /// Turns to a row of a group, with decoders ahead of this thread if there may be.
+    fn start(&mut self, group: usize, skip: u64) -> Result<(), Error> {
+        // Those that are elsewhere give back what they hold first.
+        self.columns.clear();
+        self.ahead = None;
+        let start = Start { group, skip, step: self.step };
+        self.ahead = Ahead::start(&self.reading, &self.scan, &self.tables, start);
+        self.open_group(group, skip)
+    }
+
+    /// Reads on from the row that is next without decoders.
+    fn go_on_alone(&mut self) -> Result<(), Error> {
+        self.columns.clear();
+        self.ahead = None;
+        self.open_group(self.group, self.taken)
+    }
+
+    /// Opens group `group` at one of its rows, or nothing behind the last group. Decoders that are ahead are there.
     fn open_group(&mut self, group: usize, skip: u64) -> Result<(), Error> {
         self.columns.clear();
         (self.group, self.taken) = (group, skip);
@@ -111,41 +129,22 @@ impl ColumnarRows {
         };
         if self.open.as_ref().is_none_or(|open| open.file != place.file) {
             self.open = None;
-            self.open = Some(self.open_file(place.file)?);
         }
+        let open = self.tables.open(place)?;
         self.builder.begin_columnar_file(place.file);
-        let (Some(open), Some(layout)) = (&self.open, &self.reading.plan.scan.layouts[place.file]) else {
-            return Ok(());
-        };
-        // What was scanned has the same groups; the file is the same, and so is its footer.
-        let is_same = open.table.groups().get(place.group).is_some_and(|group| group.rows == place.rows);
-        if !is_same {
-            return Err(Error::new(ErrorKind::Changed));
-        }
         for wanted in &self.reading.plan.projection {
-            let Some(field) = layout.columns.iter().position(|column| column == wanted) else {
+            let Some((field, is_typed)) = self.tables.field(&open, *wanted) else {
                 self.columns.push(Column::Missing);
                 continue;
             };
-            let facts = &self.reading.plan.scan.columns[*wanted];
-            let held = Held::within(self.scan.peaks[*wanted]);
-            let mut reader = open.table.column(place.group, field, held)?;
-            reader
-                .skip(&mut self.scratch, skip)
-                .map_err(|error| error.in_part(open.table.part(place.group)).in_column(&facts.name))?;
-            let is_typed = facts.hint.takes(open.table.columns()[field].kind);
+            let reader = match self.ahead {
+                Some(_) => None,
+                None => Some(self.tables.reader(&open, place, (*wanted, field), skip, &mut self.scratch)?),
+            };
             self.columns.push(Column::There { reader, values: Values::Null(0), taken: 0, is_typed });
         }
+        self.open = Some(open);
         Ok(())
-    }
-
-    fn open_file(&self, file: usize) -> Result<Open, Error> {
-        let raw = self.reading.files[file].open_raw()?;
-        if self.reading.plan.scan.prints.get(file) != Some(&raw.fingerprint) {
-            return Err(Error::new(ErrorKind::Changed));
-        }
-        let table = table::open(&raw, &self.reading.budget)?;
-        Ok(Open { file, raw, table })
     }
 
     /// Takes rows into the batch; `false` at the end of the input.
@@ -158,18 +157,36 @@ impl ColumnarRows {
         let Some(open) = &self.open else { return Ok(false) };
         let left = place.rows - self.taken;
         let mut rows = usize::try_from(left).unwrap_or(usize::MAX);
-        for (column, wanted) in self.columns.iter_mut().zip(&self.reading.plan.projection) {
+        let wanted = self.reading.plan.projection.iter().enumerate();
+        let mut has_ended = false;
+        for (column, (lane, wanted)) in self.columns.iter_mut().zip(wanted) {
             let Column::There { reader, values, taken, .. } = column else { continue };
             if *taken == values.len() {
                 // What was decoded is let go of first.
                 *values = Values::Null(0);
                 *taken = 0;
-                *values = reader.next(&mut self.scratch, self.step.min(rows)).map_err(|error| {
-                    let name = &self.reading.plan.scan.columns[*wanted].name;
-                    error.in_part(open.table.part(place.group)).in_column(name)
-                })?;
+                *values = match (reader, &self.ahead) {
+                    (Some(reader), _) => {
+                        reader.next(&mut self.scratch, self.step.min(rows)).map_err(|error| {
+                            let name = &self.reading.plan.scan.columns[*wanted].name;
+                            error.in_part(open.table.part(place.group)).in_column(name)
+                        })?
+                    }
+                    (None, Some(ahead)) => match ahead.next(lane) {
+                        Some(values) => values,
+                        None => {
+                            has_ended = true;
+                            break;
+                        }
+                    },
+                    (None, None) => return Ok(false),
+                };
             }
             rows = rows.min(values.len() - *taken);
+        }
+        if has_ended {
+            self.go_on_alone()?;
+            return Ok(true);
         }
         let slices: Vec<ColumnRows<'_>> = self
             .columns
@@ -252,7 +269,7 @@ impl ReadRows for ColumnarRows {
         if self.next_row != Some(first) || self.columns.is_empty() {
             let group = self.scan.groups.partition_point(|place| place.first_row + place.rows <= first);
             let before = self.scan.groups.get(group).map_or(first, |place| place.first_row);
-            let opened = self.open_group(group, first - before);
+            let opened = self.start(group, first - before);
             opened.map_err(|error| self.explained(error))?;
         }
         self.builder.begin_rows(0, rows);

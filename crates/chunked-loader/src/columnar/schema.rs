@@ -39,14 +39,24 @@ impl SourceColumn {
                 Kind::Timestamp(zone)
             }
             text if is_text(text) => Kind::Text,
-            DataType::Dictionary(_, values) if is_text(values) => Kind::Text,
-            other => {
-                let remedy = remedy(other);
-                return Err(Error::new(ErrorKind::ColumnType { found: named(other), remedy }).in_column(name));
+            DataType::Dictionary(keys, values) if !is_dictionary(values) => {
+                let values = SourceColumn::new(name, values).map_err(|_| not_read(name, data_type))?;
+                read = DataType::Dictionary(keys.clone(), Box::new(values.data_type));
+                values.kind
             }
+            other => return Err(not_read(name, other)),
         };
         Ok(SourceColumn { name: name.to_owned(), kind, data_type: read })
     }
+}
+
+fn not_read(name: &str, data_type: &DataType) -> Error {
+    let (found, remedy) = (named(data_type), remedy(data_type));
+    Error::new(ErrorKind::ColumnType { found, remedy }).in_column(name)
+}
+
+fn is_dictionary(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Dictionary(_, _))
 }
 
 pub(crate) fn is_text(data_type: &DataType) -> bool {
@@ -82,6 +92,7 @@ fn named(data_type: &DataType) -> String {
         DataType::Map(_, _) => "map".to_owned(),
         DataType::Union(_, _) => "union".to_owned(),
         other if other.is_nested() => "list".to_owned(),
+        DataType::RunEndEncoded(_, _) => "run-end encoded values".to_owned(),
         DataType::Dictionary(_, values) => format!("dictionary of {}", named(values)),
         other => other.to_string().to_lowercase(),
     }
@@ -90,6 +101,7 @@ fn named(data_type: &DataType) -> String {
 fn remedy(data_type: &DataType) -> &'static str {
     match data_type {
         DataType::Dictionary(_, _) => "write its values without a dictionary",
+        DataType::RunEndEncoded(_, _) => "write its values one by one",
         other if other.is_nested() => "make a column of each of its parts, or leave it out",
         DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
             "if it is text, write it as a string; else leave it out"
@@ -146,6 +158,21 @@ mod tests {
             SourceColumn::new("t", &DataType::Timestamp(TimeUnit::Second, Some("UTC".into()))).unwrap();
         assert_eq!(column.kind, Kind::Timestamp(Zone::Offset(0)));
         assert_eq!(column.data_type, DataType::Timestamp(TimeUnit::Second, Some("+00:00".into())));
+    }
+
+    #[test]
+    fn a_column_in_a_dictionary_is_what_its_values_are() {
+        let coded = |values| DataType::Dictionary(Box::new(DataType::Int8), Box::new(values));
+        let column =
+            SourceColumn::new("t", &coded(DataType::Timestamp(TimeUnit::Second, Some("UTC".into()))))
+                .unwrap();
+        assert_eq!(column.kind, Kind::Timestamp(Zone::Offset(0)));
+        assert_eq!(column.data_type, coded(DataType::Timestamp(TimeUnit::Second, Some("+00:00".into()))));
+        for refused in [coded(DataType::Binary), coded(coded(DataType::Utf8))] {
+            assert!(
+                SourceColumn::new("t", &refused).unwrap_err().to_string().contains("of type dictionary of")
+            );
+        }
     }
 
     #[test]

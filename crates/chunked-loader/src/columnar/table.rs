@@ -40,7 +40,7 @@ impl fmt::Display for Part {
 }
 
 /// An open file.
-pub(crate) trait Table: Send {
+pub(crate) trait Table: Send + Sync {
     fn columns(&self) -> &[SourceColumn];
 
     fn groups(&self) -> &[Group];

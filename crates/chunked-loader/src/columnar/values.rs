@@ -119,6 +119,11 @@ impl Values {
     }
 }
 
+/// Whether bytes are a text. Most are short and ASCII, which is known sooner.
+pub(super) fn is_utf8(bytes: &[u8]) -> bool {
+    bytes.is_ascii() || simdutf8::basic::from_utf8(bytes).is_ok()
+}
+
 /// Counts of a unit since 1970 as timestamps.
 pub(crate) fn timestamps(counts: Int64Array, unit: TimeUnit, zone: Option<Arc<str>>) -> ArrayRef {
     match unit {

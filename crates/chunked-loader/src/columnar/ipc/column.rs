@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, PrimitiveArray};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, PrimitiveArray, UInt64Array};
 use arrow::buffer::{BooleanBuffer, Buffer, MutableBuffer, NullBuffer, ScalarBuffer};
-use arrow::compute::cast;
+use arrow::compute::{cast, take};
 use arrow::datatypes::{
     ArrowNativeType, ArrowPrimitiveType, DataType, Date32Type, Float16Type, Float32Type, Float64Type,
     Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
@@ -13,12 +13,13 @@ use bytes::Bytes;
 use parquet::data_type::ByteArray;
 
 use super::buffers::Source;
-use super::dictionary::Dictionary;
+use super::dictionary::{Dictionary, Entries};
 use super::messages::{Part, Parts, damaged};
 use crate::columnar::held::Held;
 use crate::columnar::parquet::Scratch;
+use crate::columnar::schema::is_text;
 use crate::columnar::table::ColumnReader;
-use crate::columnar::values::{Values, timestamps};
+use crate::columnar::values::{Values, is_utf8, timestamps};
 use crate::error::Error;
 
 /// Bytes of text of a step; a longer text is a step of its own.
@@ -29,7 +30,7 @@ const COLUMN_BYTES: usize = 4 << 10;
 const VIEW: usize = 16;
 const INLINE: usize = 12;
 
-/// Reads a column of a record batch from front to back, or the texts of a dictionary.
+/// Reads a column of a record batch from front to back, or the values of a dictionary.
 pub(super) struct BatchColumn {
     data_type: DataType,
     rows: u64,
@@ -220,20 +221,44 @@ impl BatchColumn {
     }
 
     /// The next texts of a column of keys.
-    fn keyed(&self, rows: usize, key: &DataType) -> Result<Vec<Option<ByteArray>>, Error> {
+    fn keyed(&self, rows: usize, key: &DataType, values: &DataType) -> Result<Values, Error> {
         let Some(dictionary) = &self.dictionary else {
             return Err(self.damaged("a column has no dictionary"));
         };
+        let beyond = || self.damaged("a key is beyond its dictionary");
         let nulls = self.nulls(rows)?;
-        let keys = self.keys(rows, key)?;
-        let texts = keys.into_iter().enumerate().map(|(row, key)| {
-            if nulls.as_ref().is_some_and(|nulls| nulls.is_null(row)) {
-                return Ok(None);
+        let is_null = |row| nulls.as_ref().is_some_and(|nulls| nulls.is_null(row));
+        let keys = self.keys(rows, key)?.into_iter().enumerate();
+        match &dictionary.entries {
+            Entries::Texts(texts) => {
+                let keyed = keys.map(|(row, key)| {
+                    if is_null(row) {
+                        return Ok(None);
+                    }
+                    let text = usize::try_from(key).ok().and_then(|key| texts.get(key));
+                    text.cloned().ok_or_else(beyond)
+                });
+                let keyed: Vec<_> = keyed.collect::<Result<_, _>>()?;
+                // A dictionary of numbers without any, or of nulls.
+                let is_text = is_text(values);
+                Ok(if is_text { Values::Text(keyed) } else { Values::Null(keyed.len()) })
             }
-            let text = usize::try_from(key).ok().and_then(|key| dictionary.texts.get(key));
-            text.cloned().ok_or_else(|| self.damaged("a key is beyond its dictionary"))
-        });
-        texts.collect()
+            Entries::Array(values) => {
+                let places = keys.map(|(row, key)| {
+                    if is_null(row) {
+                        return Ok(None);
+                    }
+                    let place = u64::try_from(key).ok().filter(|place| *place < values.len() as u64);
+                    place.map(Some).ok_or_else(beyond)
+                });
+                let places: UInt64Array = places.collect::<Result<_, _>>()?;
+                let values = take(values, &places, None)?;
+                Ok(match values.as_boolean_opt() {
+                    Some(values) => Values::Bool(values.clone()),
+                    None => Values::Number(values),
+                })
+            }
+        }
     }
 
     fn keys(&self, rows: usize, key: &DataType) -> Result<Vec<i128>, Error> {
@@ -263,7 +288,7 @@ impl BatchColumn {
             }
             DataType::Utf8 | DataType::LargeUtf8 => Values::Text(self.texts(rows)?),
             DataType::Utf8View => Values::Text(self.viewed(rows)?),
-            DataType::Dictionary(key, _) => Values::Text(self.keyed(rows, &key)?),
+            DataType::Dictionary(key, values) => self.keyed(rows, &key, &values)?,
             _ => Values::Number(self.numbers(rows)?),
         })
     }
@@ -286,7 +311,7 @@ impl BatchColumn {
         let values = self.values(left.min(most).min(MOST))?;
         // What a dictionary holds was looked at when it was read.
         if let (Values::Text(texts), None) = (&values, &self.dictionary)
-            && texts.iter().flatten().any(|text| simdutf8::basic::from_utf8(text.data()).is_err())
+            && !texts.iter().flatten().all(|text| is_utf8(text.data()))
         {
             return Err(self.damaged("a text is not UTF-8"));
         }

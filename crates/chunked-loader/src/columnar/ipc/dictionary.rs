@@ -1,7 +1,9 @@
-//! The texts of a dictionary.
+//! The values of a dictionary.
 
 use std::sync::Arc;
 
+use arrow::array::{Array, ArrayRef};
+use arrow::compute::concat;
 use arrow::datatypes::DataType;
 use monitor::{Bytes, Reservation};
 use parquet::data_type::ByteArray;
@@ -15,11 +17,18 @@ use crate::error::Error;
 /// What a text takes beside its bytes.
 const TEXT: usize = size_of::<Option<ByteArray>>();
 
-/// The texts that keys stand for.
+/// The values that keys stand for.
 pub(super) struct Dictionary {
-    pub(super) texts: Vec<Option<ByteArray>>,
+    pub(super) entries: Entries,
     /// Holds them.
     _held: Reservation,
+}
+
+/// The values by key.
+pub(super) enum Entries {
+    Texts(Vec<Option<ByteArray>>),
+    /// Of any other type.
+    Array(ArrayRef),
 }
 
 /// A message that makes a dictionary, or adds to it.
@@ -45,7 +54,7 @@ pub(super) fn entries(all: &[Entry], id: i64, batch: usize, is_stream: bool) -> 
     made
 }
 
-/// Reads the texts of type `values` that `entries` hold together.
+/// Reads the values of type `values` that `entries` hold together.
 ///
 /// # Errors
 /// If the file cannot be read or is damaged, or the budget has no room for them.
@@ -57,7 +66,7 @@ pub(super) fn read(
 ) -> Result<Arc<Dictionary>, Error> {
     let consumer = budget.consumer("dictionary");
     let mut held = consumer.try_reserve(Bytes::ZERO)?;
-    let mut texts: Vec<Option<ByteArray>> = Vec::new();
+    let (mut texts, mut arrays): (Vec<Option<ByteArray>>, Vec<ArrayRef>) = Default::default();
     for entry in entries {
         let message = messages.at(entry.byte)?;
         let message = message.ok_or_else(|| damaged(entry.byte, "a dictionary is gone"))?;
@@ -65,19 +74,31 @@ pub(super) fn read(
         let Some(part) = parts.first() else { continue };
         let mut column = BatchColumn::new(&messages.file, part, values.clone(), None, Held::of(&consumer)?)?;
         column.each(|values| {
-            let bytes = values.text_bytes(0..values.len()) + 2 * TEXT * values.len();
+            let bytes = match values.array() {
+                // They are there twice while they are put together.
+                Some(array) => 2 * array.get_array_memory_size(),
+                None => values.text_bytes(0..values.len()) + 2 * TEXT * values.len(),
+            };
             held.try_grow(Bytes::from(bytes))?;
             match values {
                 // Each text of its own: the buffer that they come from need not stay.
                 Values::Text(step) => {
                     texts.extend(step.into_iter().map(|text| text.map(|text| text.data().to_vec().into())));
                 }
-                other => texts.resize(texts.len() + other.len(), None),
+                Values::Number(array) => arrays.push(array),
+                Values::Bool(array) => arrays.push(Arc::new(array)),
+                Values::Null(rows) => texts.resize(texts.len() + rows, None),
             }
             Ok(())
         })?;
     }
-    Ok(Arc::new(Dictionary { texts, _held: held }))
+    let entries = if arrays.is_empty() {
+        Entries::Texts(texts)
+    } else {
+        let parts: Vec<&dyn Array> = arrays.iter().map(AsRef::as_ref).collect();
+        Entries::Array(concat(&parts)?)
+    };
+    Ok(Arc::new(Dictionary { entries, _held: held }))
 }
 
 #[cfg(test)]

@@ -28,6 +28,11 @@ const FILE_START: u64 = 8;
 /// The length of the footer and the mark behind it.
 const FILE_TAIL: u64 = 10;
 
+/// Rows that a record batch may have without a byte of them: as many as an array has in most of what writes Arrow.
+const MOST_NULLS: u64 = i32::MAX as u64;
+/// How many times longer than itself a compressed buffer may be, at the very most.
+const MOST_PACKED: u64 = 1 << 20;
+
 /// Where messages are.
 #[derive(Clone)]
 pub(super) struct Messages {
@@ -189,7 +194,14 @@ impl At {
             }
             MessageHeader::RecordBatch => {
                 let batch = message.header_as_record_batch().ok_or_else(wrong)?;
-                Content::Batch { rows: u64::try_from(batch.length()).map_err(|_| wrong())? }
+                let rows = u64::try_from(batch.length()).map_err(|_| wrong())?;
+                // Columns of nulls have no bytes. Any other has a bit of each row at the least, packed or not.
+                let most_packed = if batch.compression().is_some() { MOST_PACKED } else { 1 };
+                let bits = (self.end - self.body).saturating_mul(8 * most_packed);
+                if rows > bits.max(MOST_NULLS) {
+                    return Err(damaged(self.byte, "a record batch has more rows than its bytes can be"));
+                }
+                Content::Batch { rows }
             }
             _ => Content::Other,
         })

@@ -15,7 +15,7 @@ mod column;
 mod dictionary;
 mod messages;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -82,11 +82,14 @@ impl Found {
     }
 }
 
+/// Record batches that are known where their buffers are: the one that is read, the next one, and those of another thread.
+const LATELY: usize = 4;
+
 /// What was read last.
 #[derive(Default)]
 struct Lately {
-    /// The columns of a record batch.
-    batch: Option<(usize, Arc<[Parts]>)>,
+    /// The columns of record batches.
+    batches: VecDeque<(usize, Arc<[Parts]>)>,
     /// Dictionaries by column, and the messages that made each.
     dictionaries: HashMap<usize, (Vec<u64>, Arc<Dictionary>)>,
 }
@@ -159,15 +162,14 @@ impl IpcFile {
     /// Where the columns of a record batch are.
     fn parts(&self, group: usize) -> Result<Arc<[Parts]>, Error> {
         let mut lately = self.lately.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((batch, parts)) = &lately.batch
-            && *batch == group
-        {
+        if let Some((_, parts)) = lately.batches.iter().find(|(batch, _)| *batch == group) {
             return Ok(Arc::clone(parts));
         }
         let byte = self.groups[group].byte;
         let message = self.messages.at(byte)?.ok_or_else(|| damaged(byte, "a record batch is gone"))?;
         let parts: Arc<[Parts]> = message.columns(&self.buffers)?.into();
-        lately.batch = Some((group, Arc::clone(&parts)));
+        lately.batches.truncate(LATELY - 1);
+        lately.batches.push_front((group, Arc::clone(&parts)));
         Ok(parts)
     }
 

@@ -8,7 +8,7 @@ use arrow::buffer::{BooleanBuffer, NullBuffer, ScalarBuffer};
 use arrow::compute::concat;
 use arrow::datatypes::{
     ArrowPrimitiveType, DataType as Arrow, Date32Type, Float16Type, Float32Type, Float64Type, Int32Type,
-    Int64Type, UInt32Type, UInt64Type,
+    Int64Type, TimeUnit, UInt32Type, UInt64Type,
 };
 use parquet::column::page::{Page, PageMetadata, PageReader};
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl, get_column_reader};
@@ -20,11 +20,12 @@ use super::codec::Scratch;
 use super::pages::{Chunk, EXPANDED_STEP, Next, Pages};
 use crate::columnar::guard::guarded;
 use crate::columnar::held::Held;
-use crate::columnar::values::{Values, timestamps};
+use crate::columnar::values::{Values, is_utf8, timestamps};
 use crate::error::{Error, ErrorKind};
 
 /// What decoders of a column take beside pages: readers of bits, indices on their way, and values of a step.
 pub(super) const COLUMN_BYTES: usize = 24 << 10;
+
 /// Reads a chunk from front to back.
 pub(super) struct ChunkReader {
     descriptor: ColumnDescPtr,
@@ -38,6 +39,8 @@ pub(super) struct ChunkReader {
     /// Rows of the page that the reader has.
     left: usize,
     may_expand: bool,
+    /// Whether the page's values are those of the dictionary, which were looked at when it was read.
+    is_of_dictionary: bool,
     /// What the page takes that the reader has.
     memory: usize,
     levels: Vec<i16>,
@@ -109,6 +112,7 @@ impl ChunkReader {
             has_dictionary: false,
             left: 0,
             may_expand: false,
+            is_of_dictionary: false,
             memory: 0,
             levels: Vec::new(),
             held,
@@ -140,6 +144,7 @@ impl ChunkReader {
         self.queue.put(page);
         self.left = next.rows();
         self.may_expand = next.may_expand();
+        self.is_of_dictionary = is_dictionary_encoded;
         self.at = next.byte();
         self.pages.pass(&next);
         Ok(())
@@ -248,8 +253,8 @@ impl crate::columnar::table::ColumnReader for ChunkReader {
             self.guarded(|reader, levels| decode(reader, &data_type, rows, levels))?
         };
         self.left -= values.len();
-        if let Values::Text(texts) = &values
-            && texts.iter().flatten().any(|text| simdutf8::basic::from_utf8(text.data()).is_err())
+        if let (Values::Text(texts), false) = (&values, self.is_of_dictionary)
+            && !texts.iter().flatten().all(|text| is_utf8(text.data()))
         {
             return Err(self.damaged("a text is not UTF-8".into()));
         }
@@ -360,8 +365,12 @@ fn decode(
         }
         ColumnReader::Int96ColumnReader(reader) => {
             let (values, nulls) = read(reader, rows, levels)?;
-            let counts = values.iter().map(nanoseconds).collect::<Option<Vec<i64>>>();
-            let counts = counts.ok_or_else(|| wrong("a timestamp is out of range"))?;
+            let unit = match data_type {
+                Arrow::Timestamp(unit, _) => *unit,
+                _ => TimeUnit::Nanosecond,
+            };
+            let counts =
+                values.iter().map(|value| count_of(value, unit)).collect::<ParquetResult<Vec<_>>>()?;
             Values::Number(whole(spread(counts, nulls.as_ref(), |v| v), nulls, data_type)?)
         }
         ColumnReader::FloatColumnReader(reader) => {
@@ -390,11 +399,43 @@ fn decode(
 
 type Half = <Float16Type as ArrowPrimitiveType>::Native;
 
-/// Nanoseconds since 1970 of a day of the Julian calendar and the nanoseconds in it.
-fn nanoseconds(value: &Int96) -> Option<i64> {
+/// A count since 1970 of a day of the Julian calendar and the nanoseconds in it.
+fn count_of(value: &Int96, unit: TimeUnit) -> ParquetResult<i64> {
     const EPOCH: i64 = 2_440_588;
-    let [low, high, day] = *value.data() else { return None };
+    let [low, high, day] = *value.data() else { return Err(short()) };
     let nanos = i128::from(low) | i128::from(high) << 32;
     let days = i128::from(day) - i128::from(EPOCH);
-    i64::try_from(days * 86_400_000_000_000 + nanos).ok()
+    let nanos = days * 86_400_000_000_000 + nanos;
+    let nanos_of_unit = match unit {
+        TimeUnit::Second => 1_000_000_000,
+        TimeUnit::Millisecond => 1_000_000,
+        TimeUnit::Microsecond => 1_000,
+        TimeUnit::Nanosecond => 1,
+    };
+    if nanos % nanos_of_unit != 0 {
+        return Err(wrong("a timestamp has more digits than its unit"));
+    }
+    let count = i64::try_from(nanos / nanos_of_unit);
+    count
+        .map_err(|_| wrong("a timestamp is beyond the years 1677 to 2262, which 64 bits of nanoseconds hold"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timestamps_of_96_bits_are_counted_in_the_unit_of_their_column() {
+        let mut value = Int96::new();
+        // 1970-01-02 00:00:05.
+        value.set_data(705_032_704, 1, 2_440_589);
+        assert_eq!(count_of(&value, TimeUnit::Second).unwrap(), 86_405);
+        assert_eq!(count_of(&value, TimeUnit::Nanosecond).unwrap(), 86_405_000_000_000);
+        // A nanosecond more, and a day of the year 9999.
+        value.set_data(705_032_705, 1, 2_440_589);
+        assert!(count_of(&value, TimeUnit::Microsecond).is_err());
+        value.set_data(0, 0, 5_373_484);
+        assert_eq!(count_of(&value, TimeUnit::Second).unwrap(), 253_402_214_400);
+        assert!(count_of(&value, TimeUnit::Nanosecond).is_err());
+    }
 }

@@ -18,6 +18,7 @@ mod thrift;
 use std::fs::File;
 use std::sync::Arc;
 
+use arrow::datatypes::DataType;
 use monitor::{Budget, Bytes, Reservation};
 use parquet::arrow::parquet_to_arrow_schema;
 use parquet::basic::{Compression, Repetition, Type};
@@ -126,7 +127,14 @@ fn columns(
         return Err(damaged("its two schemas differ".to_owned()));
     }
     let columns = schema.fields().iter().map(|field| SourceColumn::new(field.name(), field.data_type()));
-    let columns: Vec<SourceColumn> = columns.collect::<Result<_, _>>()?;
+    // Whether a chunk has a dictionary is for each chunk to say, and the values are the same.
+    let plain = columns.map(|column| {
+        column.map(|column| match column.data_type {
+            DataType::Dictionary(_, values) => SourceColumn { data_type: *values, ..column },
+            _ => column,
+        })
+    });
+    let columns: Vec<SourceColumn> = plain.collect::<Result<_, _>>()?;
     // Behind what is read, each field of the root is a column of its own.
     let is_flat = roots
         .iter()
@@ -142,6 +150,10 @@ fn groups(metadata: &ParquetMetaData, end: u64) -> Result<Vec<Group>, String> {
         let rows = u64::try_from(group.num_rows()).map_err(|_| wrong("has less than no rows"))?;
         if group.columns().len() != columns {
             return Err(wrong("has not the columns of the schema"));
+        }
+        if rows == 0 {
+            // Where there is nothing some writers say that it is nowhere.
+            return Ok(Group { rows, byte: end });
         }
         let mut first = end;
         for chunk in group.columns() {

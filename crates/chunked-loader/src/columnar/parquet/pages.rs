@@ -15,6 +15,7 @@ use parquet::column::page::Page;
 use super::codec::{Codec, Scratch};
 use super::thrift::{self, Broken, DATA_PAGE, DATA_PAGE_V2, DICTIONARY_PAGE, PageHeader};
 use crate::columnar::held::{Held, zeroed};
+use crate::columnar::values::is_utf8;
 use crate::error::{Error, ErrorKind};
 
 /// Where a chunk lies, and how its pages are to be read.
@@ -222,12 +223,30 @@ impl Pages {
         held.grow(bytes)?;
         self.dictionary_bytes = bytes;
         let buf = self.body(&next, 0, true, scratch)?;
+        if self.chunk.physical == Type::BYTE_ARRAY {
+            self.check_texts(&buf, values)?;
+        }
         self.dictionary = Some(Page::DictionaryPage {
             buf,
             num_values: header.values,
             encoding: Encoding::PLAIN,
             is_sorted: false,
         });
+        Ok(())
+    }
+
+    /// Refuses plain texts of which one is no text, so that those of a dictionary are looked at once.
+    fn check_texts(&self, mut plain: &[u8], texts: usize) -> Result<(), Error> {
+        for _ in 0..texts {
+            let text = plain.split_first_chunk::<4>().and_then(|(length, rest)| {
+                rest.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)
+            });
+            let (text, rest) = text.ok_or_else(|| self.damaged("a dictionary ends within a text"))?;
+            if !is_utf8(text) {
+                return Err(self.damaged("a text is not UTF-8"));
+            }
+            plain = rest;
+        }
         Ok(())
     }
 

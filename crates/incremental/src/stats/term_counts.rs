@@ -168,7 +168,7 @@ impl TermCounts {
         self.terms.len()
     }
 
-    /// Bytes that texts of `text_bytes` bytes in all their terms take beside what is held, while they are added.
+    /// Bytes that `more` terms of `text_bytes` together take beside what is held, while they are added, if all are new.
     pub fn growth_bytes(&self, more: usize, text_bytes: usize) -> usize {
         if self.is_closed { 0 } else { self.terms.growth_bytes(more, text_bytes) }
     }

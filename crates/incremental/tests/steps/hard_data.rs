@@ -118,7 +118,8 @@ proptest! {
             prop_assert!(is_nearest_root(scale, &spread, &(&n * &n)), "scale {scale:e}");
         }
         let filled = steps("simple_imputer");
-        prop_assert_eq!(learnt(&filled, "/0/fill/Float").to_bits(), mean.to_bits());
+        // A fill is a category, of which −0.0 is none.
+        prop_assert_eq!(learnt(&filled, "/0/fill/Float").to_bits(), (mean + 0.0).to_bits());
         if values.len() > 1 && let Ok((pca, _)) = fit(&["use = \"pca\"\ncolumns = [\"x\"]"], &table) {
             prop_assert_eq!(learnt(&pca, "/means/0").to_bits(), mean.to_bits());
         }

@@ -163,4 +163,21 @@ impl Ahead {
     pub(crate) fn heap_bytes(&self) -> usize {
         self.state.as_ref().map_or(0, |state| state.heap_bytes())
     }
+
+    /// As [`FitState::update_bytes`]. Values that are held back are no new ones.
+    pub(crate) fn update_bytes(&self, inputs: &[Option<ArrayRef>]) -> usize {
+        let inputs: Option<Vec<ArrayRef>> = inputs.iter().cloned().collect();
+        let both = self.state.as_ref().zip(inputs);
+        both.map_or_else(|| self.heap_bytes(), |(state, inputs)| state.update_bytes(&inputs))
+    }
+
+    pub(crate) fn merge_bytes(&self, other: &Ahead) -> usize {
+        let both = self.state.as_ref().zip(other.state.as_ref());
+        both.map_or(0, |(state, other)| state.merge_bytes(other.as_ref()))
+    }
+
+    /// As [`FitState::finish_bytes`], and what [`settle`](Self::settle) takes: a fill is one value more.
+    pub(crate) fn finish_bytes(&self) -> usize {
+        self.state.as_ref().map_or(0, |state| state.finish_bytes())
+    }
 }

@@ -103,7 +103,7 @@ impl Pipeline {
                 archive_error(format!("has a step `{}`, which this program does not know", step.r#use))
             })?;
             let fitted = (kind.decode)(step.learnt.get(), &step.columns)?;
-            Ok(PipelineStep { name: kind.name, inputs: step.columns, fitted: Arc::from(fitted) })
+            Ok(PipelineStep { name: kind.name, inputs: step.columns, fitted: Arc::from(fitted), held: None })
         });
         Ok(Pipeline {
             input,

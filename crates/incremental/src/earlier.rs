@@ -7,7 +7,7 @@ use monitor::{Bytes, Monitor, Reservation};
 use crate::error::{Error, ErrorKind};
 use crate::fit_file::PassSeen;
 use crate::pass::Pass;
-use crate::sealed::Checksum;
+use crate::sealed::{self, Checksum};
 
 /// The states of passes in order, a line for each.
 #[derive(Default)]
@@ -29,7 +29,7 @@ impl Earlier {
     /// Adds a pass that has seen all its rows.
     pub(crate) fn add(&mut self, pass: &Pass, monitor: &Monitor) -> Result<(), Error> {
         let mut counted = Checksum::default();
-        pass.encode(&mut counted)?;
+        sealed::in_pieces(&mut counted, |out| pass.encode(out))?;
         let bytes = usize::try_from(counted.bytes).unwrap_or(usize::MAX);
         // The lines so far as well, which may have to move.
         let all = Bytes::from(self.lines.len().saturating_add(bytes));

@@ -64,22 +64,43 @@ pub(crate) enum Stage {
     /// In a plan: it is going to be fitted.
     Foreseen,
     /// Fitted partly; the state takes another pass.
-    Continuing(Box<dyn FitState>),
+    Continuing {
+        state: Box<dyn FitState>,
+        reservation: Reservation,
+    },
     Fitted {
         fitted: Arc<dyn FittedStep>,
         /// The columns that the selection came to.
         inputs: Vec<String>,
+        /// None: it has learnt nothing.
+        reservation: Option<Reservation>,
     },
 }
 
 impl Stage {
-    /// The stage of a step after a pass.
-    pub(crate) fn after(state: Box<dyn FitState>, inputs: Vec<String>) -> Result<Stage, Error> {
+    /// The stage of a step after a pass, which takes over its share of what is reserved for the end of the pass.
+    pub(crate) fn after(
+        state: Box<dyn FitState>,
+        inputs: Vec<String>,
+        reserved: &mut Reservation,
+    ) -> Result<Stage, Error> {
         Ok(match state.finish()? {
-            Fit::Done(fitted) => Stage::Fitted { fitted: fitted.into(), inputs },
-            Fit::Again(state) => Stage::Continuing(state),
+            Fit::Done(fitted) => {
+                let reservation = Some(share(reserved, fitted.heap_bytes())?);
+                Stage::Fitted { fitted: fitted.into(), inputs, reservation }
+            }
+            Fit::Again(state) => {
+                let reservation = share(reserved, state.heap_bytes())?;
+                Stage::Continuing { state, reservation }
+            }
         })
     }
+}
+
+fn share(reserved: &mut Reservation, bytes: usize) -> Result<Reservation, Error> {
+    let bytes = Bytes::from(bytes);
+    reserved.try_grow(bytes.saturating_sub(reserved.bytes()))?;
+    Ok(reserved.split(bytes))
 }
 
 impl Fitting {
@@ -146,11 +167,14 @@ impl Fitting {
     /// What the rows together make impossible, such as a parameter that contradicts them.
     pub fn finish_pass(&mut self, mut pass: Pass) -> Result<(), Error> {
         pass.reserve_finish()?;
-        for StepFit { step, name, inputs, learning, .. } in pass.fits {
+        let Pass { fits, mut reservation, .. } = pass;
+        for StepFit { step, name, inputs, learning, .. } in fits {
             self.stages[step] = match learning {
-                Learning::Now(state) => Stage::after(state, inputs).map_err(|e| e.in_step(step, name))?,
+                Learning::Now(state) => {
+                    Stage::after(state, inputs, &mut reservation).map_err(|e| e.in_step(step, name))?
+                }
                 Learning::Ahead(ahead) => {
-                    let reservation = pass.reservation.split(Bytes::from(ahead.heap_bytes()));
+                    let reservation = share(&mut reservation, ahead.heap_bytes())?;
                     Stage::Ahead { ahead, reservation }
                 }
             };
@@ -198,10 +222,10 @@ impl Fitting {
     pub fn finish(self) -> Result<Pipeline, Error> {
         let mut steps = Vec::with_capacity(self.stages.len());
         for (stage, step) in self.stages.into_iter().zip(&self.recipe.steps) {
-            let Stage::Fitted { fitted, inputs } = stage else {
+            let Stage::Fitted { fitted, inputs, reservation } = stage else {
                 panic!("a pass over the input is still to be made")
             };
-            steps.push(PipelineStep { name: step.name, inputs, fitted });
+            steps.push(PipelineStep { name: step.name, inputs, fitted, held: reservation.map(Arc::new) });
         }
         Ok(Pipeline {
             input: self.input,

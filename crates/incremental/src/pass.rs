@@ -120,6 +120,40 @@ impl Learning {
         }
     }
 
+    fn identity_bytes(&self) -> usize {
+        match self {
+            Learning::Now(state) => state.identity_bytes(),
+            // What is shared out among columns alone begins with nothing.
+            Learning::Ahead(_) => 0,
+        }
+    }
+
+    fn update_bytes(&self, inputs: &[Option<ArrayRef>]) -> usize {
+        match self {
+            Learning::Now(state) => {
+                let inputs: Option<Vec<ArrayRef>> = inputs.iter().cloned().collect();
+                inputs.map_or_else(|| state.heap_bytes(), |inputs| state.update_bytes(&inputs))
+            }
+            Learning::Ahead(ahead) => ahead.update_bytes(inputs),
+        }
+    }
+
+    fn merge_bytes(&self, other: &Learning) -> usize {
+        match (self, other) {
+            (Learning::Now(state), Learning::Now(other)) => state.merge_bytes(other.as_ref()),
+            (Learning::Ahead(ahead), Learning::Ahead(other)) => ahead.merge_bytes(other),
+            _ => self.heap_bytes(),
+        }
+    }
+
+    /// What the end of the pass takes; those that learn ahead wait.
+    fn finish_bytes(&self) -> usize {
+        match self {
+            Learning::Now(state) => state.finish_bytes(),
+            Learning::Ahead(ahead) => ahead.heap_bytes(),
+        }
+    }
+
     pub(crate) fn needs_row_numbers(&self) -> bool {
         matches!(self, Learning::Now(state) if state.needs_row_numbers())
     }
@@ -140,7 +174,18 @@ impl Pass {
         split: Option<Split>,
         consumer: &Consumer,
     ) -> Result<Pass, Error> {
-        let Schedule { graph, columns, fits, needs_row_numbers, .. } = schedule;
+        let Schedule { graph, columns, fits, needs_row_numbers, held, .. } = schedule;
+        // What states that go on hold already is part of what is reserved from here on.
+        let mut held = held.into_iter();
+        let mut reservation = match held.next() {
+            Some(held) => held,
+            None => consumer.try_reserve(Bytes::ZERO)?,
+        };
+        for other in held {
+            let bytes = other.bytes();
+            drop(other);
+            reservation.try_grow(bytes)?;
+        }
         let plan = graph.plan(fits.iter().flat_map(|fit| fit.values.iter().copied()).collect());
         let mut pass = Pass {
             number,
@@ -150,7 +195,7 @@ impl Pass {
             split,
             needs_row_numbers,
             rows: 0,
-            reservation: consumer.try_reserve(Bytes::from(0))?,
+            reservation,
         };
         pass.resize()?;
         Ok(pass)
@@ -196,37 +241,98 @@ impl Pass {
     ) -> Result<(), Error> {
         let arrays = self.graph.0.run_provisionally(&self.plan, columns, first_row)?;
         let mut rest: &[Option<ArrayRef>] = &arrays;
-        for fit in &mut self.fits {
-            let (inputs, tail) = rest.split_at(fit.values.len());
+        for index in 0..self.fits.len() {
+            let (inputs, tail) = rest.split_at(self.fits[index].values.len());
             rest = tail;
-            let updated = fit.learning.update(inputs, first_row, training);
-            updated.map_err(|e| e.in_step(fit.step, fit.name))?;
+            self.learn(index, inputs, first_row, training)?;
         }
         Ok(())
     }
 
+    /// Gives a state its inputs, as many rows at a time as it is granted the memory for.
+    fn learn(
+        &mut self,
+        index: usize,
+        inputs: &[Option<ArrayRef>],
+        first_row: u64,
+        training: Option<&BooleanBuffer>,
+    ) -> Result<(), Error> {
+        let rows = inputs.iter().flatten().map(|values| values.len()).max().unwrap_or(0);
+        let mut from = 0;
+        loop {
+            let granted = self.grant(index, inputs, from, rows - from)?;
+            let fit = &mut self.fits[index];
+            let updated = if granted == rows {
+                fit.learning.update(inputs, first_row, training)
+            } else {
+                let training = training.map(|training| training.slice(from, granted));
+                let part = rows_of(inputs, from, granted);
+                fit.learning.update(&part, first_row + from as u64, training.as_ref())
+            };
+            updated.map_err(|e| e.in_step(fit.step, fit.name))?;
+            from += granted;
+            if from >= rows {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Reserves what a state takes for some rows of its inputs, and says how many: all that are left, unless that is
+    /// much or is refused.
+    fn grant(
+        &mut self,
+        index: usize,
+        inputs: &[Option<ArrayRef>],
+        from: usize,
+        left: usize,
+    ) -> Result<usize, Error> {
+        let mut rows = left;
+        loop {
+            let learning = &self.fits[index].learning;
+            let (held, taken) = (learning.heap_bytes(), learning.update_bytes(&rows_of(inputs, from, rows)));
+            let is_much = taken.saturating_sub(held) > ASKED_AT_ONCE && rows > 1;
+            let others = held_by(&self.fits) - held;
+            let needed = Bytes::from(others.saturating_add(taken));
+            if !is_much && (needed <= self.reservation.bytes() || self.reservation.try_resize(needed).is_ok())
+            {
+                return Ok(rows);
+            }
+            if rows <= 1 {
+                let needed = move |fits: &[StepFit]| {
+                    let others = held_by(fits) - fits[index].learning.heap_bytes();
+                    others.saturating_add(fits[index].learning.update_bytes(&rows_of(inputs, from, rows)))
+                };
+                return self.reserve(needed).map(|()| rows);
+            }
+            rows = rows.div_ceil(2);
+        }
+    }
+
     /// Reserves what the states hold.
     fn resize(&mut self) -> Result<(), Error> {
-        self.reserve(|held| held)
+        self.reserve(held_by)
     }
 
-    /// Reserves what the end of the pass takes: what is learnt is about as large as the state that it is made from,
-    /// and for a moment both are there.
-    pub(crate) fn reserve_finish(&mut self) -> Result<(), Error> {
-        self.reserve(|held| held.saturating_mul(2))
+    /// Reserves what the end of the pass takes, as [`Fitting::finish_pass`](crate::Fitting::finish_pass) does: for callers
+    /// that may give something up for it. After a refusal a step that has learnt ahead of others may need another pass.
+    ///
+    /// # Errors
+    /// A refusal of the budget.
+    pub fn reserve_finish(&mut self) -> Result<(), Error> {
+        self.reserve(|fits| fits.iter().map(|fit| fit.learning.finish_bytes()).sum())
     }
 
-    /// Reserves what is `needed` for states of so many bytes. Where the budget refuses that, those that learn ahead
-    /// wait for a pass of their own.
-    fn reserve(&mut self, needed: impl Fn(usize) -> usize) -> Result<(), Error> {
-        let mut reserved = self.reservation.try_resize(Bytes::from(needed(held_by(&self.fits))));
+    /// Reserves what is `needed` for the states. Where the budget refuses that, those that learn ahead wait for a pass
+    /// of their own.
+    fn reserve(&mut self, needed: impl Fn(&[StepFit]) -> usize) -> Result<(), Error> {
+        let mut reserved = self.reservation.try_resize(Bytes::from(needed(&self.fits)));
         if reserved.is_err() {
             for fit in &mut self.fits {
                 if let Learning::Ahead(ahead) = &mut fit.learning {
                     ahead.give_up();
                 }
             }
-            reserved = self.reservation.try_resize(Bytes::from(needed(held_by(&self.fits))));
+            reserved = self.reservation.try_resize(Bytes::from(needed(&self.fits)));
         }
         reserved.map_err(|refusal| refused(&self.fits, refusal))
     }
@@ -236,6 +342,8 @@ impl Pass {
     /// # Errors
     /// A refusal of the budget.
     pub fn sibling(&self) -> Result<Pass, Error> {
+        let made = self.fits.iter().map(|fit| fit.learning.identity_bytes()).sum::<usize>();
+        let mut reservation = self.reservation.consumer().try_reserve(Bytes::from(made))?;
         let fits: Vec<StepFit> = self
             .fits
             .iter()
@@ -247,7 +355,7 @@ impl Pass {
                 learning: fit.learning.identity(),
             })
             .collect();
-        let held = Bytes::from(held_by(&fits));
+        reservation.try_resize(Bytes::from(held_by(&fits)))?;
         Ok(Pass {
             number: self.number,
             graph: Arc::clone(&self.graph),
@@ -256,7 +364,7 @@ impl Pass {
             split: self.split,
             needs_row_numbers: self.needs_row_numbers,
             rows: 0,
-            reservation: self.reservation.consumer().try_reserve(held)?,
+            reservation,
         })
     }
 
@@ -273,8 +381,12 @@ impl Pass {
             Arc::ptr_eq(&self.graph, &other.graph) && self.number == other.number,
             "only siblings of one pass are merged"
         );
-        for (fit, other) in self.fits.iter_mut().zip(other.fits) {
-            fit.learning.merge(other.learning);
+        for (index, other) in other.fits.into_iter().enumerate() {
+            self.reserve(|fits| {
+                let learning = &fits[index].learning;
+                held_by(fits) - learning.heap_bytes() + learning.merge_bytes(&other.learning)
+            })?;
+            self.fits[index].learning.merge(other.learning);
         }
         self.rows += other.rows;
         self.resize()
@@ -331,6 +443,14 @@ impl Pass {
         self.rows = rows;
         Ok(())
     }
+}
+
+/// Memory for new values that is asked for at a time, more than for one row.
+const ASKED_AT_ONCE: usize = 2 << 20;
+
+/// Some rows of the inputs, from row `from` on.
+fn rows_of(inputs: &[Option<ArrayRef>], from: usize, rows: usize) -> Vec<Option<ArrayRef>> {
+    inputs.iter().map(|values| values.as_ref().map(|values| values.slice(from, rows))).collect()
 }
 
 /// Gives a state the rows of a batch that `training` says.

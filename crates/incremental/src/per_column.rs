@@ -65,6 +65,23 @@ pub(crate) trait ColumnState: Send + Sync + Sized + 'static {
     /// The state of the same pass that has seen this; `None` if none can have.
     fn having_seen(&self, seen: Self::Seen) -> Option<Self>;
     fn heap_bytes(&self) -> usize;
+
+    /// See [`FitState::update_bytes`].
+    fn update_bytes(&self, values: &ArrayRef) -> usize {
+        let _ = values;
+        self.heap_bytes()
+    }
+
+    /// See [`FitState::merge_bytes`].
+    fn merge_bytes(&self, other: &Self) -> usize {
+        self.heap_bytes() + other.heap_bytes()
+    }
+
+    /// See [`FitState::finish_bytes`].
+    fn finish_bytes(&self) -> usize {
+        2 * self.heap_bytes()
+    }
+
     fn finish(self) -> Result<Progress<Self>, Error>;
 
     /// See [`FitState::may_need_more`].
@@ -186,6 +203,16 @@ struct ColumnFit<S: ColumnState> {
     stage: Stage<S>,
 }
 
+impl<S: ColumnState> ColumnFit<S> {
+    /// Bytes of the column: as many as `of_state` says while it is fitted.
+    fn bytes(&self, of_state: impl FnOnce(&S) -> usize) -> usize {
+        match &self.stage {
+            Stage::Fitting(state) => size_of::<S>() + of_state(state),
+            Stage::Done(fitted) => size_of::<S::Fitted>() + fitted.heap_bytes(),
+        }
+    }
+}
+
 enum Stage<S: ColumnState> {
     Fitting(S),
     Done(Arc<S::Fitted>),
@@ -255,13 +282,27 @@ impl<S: ColumnState> FitState for ColumnFits<S> {
     }
 
     fn heap_bytes(&self) -> usize {
-        self.columns
-            .iter()
-            .map(|c| match &c.stage {
-                Stage::Fitting(state) => size_of::<S>() + state.heap_bytes(),
-                Stage::Done(fitted) => size_of::<S::Fitted>() + fitted.heap_bytes(),
-            })
-            .sum()
+        self.columns.iter().map(|column| column.bytes(S::heap_bytes)).sum()
+    }
+
+    fn update_bytes(&self, inputs: &[ArrayRef]) -> usize {
+        let columns = self.columns.iter().zip(inputs);
+        columns.map(|(column, values)| column.bytes(|state| state.update_bytes(values))).sum()
+    }
+
+    fn merge_bytes(&self, other: &dyn FitState) -> usize {
+        let other: &dyn Any = other;
+        let other = other.downcast_ref::<Self>().expect("only states of one step are merged");
+        let columns = self.columns.iter().zip(&other.columns);
+        let bytes = columns.map(|(column, other)| match &other.stage {
+            Stage::Fitting(other) => column.bytes(|state| state.merge_bytes(other)),
+            Stage::Done(_) => column.bytes(S::heap_bytes),
+        });
+        bytes.sum()
+    }
+
+    fn finish_bytes(&self) -> usize {
+        self.columns.iter().map(|column| size_of::<S::Fitted>() + column.bytes(S::finish_bytes)).sum()
     }
 
     fn instead(&self) -> Option<&'static str> {

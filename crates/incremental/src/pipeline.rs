@@ -8,6 +8,7 @@ use arrow::compute::filter_record_batch;
 use arrow::compute::kernels::zip::zip;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
+use monitor::{Bytes, Reservation};
 
 use crate::column::{Column, Lineage, ValueKind};
 use crate::error::{Error, ErrorKind};
@@ -35,6 +36,8 @@ pub(crate) struct PipelineStep {
     pub(crate) name: &'static str,
     pub(crate) inputs: Vec<String>,
     pub(crate) fitted: Arc<dyn FittedStep>,
+    /// What was reserved for it in a fit.
+    pub(crate) held: Option<Arc<Reservation>>,
 }
 
 /// A fitted step as its pipeline's file holds it.
@@ -58,6 +61,8 @@ pub struct BoundPipeline {
     /// For each source of the plan, its place in the batch.
     order: Vec<usize>,
     split: Option<BoundSplit>,
+    /// What the steps hold of the budget of their fit.
+    _held: Vec<Arc<Reservation>>,
 }
 
 /// How the rows of a fit are told apart.
@@ -178,7 +183,8 @@ impl Pipeline {
         let mut projection = wanted.clone();
         projection.sort_unstable();
         let order = wanted.iter().filter_map(|place| projection.binary_search(place).ok()).collect();
-        Ok(BoundPipeline { graph, plan, schema, projection, order, split })
+        let _held = self.steps.iter().filter_map(|step| step.held.clone()).collect();
+        Ok(BoundPipeline { graph, plan, schema, projection, order, split, _held })
     }
 
     /// How many rows the fit has seen of an input of `rows`: all, unless the recipe has a split.
@@ -219,9 +225,16 @@ impl Pipeline {
         bound * (self.input.len() + made) * COLUMN_BYTES
     }
 
-    /// Bytes on the heap of what the steps have learnt.
+    /// Bytes on the heap of what the steps have learnt, with what the first batch of a transform makes of it.
     pub fn heap_bytes(&self) -> usize {
         self.steps.iter().map(|step| step.fitted.heap_bytes()).sum()
+    }
+
+    /// How much of [`heap_bytes`](Self::heap_bytes) is reserved from the budget of the fit, and stays so until the
+    /// pipeline and all that was bound of it are gone. Nothing of a pipeline that was read from its file.
+    pub fn reserved(&self) -> Bytes {
+        let held = self.steps.iter().filter_map(|step| step.held.as_ref());
+        held.fold(Bytes::ZERO, |sum, held| sum.saturating_add(held.bytes()))
     }
 }
 

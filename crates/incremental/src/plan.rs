@@ -166,12 +166,12 @@ impl Stage {
     /// The stage from which a plan starts.
     fn foreseen(&self) -> Stage {
         match self {
-            Stage::Fitted { fitted, inputs } => {
-                Stage::Fitted { fitted: Arc::clone(fitted), inputs: inputs.clone() }
+            Stage::Fitted { fitted, inputs, .. } => {
+                Stage::Fitted { fitted: Arc::clone(fitted), inputs: inputs.clone(), reservation: None }
             }
             // It needs no pass but that of the steps before it.
             Stage::Ahead { .. } | Stage::Foreseen => Stage::Foreseen,
-            Stage::Waiting | Stage::Continuing(_) => Stage::Waiting,
+            Stage::Waiting | Stage::Continuing { .. } => Stage::Waiting,
         }
     }
 }

@@ -23,6 +23,8 @@ pub(crate) struct Schedule {
     pub(crate) columns: Reservation,
     /// The steps that learn; none if all are fitted.
     pub(crate) fits: Vec<StepFit>,
+    /// What states that go on hold of the budget until the next pass does.
+    pub(crate) held: Vec<Reservation>,
     /// Whether a state or a step before it tells rows apart by their numbers.
     pub(crate) needs_row_numbers: bool,
     /// How many steps have found their columns, from the first on.
@@ -52,8 +54,14 @@ impl Fitting {
         let input = Bytes::from(self.input.len() * COLUMN_BYTES);
         let columns = self.monitor.budget().consumer("columns made").try_reserve(input)?;
         let graph = Graph::new(&self.input, true);
-        let mut schedule =
-            Schedule { graph, columns, fits: Vec::new(), needs_row_numbers: false, reached: 0 };
+        let mut schedule = Schedule {
+            graph,
+            columns,
+            fits: Vec::new(),
+            held: Vec::new(),
+            needs_row_numbers: false,
+            reached: 0,
+        };
         let mut certainty = Certainty { is_final: true, can_guess: self.learns_ahead, is_guess: false };
         for index in 0..self.recipe.steps.len() {
             let (name, line) = (self.recipe.steps[index].name, self.recipe.steps[index].line);
@@ -80,7 +88,7 @@ impl Fitting {
         schedule: &mut Schedule,
         certainty: &mut Certainty,
     ) -> Result<bool, Error> {
-        let Schedule { graph, columns, fits, needs_row_numbers, .. } = schedule;
+        let Schedule { graph, columns, fits, held, needs_row_numbers, .. } = schedule;
         let name = self.recipe.steps[index].name;
         let places = match self.places(index, graph, certainty.is_final)? {
             Some(places) => places,
@@ -121,7 +129,7 @@ impl Fitting {
             reserve_columns(columns, fitted.as_ref())?;
             let fitted: Arc<dyn FittedStep> = fitted.into();
             if is_whole(graph, &places) && certainty.is_final {
-                self.stages[index] = Stage::Fitted { fitted: Arc::clone(&fitted), inputs };
+                self.stages[index] = Stage::Fitted { fitted: Arc::clone(&fitted), inputs, reservation: None };
             }
             graph.push_fitted(index, name, fitted, &places)?;
             return Ok(true);
@@ -150,7 +158,10 @@ impl Fitting {
             && with_target.len() == places.len()
             && places.iter().all(|place| graph.known_at(*place) != Known::Nothing);
         let learning = match std::mem::replace(&mut self.stages[index], Stage::Waiting) {
-            Stage::Continuing(state) => Some(Learning::Now(state)),
+            Stage::Continuing { state, reservation } => {
+                held.push(reservation);
+                Some(Learning::Now(state))
+            }
             Stage::Waiting if is_ready => Some(Learning::Now(bound.start())),
             Stage::Waiting if is_ready_ahead => {
                 let state = bound.start();
@@ -183,10 +194,11 @@ impl Fitting {
         let columns = graph.columns_at(places);
         self.recipe.steps[index].step.bind(&columns)?;
         let values: Vec<usize> = places.iter().map(|place| graph.table()[*place]).collect();
-        // What is learnt is about as large as the state that it is made from, and for a moment both are there.
-        let is_granted = reservation.try_grow(reservation.bytes()).is_ok();
+        let needed = Bytes::from(ahead.finish_bytes());
+        let is_granted = needed <= reservation.bytes() || reservation.try_resize(needed).is_ok();
         if is_granted && let Some(state) = ahead.settle(graph, &values) {
-            let stage = Stage::after(state, columns.into_iter().map(|c| c.name).collect());
+            let inputs = columns.into_iter().map(|c| c.name).collect();
+            let stage = Stage::after(state, inputs, &mut reservation);
             self.stages[index] = stage.map_err(|e| e.in_step(index, self.recipe.steps[index].name))?;
         }
         Ok(())

@@ -2,7 +2,7 @@
 //! the rest, which is text.
 
 use std::fmt;
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 
 use serde::de::DeserializeOwned;
 
@@ -100,18 +100,34 @@ pub(crate) fn learnt<T: DeserializeOwned>(text: &str) -> Result<T, Error> {
     })
 }
 
+/// What is written comes in words and spaces; it is summed and given on in pieces of this size.
+const PIECE: usize = 1 << 16;
+
+/// Where the text of a file is written to.
+pub(crate) type Body<'a> = BufWriter<&'a mut dyn Write>;
+
+/// Gives what `body` writes to `out`, in large pieces.
+pub(crate) fn in_pieces(
+    out: &mut dyn Write,
+    body: impl FnOnce(&mut Body<'_>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let mut pieces = BufWriter::with_capacity(PIECE, out);
+    body(&mut pieces)?;
+    pieces.flush().map_err(|e| Error::new(ErrorKind::Io(e)))
+}
+
 /// Writes a file. `body` is called twice, for the checksum and for the text, and writes the same both times; so
 /// nothing of it is held in memory. Gives the bytes written.
 pub(crate) fn write(
     kind: FileKind,
     out: &mut dyn Write,
-    body: impl Fn(&mut dyn Write) -> Result<(), Error>,
+    body: impl Fn(&mut Body<'_>) -> Result<(), Error>,
 ) -> Result<u64, Error> {
     let mut sum = Checksum::default();
-    body(&mut sum)?;
+    in_pieces(&mut sum, &body)?;
     let head = format!("{} {VERSION} crc32:{:08x}\n", kind.magic(), sum.hasher.finalize());
     out.write_all(head.as_bytes()).map_err(|e| Error::new(ErrorKind::Io(e)))?;
-    body(out)?;
+    in_pieces(out, body)?;
     Ok(head.len() as u64 + sum.bytes)
 }
 

@@ -99,6 +99,12 @@ pub trait FitState: Any + Send {
     /// A state of the same step and pass that has seen no row: the identity of [`merge`](Self::merge).
     fn identity(&self) -> Box<dyn FitState>;
 
+    /// Bytes that the state of [`identity`](Self::identity) takes beside what it shares with this one, where that is more
+    /// than some kibibytes.
+    fn identity_bytes(&self) -> usize {
+        0
+    }
+
     /// Takes what another state of the same step and pass has seen.
     ///
     /// # Panics
@@ -122,6 +128,28 @@ pub trait FitState: Any + Send {
     /// Bytes on the heap, by capacity, with what a table takes that is about to grow: they are reserved before the next
     /// batch.
     fn heap_bytes(&self) -> usize;
+
+    /// Bytes that the state holds at most while [`update`](Self::update) takes these inputs, which may be more than the
+    /// update needs: it is not known before which values are new. They are reserved before, for no more rows at a time
+    /// than are granted.
+    fn update_bytes(&self, inputs: &[ArrayRef]) -> usize {
+        let _ = inputs;
+        self.heap_bytes()
+    }
+
+    /// Bytes that the state holds at most while [`merge`](Self::merge) takes `other`, those of `other` left aside.
+    ///
+    /// # Panics
+    /// If `other` is of another step.
+    fn merge_bytes(&self, other: &dyn FitState) -> usize {
+        self.heap_bytes() + other.heap_bytes()
+    }
+
+    /// Bytes that are held at most while [`finish`](Self::finish) works, this state and what comes of it included. Those of
+    /// a state of fixed size make something smaller.
+    fn finish_bytes(&self) -> usize {
+        2 * self.heap_bytes()
+    }
 
     /// Whether rows are told apart by their numbers, and not only in messages. Then rows that a split leaves out
     /// part a batch in two, while for others they are taken out of it.

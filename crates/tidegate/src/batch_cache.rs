@@ -1,8 +1,8 @@
 //! Batches of one pass, kept for those behind it where all of them fit in what the budget can spare.
 //!
 //! They hold what they have reserved. An eighth of what is free when the first one comes is theirs, and all but what an
-//! output takes where there is much: row groups are as long as without a cache. Once there is more, all of them go, and the
-//! input is read again. Reading them back costs nothing, so that a cache that fits is the faster way without a
+//! output takes where there is much: row groups are as long as without a cache. Once there is more, or others need the
+//! room, all of them go, and the input is read again. Reading them back costs nothing, so that a cache that fits is the faster way without a
 //! measurement. There is none on disk: the narrow batches of a file are three quarters of its size, and a disk that takes
 //! 0.7 GB and gives 0.4 GB a second is slower with them than the parser, which makes 1.8 GB a second of the file.
 
@@ -18,12 +18,17 @@ use crate::failure::Failure;
 /// What is left to the passes behind, at the least if there is so much.
 const LEFT: Bytes = Bytes::mib(256);
 
+/// Where no more than this is left, what the pass learns needs the room, and the rows go.
+const NEEDED: Bytes = Bytes::mib(64);
+
 /// All batches of the input, in the order of their rows.
-#[derive(Default)]
 pub(crate) struct BatchCache {
+    budget: Budget,
     batches: Vec<Batch>,
     held: Bytes,
     most: Bytes,
+    /// What others are to find free at the least.
+    needed: Bytes,
     /// Whether a batch was left out.
     has_overflown: bool,
     /// What the values of dictionaries take that the batches do not share.
@@ -41,9 +46,13 @@ impl BatchCache {
     pub(crate) fn new(budget: &Budget) -> BatchCache {
         let left = budget.available();
         BatchCache {
+            budget: budget.clone(),
+            batches: Vec::new(),
+            held: Bytes::ZERO,
             most: left.saturating_sub(LEFT).max(Bytes(left.get() / 8)),
+            needed: NEEDED.min(Bytes(left.get() / 8)),
+            has_overflown: false,
             dictionaries: budget.consumer("kept rows").try_reserve(Bytes::ZERO).ok(),
-            ..BatchCache::default()
         }
     }
 
@@ -57,7 +66,8 @@ impl BatchCache {
         let values = Bytes::from(self.new_dictionary_bytes(&batch));
         self.held = self.held.saturating_add(batch.reserved()).saturating_add(values);
         let is_refused = self.dictionaries.as_mut().is_some_and(|held| held.try_grow(values).is_err());
-        self.has_overflown |= is_refused || self.held > self.most;
+        let is_needed = self.budget.available() < self.needed;
+        self.has_overflown |= is_refused || is_needed || self.held > self.most;
         if self.has_overflown {
             (self.batches, self.dictionaries) = (Vec::new(), None);
         } else {

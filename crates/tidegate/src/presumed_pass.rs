@@ -26,7 +26,7 @@ impl Job {
     /// Runs one pass, all columns in it, as the phase `name`, and gives what a scan would have found, what `end` has given,
     /// and the sizes of the batches. `begin` is told what is presumed, and makes what `each` brings batches to, unless it has no
     /// use for such a pass. `keeps`: whether there are passes behind it, for which
-    /// the batches are kept if they fit.
+    /// the batches are kept if they fit; `end` may give them up.
     ///
     /// Nothing where a scan has to come first, or has to tell what is wrong: then all that was made is dropped.
     pub(crate) fn pass_presumed<T, R>(
@@ -35,7 +35,7 @@ impl Job {
         keeps: impl Fn(&T) -> bool,
         mut begin: impl FnMut(&Scan) -> Result<Option<T>, Failure>,
         mut each: impl FnMut(&mut T, &Batch) -> Result<(), Failure>,
-        mut end: impl FnMut(T, &Scan) -> Result<R, Failure>,
+        mut end: impl FnMut(T, &Scan, &mut Option<BatchCache>) -> Result<R, Failure>,
     ) -> Result<Option<(Scan, R, BatchSizes)>, Failure> {
         if matches!(self.settings.sizing, SizeBy::Fixed(_)) {
             return Ok(None);
@@ -64,7 +64,7 @@ impl Job {
         presumption: Presumption,
         begin: &mut impl FnMut(&Scan) -> Result<Option<T>, Failure>,
         each: &mut impl FnMut(&mut T, &Batch) -> Result<(), Failure>,
-        end: &mut impl FnMut(T, &Scan) -> Result<R, Failure>,
+        end: &mut impl FnMut(T, &Scan, &mut Option<BatchCache>) -> Result<R, Failure>,
     ) -> Result<Outcome<R>, Failure> {
         let phase = self.monitor.scope(name);
         let Some(mut made) = begin(presumption.scan())? else { return Ok(Outcome::Open) };
@@ -107,7 +107,7 @@ impl Job {
         }
         let scan = batches.finish()?;
         self.interrupt.check()?;
-        let made = end(made, &scan)?;
+        let made = end(made, &scan, &mut cache)?;
         self.cache = cache.and_then(BatchCache::whole);
         Ok(Outcome::Proved(Box::new(scan), made, sizes))
     }

@@ -1,7 +1,7 @@
 use num_bigint::{BigInt, BigUint, Sign};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::counts::allocated;
+use super::allocation::allocated;
 use super::exact_sum::split;
 use super::superaccumulator::{deserialize_hexadecimal, out_of_range, serialize_hexadecimal};
 

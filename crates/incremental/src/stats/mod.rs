@@ -13,24 +13,34 @@
 //! Every state has `update` or `add`, `merge`, and `heap_bytes`, which counts capacity; the size of
 //! the state itself comes on top. NaN is a missing value everywhere, and −0.0 is 0.0.
 
+mod allocation;
 mod category;
+mod category_list;
 mod comoments;
 mod compact_moments;
 mod counts;
 mod exact_product_sum;
 mod exact_sum;
 mod extrema;
+mod listed;
 mod moments;
 mod normal;
 mod order_statistics;
 mod ordered_float;
+mod place_index;
 mod python_float;
 mod quantile;
 mod rounding;
+mod segments;
 mod superaccumulator;
+mod tally;
 mod term_counts;
+mod text_store;
+mod text_tally;
 
+pub(crate) use allocation::allocated;
 pub use category::Category;
+pub(crate) use category_list::{CategoryIndex, CategoryKey, CategoryList};
 pub use comoments::Comoments;
 pub(crate) use compact_moments::CompactMoments;
 pub use counts::Counts;
@@ -41,7 +51,9 @@ pub use moments::Moments;
 pub use normal::normal_quantile;
 pub use order_statistics::{InputChanged, OrderStatistics, Outcome};
 pub use ordered_float::OrderedFloat;
+pub(crate) use place_index::PlaceIndex;
 pub use python_float::PythonFloat;
 pub use quantile::{Level, QuantileMethod, interpolate};
 pub use rounding::{round_ratio, round_sqrt_ratio};
 pub use term_counts::TermCounts;
+pub(crate) use text_store::TextStore;

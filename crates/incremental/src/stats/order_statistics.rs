@@ -6,7 +6,7 @@ use ahash::AHashMap;
 use serde::{Deserialize, Serialize};
 
 use self::stored::Stored;
-use super::counts::table_bytes;
+use super::allocation::table_bytes;
 use super::ordered_float::OrderedFloat;
 
 /// Bits of a float64, and of its place in the order.
@@ -403,6 +403,18 @@ impl OrderStatistics {
         let middle = [last / 2, self.count / 2];
         // Adding 0.0 keeps the middle of two zeros, or a sum that underflows, free of a sign.
         Ok(self.finish(&middle)?.map(|values| Some(f64::midpoint(values[0], values[1]) + 0.0)))
+    }
+
+    /// Bytes that are held at most while [`finish`](Self::finish) works, for so many ranks, this state included: the
+    /// entries of the tally, those with their ranks, and what is wanted of them.
+    pub fn finish_bytes(&self, ranks: usize) -> usize {
+        let entries = match &self.tally {
+            Tally::Sparse(counts) => counts.len(),
+            // They are listed by a vector that doubles.
+            Tally::Dense(counters) => 2 * counters.iter().filter(|n| **n > 0).count().max(4),
+        };
+        let entry = size_of::<(u64, u64)>() + size_of::<Bracket>();
+        self.heap_bytes() + entries * entry + ranks * (size_of::<Bracket>() + size_of::<f64>())
     }
 
     /// Bytes held on the heap.

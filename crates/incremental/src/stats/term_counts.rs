@@ -1,16 +1,17 @@
-use ahash::AHashMap;
-use serde::{Deserialize, Serialize};
+use serde::ser::SerializeStruct;
+use serde::{Deserialize, Serialize, Serializer};
 
-use super::counts::{allocated, growth_bytes, table_bytes};
+use super::text_store::TextStore;
+use super::text_tally::TextTally;
 
 /// In how many documents each term occurs, and how often in all of them together.
 ///
 /// Documents are counted too, those without terms among them. The state is whole numbers, so that any order, cut
 /// and merge tree gives the same results. Counts stop at `u64::MAX`.
 ///
-/// Memory grows with the distinct terms, unless they are given; [`heap_bytes`](Self::heap_bytes) is cheap. A table
-/// that grows holds its old half as well until it has moved, so what is compared with a budget after each batch is
-/// [`bytes_ahead`](Self::bytes_ahead).
+/// Memory grows with the distinct terms, unless they are given; [`heap_bytes`](Self::heap_bytes) is cheap. An index
+/// that grows holds its old half as well until it has moved, so [`growth_bytes`](Self::growth_bytes) is what is compared
+/// with a budget before documents are added, and [`bytes_ahead`](Self::bytes_ahead) between batches.
 ///
 /// ```
 /// # use incremental::stats::TermCounts;
@@ -25,32 +26,41 @@ use super::counts::{allocated, growth_bytes, table_bytes};
 /// assert_eq!(counts.documents(), 3);
 /// assert_eq!(counts.sorted(), [("gate".into(), 3, 3), ("tide".into(), 1, 2)]);
 /// ```
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(from = "Stored", into = "Stored")]
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(from = "Stored")]
 pub struct TermCounts {
     documents: u64,
-    terms: AHashMap<Box<str>, Occurrences>,
+    terms: TextTally<Occurrences>,
     /// Whether terms that are not there yet are left out.
     is_closed: bool,
-    /// What the allocator gives out for the keys of `terms`.
-    text_bytes: usize,
     /// The number of the document that terms are added to, from 1, and how many there are of it.
     current: u64,
     copies: u64,
 }
 
-/// What is written: terms by code points, so that equal counts are equal bytes. Whether others are left out is
-/// not: a state that is read takes all.
-#[derive(Serialize, Deserialize)]
+/// Written with the terms by code points, so that equal counts are equal bytes. Whether others are left out is not: a
+/// state that is read takes all.
+impl Serialize for TermCounts {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("TermCounts", 2)?;
+        fields.serialize_field("documents", &self.documents)?;
+        fields.serialize_field("terms", &Terms(&self.terms))?;
+        fields.end()
+    }
+}
+
+struct Terms<'a>(&'a TextTally<Occurrences>);
+
+impl Serialize for Terms<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.sorted().map(|(term, known)| (term, known.documents, known.total)))
+    }
+}
+
+#[derive(Deserialize)]
 struct Stored {
     documents: u64,
     terms: Vec<(Box<str>, u64, u64)>,
-}
-
-impl From<TermCounts> for Stored {
-    fn from(counts: TermCounts) -> Self {
-        Stored { documents: counts.documents, terms: counts.sorted() }
-    }
 }
 
 /// Counts everything anew, so entries in a wrong place or twice do no harm.
@@ -65,9 +75,9 @@ impl From<Stored> for TermCounts {
 }
 
 #[derive(Clone, Copy, Debug, Default)]
-struct Occurrences {
-    documents: u64,
-    total: u64,
+pub(crate) struct Occurrences {
+    pub(crate) documents: u64,
+    pub(crate) total: u64,
     /// The last document that had the term.
     last: u64,
 }
@@ -95,36 +105,32 @@ impl TermCounts {
     /// Adds a term to the document that was begun; it is copied when it is new.
     pub fn add_term(&mut self, term: &str) {
         let (current, copies) = (self.current, self.copies);
-        if let Some(known) = self.terms.get_mut(term) {
+        let repeated = |known: &mut Occurrences| {
             known.total = known.total.saturating_add(copies);
             if known.last != current {
                 known.documents = known.documents.saturating_add(copies);
                 known.last = current;
             }
-        } else if !self.is_closed {
-            self.add(term, Occurrences { documents: copies, total: copies, last: current });
-        }
+        };
+        let new = Occurrences { documents: copies, total: copies, last: current };
+        let is_taken = !self.is_closed;
+        self.terms.update(term, repeated, || is_taken.then_some(new));
     }
 
     fn add(&mut self, term: &str, more: Occurrences) {
-        match self.terms.get_mut(term) {
-            Some(known) => {
-                known.documents = known.documents.saturating_add(more.documents);
-                known.total = known.total.saturating_add(more.total);
-            }
-            None => {
-                self.text_bytes += allocated(term.len());
-                self.terms.insert(term.into(), more);
-            }
-        }
+        let known = |known: &mut Occurrences| {
+            known.documents = known.documents.saturating_add(more.documents);
+            known.total = known.total.saturating_add(more.total);
+        };
+        self.terms.update(term, known, || Some(more));
     }
 
     /// Adds what another state holds. Both know the same terms, or both take all.
     pub fn merge(&mut self, other: &Self) {
         self.documents = self.documents.saturating_add(other.documents);
-        for (term, occurrences) in &other.terms {
+        for (term, occurrences) in other.terms.iter() {
             // Documents are numbered by each state for itself.
-            self.add(term, Occurrences { last: 0, ..*occurrences });
+            self.add(term, Occurrences { last: 0, ..occurrences });
         }
     }
 
@@ -132,7 +138,7 @@ impl TermCounts {
     pub(crate) fn among(self, like: &Self) -> Option<Self> {
         let others = like.is_closed
             && (self.terms.len() != like.terms.len()
-                || self.terms.keys().any(|term| !like.terms.contains_key(term)));
+                || self.terms.iter().any(|(term, _)| like.terms.get(term).is_none()));
         (!others).then_some(Self { is_closed: like.is_closed, ..self })
     }
 
@@ -149,21 +155,42 @@ impl TermCounts {
     /// Every term with the number of documents that have it, and how often it occurs in all of them; by code
     /// points.
     pub fn sorted(&self) -> Vec<(Box<str>, u64, u64)> {
-        let terms = self.terms.iter().map(|(term, known)| (term.clone(), known.documents, known.total));
-        let mut terms: Vec<_> = terms.collect();
-        terms.sort_unstable();
-        terms
+        self.terms.sorted().map(|(term, known)| (term.into(), known.documents, known.total)).collect()
     }
 
-    /// [`heap_bytes`](Self::heap_bytes), and what the table will take beside itself if it is about to grow.
+    /// As [`sorted`](Self::sorted), without a copy of the terms.
+    pub(crate) fn into_sorted(self) -> (TextStore, Vec<Occurrences>) {
+        self.terms.into_sorted()
+    }
+
+    /// How many different terms there are.
+    pub fn distinct(&self) -> usize {
+        self.terms.len()
+    }
+
+    /// Bytes that `more` terms of `text_bytes` together take beside what is held, while they are added, if all are new.
+    pub fn growth_bytes(&self, more: usize, text_bytes: usize) -> usize {
+        if self.is_closed { 0 } else { self.terms.growth_bytes(more, text_bytes) }
+    }
+
+    /// Bytes that are held at most while another state is merged into this one, those of the other left aside.
+    pub fn merge_bytes(&self, other: &Self) -> usize {
+        self.heap_bytes() + self.growth_bytes(other.terms.len(), other.terms.text_bytes())
+    }
+
+    /// Bytes that are held at most while [`into_sorted`](Self::into_sorted) works.
+    pub(crate) fn sorting_bytes(&self) -> usize {
+        self.terms.sorting_bytes()
+    }
+
+    /// [`heap_bytes`](Self::heap_bytes), and what is about to be taken.
     pub fn bytes_ahead(&self) -> usize {
-        let growth = growth_bytes::<(Box<str>, Occurrences)>(self.terms.len(), self.terms.capacity());
-        self.heap_bytes() + if self.is_closed { 0 } else { growth }
+        self.heap_bytes() + if self.is_closed { 0 } else { self.terms.ahead_bytes() }
     }
 
-    /// Bytes held on the heap: the table with its spare room, and the terms as the allocator rounds them.
+    /// Bytes held on the heap, with spare room.
     pub fn heap_bytes(&self) -> usize {
-        table_bytes::<(Box<str>, Occurrences)>(self.terms.capacity()) + self.text_bytes
+        self.terms.heap_bytes()
     }
 }
 

@@ -175,6 +175,22 @@ impl Analyzer {
         }
     }
 
+    /// How many tokens a text of so many bytes has at the most, and their bytes together.
+    pub(super) fn most_tokens(&self, text_bytes: usize) -> (usize, usize) {
+        let units = match self.settings.units {
+            // Two letters and what parts them from the next.
+            Units::Words if self.settings.token_pattern.is_none() => (text_bytes + 1) / 3,
+            Units::Words | Units::Characters => text_bytes + 1,
+            // With a space before and behind each.
+            Units::CharactersOfWords => 2 * text_bytes + 1,
+        };
+        let (least, most) = self.settings.ngram_range;
+        let longest = most.min(units);
+        let ranges = (longest + 1).saturating_sub(least);
+        let tokens = units.saturating_mul(ranges);
+        (tokens, (text_bytes + units).saturating_mul(ranges).saturating_mul(longest))
+    }
+
     fn preprocessed<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let text =
             if self.settings.lowercase { Cow::Owned(text.to_lowercase()) } else { Cow::Borrowed(text) };

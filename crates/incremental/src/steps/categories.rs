@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, StringArray};
+use arrow::array::{Array, ArrayRef, AsArray, OffsetSizeTrait, StringArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Date32Type, Int64Type, TimeUnit, UInt64Type};
 
@@ -43,8 +43,16 @@ pub(super) fn category_of(
     })
 }
 
+/// Different values that a column may have, half of what places of 32 bits tell apart.
+const MOST_DISTINCT: usize = 1 << 31;
+
 /// Adds a column's values to the counts.
 pub(super) fn count(counts: &mut Counts, values: &ArrayRef) -> Result<(), Error> {
+    if counts.distinct() > MOST_DISTINCT.saturating_sub(values.len()) {
+        return Err(Error::contradiction(format!(
+            "has more than {MOST_DISTINCT} different values, which are not counted; leave it out, or use `feature_hasher`"
+        )));
+    }
     if let DataType::Dictionary(_, of) = values.data_type() {
         return count_dictionary(counts, values, of);
     }
@@ -95,6 +103,28 @@ fn count_dictionary(counts: &mut Counts, values: &ArrayRef, of: &DataType) -> Re
         }
     }
     Ok(())
+}
+
+/// Bytes of the texts among the values, each different one of a dictionary once.
+pub(super) fn text_bytes(values: &ArrayRef) -> usize {
+    match values.data_type() {
+        DataType::Utf8 => value_bytes(values.as_string::<i32>().value_offsets()),
+        DataType::LargeUtf8 => value_bytes(values.as_string::<i64>().value_offsets()),
+        DataType::Utf8View => values.as_string_view().iter().flatten().map(str::len).sum(),
+        DataType::Dictionary(_, of) => {
+            let dictionary = values.as_any_dictionary().values();
+            if dictionary.len() <= values.len() {
+                return text_bytes(dictionary);
+            }
+            // Of those, some are of no row.
+            cast(values, of).map_or(0, |texts| text_bytes(&texts))
+        }
+        _ => 0,
+    }
+}
+
+fn value_bytes<O: OffsetSizeTrait>(offsets: &[O]) -> usize {
+    offsets.last().zip(offsets.first()).map_or(0, |(end, start)| end.as_usize() - start.as_usize())
 }
 
 /// Each value as a category; `None` where it is missing.

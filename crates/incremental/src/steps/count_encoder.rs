@@ -20,8 +20,8 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Float64Array, UInt32Array};
-use arrow::compute::{cast, take};
+use arrow::array::{ArrayRef, Float64Array};
+use arrow::compute::cast;
 use arrow::datatypes::DataType;
 use serde::{Deserialize, Serialize};
 
@@ -192,6 +192,19 @@ impl ColumnState for Fitting {
         self.vocabulary.heap_bytes()
     }
 
+    fn update_bytes(&self, values: &ArrayRef) -> usize {
+        self.vocabulary.update_bytes(values)
+    }
+
+    fn merge_bytes(&self, other: &Self) -> usize {
+        self.vocabulary.merge_bytes(&other.vocabulary)
+    }
+
+    fn finish_bytes(&self) -> usize {
+        // Counts, which of them are small, and counts as they are encoded.
+        self.vocabulary.finish_bytes(size_of::<u64>() + size_of::<bool>() + size_of::<f64>())
+    }
+
     fn finish(self) -> Result<Progress<Self>, Error> {
         let (vocabulary, mut counts) = self.vocabulary.finish()?;
         self.step.combine(&mut counts, &vocabulary);
@@ -234,12 +247,12 @@ impl CountEncoder {
                 CombineMissing::Always => true,
             }
         };
-        let small: Vec<usize> =
-            counts.iter().enumerate().filter(|entry| is_small(*entry)).map(|(place, _)| place).collect();
-        let all_named = small.iter().filter(|place| **place < named).count() == named;
-        if small.len() > 1 && !all_named {
-            let total = small.iter().map(|place| counts[*place]).sum();
-            small.into_iter().for_each(|place| counts[place] = total);
+        let small: Vec<bool> = counts.iter().enumerate().map(is_small).collect();
+        let all_named = small.iter().take(named).all(|is_small| *is_small);
+        let members = || small.iter().enumerate().filter(|(_, is_small)| **is_small).map(|(place, _)| place);
+        if members().nth(1).is_some() && !all_named {
+            let total = members().map(|place| counts[place]).sum();
+            members().for_each(|place| counts[place] = total);
         }
     }
 }
@@ -300,14 +313,14 @@ impl FittedColumn for Counted {
         if self.handle_missing == HandleMissing::Error {
             refuse_missing(values, first_row)?;
         }
+        // Behind the counts: missing that stays missing.
+        const MISSING: u32 = UNKNOWN - 1;
         let mut places = self.vocabulary.encode(values, first_row)?;
-        // Behind the categories: the unseen one, then missing that stays missing.
-        let unseen = self.counts.len() as u32;
         if self.handle_missing == HandleMissing::ReturnNan
             && let Some(observed) = numeric::observed(values)?
         {
             for (place, is_there) in places.iter_mut().zip(&observed) {
-                *place = if is_there { *place } else { unseen + 1 };
+                *place = if is_there { *place } else { MISSING };
             }
         }
         let unknown = match self.handle_unknown {
@@ -317,15 +330,16 @@ impl FittedColumn for Counted {
                 None => None,
             },
         };
-        let counts: ArrayRef =
-            Arc::new(Float64Array::from_iter(self.counts.iter().copied().map(Some).chain([unknown, None])));
-        let counts = cast(&counts, outputs.first().map_or(&DataType::Float64, |c| &c.data_type))?;
-        let places = places.into_iter().map(|place| if place == UNKNOWN { unseen } else { place });
-        Ok(vec![take(&counts, &UInt32Array::from_iter_values(places), None)?])
+        let count = |place: u32| match self.counts.get(place as usize) {
+            Some(count) => Some(*count),
+            None if place == UNKNOWN => unknown,
+            None => None,
+        };
+        let counts: Float64Array = places.into_iter().map(count).collect();
+        Ok(vec![cast(&counts, outputs.first().map_or(&DataType::Float64, |c| &c.data_type))?])
     }
 
     fn heap_bytes(&self) -> usize {
-        // Each batch makes them once more in the type of the output.
-        self.vocabulary.heap_bytes() + 3 * self.counts.capacity() * size_of::<f64>()
+        self.vocabulary.heap_bytes() + self.counts.capacity() * size_of::<f64>()
     }
 }

@@ -108,30 +108,44 @@ impl Grouping {
         self.declared.start(index, input, unknown_is_error)
     }
 
+    /// How many of the categories that occur so often stand for themselves at the most.
+    pub(super) fn most_frequent(&self, counts: impl Iterator<Item = u64>, rows: u64) -> usize {
+        let frequent = counts.filter(|count| !self.is_rare(*count, rows)).count();
+        let most = self.max_categories.and_then(|most| usize::try_from(most).ok());
+        most.map_or(frequent, |most| most.min(frequent))
+    }
+
+    fn is_rare(&self, count: u64, rows: u64) -> bool {
+        match self.min_frequency {
+            None => false,
+            Some(MinFrequency::Rows(least)) => count < least,
+            Some(MinFrequency::Share(share)) => (count as f64) < rows as f64 * share,
+        }
+    }
+
     /// Which of `counts` are infrequent. As scikit-learn: the rarest go first, among equals those that sort first.
     pub(super) fn infrequent(&self, counts: &[u64], rows: u64) -> Vec<bool> {
-        let mut infrequent: Vec<bool> = match self.min_frequency {
-            None => vec![false; counts.len()],
-            Some(MinFrequency::Rows(least)) => counts.iter().map(|n| *n < least).collect(),
-            Some(MinFrequency::Share(share)) => {
-                let least = rows as f64 * share;
-                counts.iter().map(|n| (*n as f64) < least).collect()
-            }
-        };
+        let mut infrequent: Vec<bool> = counts.iter().map(|count| self.is_rare(*count, rows)).collect();
         // One place is counted for the infrequent ones even if there are none.
         let features = counts.len() - infrequent.iter().filter(|i| **i).count() + 1;
         if let Some(most) = self.max_categories
             && most < features as u64
         {
-            let mut by_count: Vec<usize> = (0..counts.len()).collect();
-            by_count.sort_by_key(|i| counts[*i]);
+            let mut by_count: Vec<u32> = (0..counts.len() as u32).collect();
+            by_count.sort_unstable_by_key(|place| (counts[*place as usize], *place));
             let kept = (most - 1) as usize;
-            for i in &by_count[..counts.len().saturating_sub(kept)] {
-                infrequent[*i] = true;
+            for place in &by_count[..counts.len().saturating_sub(kept)] {
+                infrequent[*place as usize] = true;
             }
         }
         infrequent
     }
+}
+
+/// For each category its place among the `frequent` ones, or behind them the place that the infrequent share.
+pub(super) fn groups(infrequent: &[bool], frequent: u32) -> Vec<u32> {
+    let mut next = 0..;
+    infrequent.iter().map(|i| if *i { frequent } else { next.next().unwrap_or(frequent) }).collect()
 }
 
 /// The categories that a recipe declares for a column; `None` in the last place stands for missing.

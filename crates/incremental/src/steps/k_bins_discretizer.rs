@@ -248,6 +248,15 @@ impl ColumnState for Fitting {
         }
     }
 
+    fn finish_bytes(&self) -> usize {
+        match &self.learning {
+            Learning::Quantiles(quantiles) => quantiles.finish_bytes(),
+            // Edges are made of the two ends.
+            Learning::Ends(_) => self.heap_bytes() + (self.bins as usize + 1) * 2 * size_of::<f64>(),
+            Learning::KMeans(_) => 2 * self.heap_bytes(),
+        }
+    }
+
     fn finish(self) -> Result<Progress<Self>, Error> {
         let again = |learning: Learning| {
             Ok(Progress::Again(Fitting { step: Arc::clone(&self.step), bins: self.bins, learning }))

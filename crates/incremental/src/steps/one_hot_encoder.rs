@@ -23,7 +23,7 @@ use arrow::datatypes::DataType;
 use serde::{Deserialize, Serialize};
 
 use super::categories;
-use super::grouping::Grouping;
+use super::grouping::{self, Grouping};
 use super::number_type;
 use super::vocabulary::{UNKNOWN, Vocabulary, VocabularyFit};
 use crate::column::{Column, ValueKind};
@@ -31,7 +31,7 @@ use crate::error::Error;
 use crate::fitted_columns::FittedColumn;
 use crate::params::{ParamValue, Params};
 use crate::per_column::{ColumnState, ColumnStep, PerColumn, Progress};
-use crate::stats::{Category, Counts};
+use crate::stats::{Category, Counts, allocated};
 use crate::step::{OutputColumn, Step};
 
 /// What an unseen category gets.
@@ -168,15 +168,30 @@ impl ColumnState for Fitting {
         self.vocabulary.heap_bytes()
     }
 
+    fn update_bytes(&self, values: &ArrayRef) -> usize {
+        self.vocabulary.update_bytes(values)
+    }
+
+    fn merge_bytes(&self, other: &Self) -> usize {
+        self.vocabulary.merge_bytes(&other.vocabulary)
+    }
+
+    fn finish_bytes(&self) -> usize {
+        // Counts, which of them are small and in which order, and places in the output.
+        let category = size_of::<u64>() + size_of::<bool>() + 2 * size_of::<u32>() + size_of::<Option<u32>>();
+        let seen = self.vocabulary.seen();
+        let named = self.step.grouping.most_frequent(seen.each(), seen.present() + seen.missing());
+        self.vocabulary.finish_bytes(category) + self.vocabulary.name_bytes(named)
+    }
+
     fn finish(self) -> Result<Progress<Self>, Error> {
         let (vocabulary, counts) = self.vocabulary.finish()?;
         let infrequent = self.step.grouping.infrequent(&counts, vocabulary.rows);
         // Frequent categories keep their order; the infrequent share the last place.
         let frequent = infrequent.iter().filter(|i| !**i).count();
         let has_infrequent = frequent < counts.len();
-        let mut next = 0..;
-        let groups: Vec<usize> =
-            infrequent.iter().map(|i| if *i { frequent } else { next.next().unwrap_or(frequent) }).collect();
+        drop(counts);
+        let groups = grouping::groups(&infrequent, frequent as u32);
         let places = frequent + usize::from(has_infrequent);
         let dropped = match &self.drop {
             Drop::Nothing => None,
@@ -192,13 +207,13 @@ impl ColumnState for Fitting {
                         "`drop` names the category `{name}`, which is infrequent; name a frequent one"
                     )));
                 }
-                Some(groups[position])
+                Some(groups[position] as usize)
             }
         };
-        let place = |group: usize| match dropped {
-            Some(d) if d == group => None,
-            Some(d) if group > d => Some(group as u32 - 1),
-            _ => Some(group as u32),
+        let place = |group: u32| match dropped {
+            Some(d) if d == group as usize => None,
+            Some(d) if group as usize > d => Some(group - 1),
+            _ => Some(group),
         };
         let mut names: Vec<String> = Vec::with_capacity(places);
         for (category, infrequent) in infrequent.iter().enumerate() {
@@ -212,7 +227,7 @@ impl ColumnState for Fitting {
         if let Some(dropped) = dropped {
             names.remove(dropped);
         }
-        let infrequent_place = if has_infrequent { place(frequent) } else { None };
+        let infrequent_place = if has_infrequent { place(frequent as u32) } else { None };
         Ok(Progress::Done(OneHot {
             places: groups.into_iter().map(place).collect(),
             unknown_place: infrequent_place
@@ -301,6 +316,10 @@ impl FittedColumn for OneHot {
     }
 
     fn heap_bytes(&self) -> usize {
-        self.vocabulary.heap_bytes() + self.names.iter().map(|n| n.len() + size_of::<String>()).sum::<usize>()
+        let names: usize = self.names.iter().map(|name| allocated(name.capacity())).sum();
+        self.vocabulary.heap_bytes()
+            + self.places.capacity() * size_of::<Option<u32>>()
+            + self.names.capacity() * size_of::<String>()
+            + names
     }
 }

@@ -16,14 +16,14 @@
 //!
 //! One pass; a column's state is a [`Counts`](crate::stats::Counts), which grows with the distinct values.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, Int64Array, UInt32Array};
-use arrow::compute::{cast, take};
+use arrow::array::{Array, ArrayRef, Int64Array};
+use arrow::compute::cast;
 use arrow::datatypes::DataType;
 use serde::{Deserialize, Serialize};
 
-use super::grouping::Grouping;
+use super::grouping::{self, Grouping};
 use super::number_type;
 use super::vocabulary::{UNKNOWN, Vocabulary, VocabularyFit};
 use crate::column::{Column, ValueKind};
@@ -151,6 +151,19 @@ impl ColumnState for Fitting {
         self.vocabulary.heap_bytes()
     }
 
+    fn update_bytes(&self, values: &ArrayRef) -> usize {
+        self.vocabulary.update_bytes(values)
+    }
+
+    fn merge_bytes(&self, other: &Self) -> usize {
+        self.vocabulary.merge_bytes(&other.vocabulary)
+    }
+
+    fn finish_bytes(&self) -> usize {
+        // Counts, which of them are small and in which order, and codes.
+        self.vocabulary.finish_bytes(size_of::<u64>() + size_of::<bool>() + 2 * size_of::<u32>())
+    }
+
     fn finish(self) -> Result<Progress<Self>, Error> {
         let (vocabulary, mut counts) = self.vocabulary.finish()?;
         // Missing is never grouped: it has a code of its own.
@@ -158,12 +171,11 @@ impl ColumnState for Fitting {
             counts.pop();
         }
         let infrequent = self.step.grouping.infrequent(&counts, vocabulary.rows);
-        let frequent = infrequent.iter().filter(|i| !**i).count() as i64;
-        let has_infrequent = (frequent as usize) < counts.len();
-        let mut next = 0..;
-        let codes: Vec<i64> =
-            infrequent.iter().map(|i| if *i { frequent } else { next.next().unwrap_or(frequent) }).collect();
-        let used = frequent + i64::from(has_infrequent);
+        let frequent = infrequent.iter().filter(|i| !**i).count();
+        let has_infrequent = frequent < counts.len();
+        drop(counts);
+        let codes = grouping::groups(&infrequent, frequent as u32);
+        let used = frequent as i64 + i64::from(has_infrequent);
         let clashes = |code: Option<i64>| code.filter(|code| (0..used).contains(code));
         if let HandleUnknown::Code(code) = self.step.handle_unknown
             && let Some(code) = clashes(code)
@@ -204,7 +216,6 @@ impl ColumnState for Fitting {
             handle_unknown: self.step.handle_unknown,
             dtype: self.step.dtype.as_ref().map(|t| t.to_string().to_lowercase()),
             vocabulary,
-            typed_codes: OnceLock::new(),
         }))
     }
 }
@@ -215,28 +226,10 @@ impl ColumnState for Fitting {
 pub(super) struct Ordinal {
     vocabulary: Vocabulary,
     /// The code of each category but missing.
-    codes: Vec<i64>,
+    codes: Vec<u32>,
     missing: Option<i64>,
     handle_unknown: HandleUnknown,
     dtype: Option<String>,
-    /// All codes in the type of the output, made by the first batch.
-    #[serde(skip)]
-    typed_codes: OnceLock<ArrayRef>,
-}
-
-impl Ordinal {
-    /// The codes of the categories, then that of missing and that of the unknown, as `data_type`.
-    fn codes_as(&self, data_type: &DataType, unknown: Option<i64>) -> Result<ArrayRef, Error> {
-        if let Some(codes) = self.typed_codes.get().filter(|codes| codes.data_type() == data_type) {
-            return Ok(Arc::clone(codes));
-        }
-        let codes = self.codes.iter().copied().map(Some).chain([self.missing, unknown]);
-        let codes: ArrayRef = Arc::new(Int64Array::from_iter(codes));
-        let codes = cast(&codes, data_type)?;
-        // A pipeline bound twice, narrow and wide, keeps the codes of one.
-        self.typed_codes.get_or_init(|| Arc::clone(&codes));
-        Ok(codes)
-    }
 }
 
 impl FittedColumn for Ordinal {
@@ -250,7 +243,7 @@ impl FittedColumn for Ordinal {
             HandleUnknown::Code(code) => code,
             HandleUnknown::Error => None,
         };
-        let all = self.codes.iter().copied().chain(self.missing).chain(unknown);
+        let all = self.codes.iter().map(|code| i64::from(*code)).chain(self.missing).chain(unknown);
         let (min, max) = all.fold((0, 0), |(min, max), code| (code.min(min), code.max(max)));
         let default = if narrow { number_type::narrowest_integer(min, max) } else { DataType::Float64 };
         let dtype = self.dtype.as_deref().and_then(number_type::numeric_type);
@@ -271,13 +264,17 @@ impl FittedColumn for Ordinal {
                 None => None,
             },
         };
-        let codes = self.codes_as(outputs.first().map_or(&DataType::Int64, |c| &c.data_type), unknown)?;
-        let last = self.codes.len() as u32 + 1;
-        let places = places.into_iter().map(|place| place.min(last));
-        Ok(vec![take(&codes, &UInt32Array::from_iter_values(places), None)?])
+        let code = |place: u32| match self.codes.get(place as usize) {
+            Some(code) => Some(i64::from(*code)),
+            None if place == UNKNOWN => unknown,
+            None => self.missing,
+        };
+        let codes: Int64Array = places.into_iter().map(code).collect();
+        let data_type = outputs.first().map_or(&DataType::Int64, |c| &c.data_type);
+        Ok(vec![cast(&codes, data_type)?])
     }
 
     fn heap_bytes(&self) -> usize {
-        self.vocabulary.heap_bytes() + 2 * self.codes.capacity() * size_of::<i64>()
+        self.vocabulary.heap_bytes() + self.codes.capacity() * size_of::<u32>()
     }
 }

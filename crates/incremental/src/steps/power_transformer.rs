@@ -379,3 +379,88 @@ impl FittedColumn for Powered {
         0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use num_bigint::BigInt;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::stats::{round_ratio, round_sqrt_ratio};
+
+    /// All float64 are whole multiples of 2^-1074, the unit here.
+    fn units(x: f64) -> BigInt {
+        let (mantissa, exponent, sign) = num_traits::Float::integer_decode(x);
+        // A subnormal number's mantissa is in units of 2^-1075, and even.
+        ((BigInt::from(mantissa) * sign) << (i64::from(exponent) + 1075) as u64) >> 1
+    }
+
+    fn fitted(step: PowerTransformer, parts: &[&[f64]]) -> Option<Powered> {
+        let stage = Stage::Survey { extrema: Extrema::new(), logs: Moments::new() };
+        let mut state = Fitting { step, stage };
+        loop {
+            let empty = state.identity();
+            for part in parts {
+                let mut other = empty.identity();
+                let values: ArrayRef = Arc::new(Float64Array::from(part.to_vec()));
+                other.update(&values, 0).ok()?;
+                state.merge(&other);
+            }
+            match state.finish().ok()? {
+                Progress::Done(fitted) => return Some(fitted),
+                Progress::Again(next) => state = next,
+            }
+        }
+    }
+
+    /// Values that hardly differ beside their size, tiny ones and large ones.
+    fn hard() -> impl Strategy<Value = Vec<f64>> {
+        let offset = prop::sample::select(vec![0.1, 1.5, 1e9, 1e15, 1e-300, 1e100]);
+        offset.prop_flat_map(|offset| {
+            let step = prop_oneof![0.0..1e-9, 0.0..1.0, Just(0.0)];
+            let value = prop_oneof![
+                9 => step.prop_map(move |step| offset * (1.0 + step)),
+                1 => prop::sample::select(vec![5e-324, 1e-12, 1.0, 1e12]),
+            ];
+            vec(value, 2..60)
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn the_mean_and_deviation_of_the_curves_values_are_the_nearest_floats(
+            values in hard(),
+            negate in any::<bool>(),
+            cut in any::<prop::sample::Index>(),
+        ) {
+            let method = if negate { Method::YeoJohnson } else { Method::BoxCox };
+            let values: Vec<f64> = values.into_iter().map(|x| if negate { -x } else { x }).collect();
+            let step = PowerTransformer { method, standardize: true };
+            let (head, tail) = values.split_at(cut.index(values.len()));
+            let Some(fitted) = fitted(step, &[tail, head]) else { return Ok(()) };
+            let Some((mean, deviation)) = fitted.standard else { return Ok(()) };
+            if values.iter().all(|x| *x == values[0]) {
+                prop_assert_eq!((mean, deviation), (values[0], 1.0));
+                return Ok(());
+            }
+            let curve = &fitted.curve;
+            let made = values.iter().map(|x| curve.value_and_slope(fitted.lambda, *x, curve.signed_log(*x)).0);
+            let made: Vec<BigInt> = made.map(units).collect();
+            let n = BigInt::from(made.len());
+            let sum: BigInt = made.iter().sum();
+            let spread = &n * made.iter().map(|x| x * x).sum::<BigInt>() - &sum * &sum;
+            let expected_mean = round_ratio(&sum, n.magnitude(), -1074);
+            let expected = round_sqrt_ratio(spread.magnitude(), (&n * &n).magnitude(), -2148);
+            prop_assert_eq!((mean.to_bits(), deviation.to_bits()), (expected_mean.to_bits(), expected.to_bits()));
+        }
+    }
+
+    #[test]
+    fn hard_columns_have_a_power() {
+        let values: Vec<f64> = (0..50).map(|n| 1e9 * (1.0 + f64::from(n * n) * 1e-10)).collect();
+        for method in [Method::BoxCox, Method::YeoJohnson] {
+            assert!(fitted(PowerTransformer { method, standardize: true }, &[&values]).is_some());
+        }
+    }
+}

@@ -135,6 +135,10 @@ impl ColumnState for Fitting {
         self.quantiles.heap_bytes()
     }
 
+    fn finish_bytes(&self) -> usize {
+        self.quantiles.finish_bytes()
+    }
+
     fn finish(self) -> Result<Progress<Self>, Error> {
         let step = self.step;
         // Later passes are asked for the same ranks, whatever has become of the input.

@@ -77,6 +77,13 @@ impl Quantiles {
         size_of::<OrderStatistics>() + self.order.heap_bytes() + self.wanted * QUANTILE_BYTES
     }
 
+    /// See [`ColumnState::finish_bytes`](crate::per_column::ColumnState::finish_bytes).
+    pub(super) fn finish_bytes(&self) -> usize {
+        // A quantile is between two ranks.
+        let order = self.order.finish_bytes(2 * self.wanted);
+        self.heap_bytes() + size_of::<OrderStatistics>() + order - self.order.heap_bytes()
+    }
+
     /// Ends a pass; `levels` are the same in every pass.
     pub(super) fn finish(self, levels: &[Level], method: QuantileMethod) -> Result<Found, Error> {
         if self.approximate {

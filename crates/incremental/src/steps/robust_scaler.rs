@@ -122,6 +122,10 @@ impl ColumnState for Fitting {
         self.quantiles.heap_bytes()
     }
 
+    fn finish_bytes(&self) -> usize {
+        self.quantiles.finish_bytes()
+    }
+
     fn finish(self) -> Result<Progress<Self>, Error> {
         let step = self.step;
         let found = match self.quantiles.finish(&step.levels, QuantileMethod::Linear)? {

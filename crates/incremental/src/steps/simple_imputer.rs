@@ -292,6 +292,34 @@ impl ColumnState for Fitting {
         }
     }
 
+    fn update_bytes(&self, values: &ArrayRef) -> usize {
+        match &self.statistic {
+            Statistic::MostFrequent(counts) => {
+                let growth = counts.growth_bytes(values.len(), categories::text_bytes(values));
+                self.heap_bytes().max(size_of::<Counts>() + counts.heap_bytes() + growth)
+            }
+            _ => self.heap_bytes(),
+        }
+    }
+
+    fn merge_bytes(&self, other: &Self) -> usize {
+        match (&self.statistic, &other.statistic) {
+            (Statistic::MostFrequent(counts), Statistic::MostFrequent(others)) => {
+                self.heap_bytes().max(size_of::<Counts>() + counts.merge_bytes(others))
+            }
+            _ => self.heap_bytes() + other.heap_bytes(),
+        }
+    }
+
+    fn finish_bytes(&self) -> usize {
+        match &self.statistic {
+            // One value is taken out of it, the longest text at the most.
+            Statistic::MostFrequent(counts) => self.heap_bytes() + counts.longest_text(),
+            Statistic::Median(order) => self.heap_bytes() - order.heap_bytes() + order.finish_bytes(2),
+            _ => 2 * self.heap_bytes(),
+        }
+    }
+
     fn finish(self) -> Result<Progress<Self>, Error> {
         let Fitting { step, kind, missing_value, statistic, missing, present } = self;
         let fill = match statistic {

@@ -34,7 +34,7 @@ use serde::{Deserialize, Serialize};
 use super::grouping::Declared;
 use super::target_encoded;
 use super::target_sums::Sum;
-use super::target_tallies::Smooth;
+use super::target_tallies::{Smooth, Tallies};
 use super::vocabulary::{Vocabulary, VocabularyFit};
 use crate::column::{Column, ValueKind};
 use crate::error::{Error, ErrorKind};
@@ -232,6 +232,31 @@ impl Target {
         }
     }
 
+    fn update_bytes(&self, values: &ArrayRef) -> usize {
+        match self {
+            Target::Numbers => 0,
+            Target::Classes(vocabulary) | Target::Undecided(vocabulary) => vocabulary.update_bytes(values),
+        }
+    }
+
+    fn merge_bytes(&self, other: &Target) -> usize {
+        match (self, other) {
+            (Target::Classes(a), Target::Classes(b)) | (Target::Undecided(a), Target::Undecided(b)) => {
+                a.merge_bytes(b)
+            }
+            _ => self.heap_bytes(),
+        }
+    }
+
+    fn finish_bytes(&self) -> usize {
+        match self {
+            Target::Numbers => 0,
+            Target::Classes(vocabulary) | Target::Undecided(vocabulary) => {
+                vocabulary.finish_bytes(size_of::<u64>())
+            }
+        }
+    }
+
     /// The classes, in their order; `None` for numbers.
     fn finish(self) -> Result<Option<Vocabulary>, Error> {
         match self {
@@ -312,6 +337,27 @@ impl FitState for Learning {
 
     fn heap_bytes(&self) -> usize {
         self.target.heap_bytes() + self.vocabularies.iter().map(VocabularyFit::heap_bytes).sum::<usize>()
+    }
+
+    fn update_bytes(&self, inputs: &[ArrayRef]) -> usize {
+        let Some((target, inputs)) = inputs.split_last() else { return self.heap_bytes() };
+        let columns = self.vocabularies.iter().zip(inputs);
+        self.target.update_bytes(target)
+            + columns.map(|(column, values)| column.update_bytes(values)).sum::<usize>()
+    }
+
+    fn merge_bytes(&self, other: &dyn FitState) -> usize {
+        let other: &dyn Any = other;
+        let other = other.downcast_ref::<Self>().expect("only states of one step are merged");
+        let columns = self.vocabularies.iter().zip(&other.vocabularies);
+        self.target.merge_bytes(&other.target) + columns.map(|(a, b)| a.merge_bytes(b)).sum::<usize>()
+    }
+
+    fn finish_bytes(&self) -> usize {
+        // Counts, and of each category a place among the sums.
+        let category = size_of::<u64>() + Tallies::CATEGORY_BYTES;
+        let columns = self.vocabularies.iter().map(|column| column.finish_bytes(category));
+        self.target.finish_bytes() + columns.sum::<usize>()
     }
 
     fn instead(&self) -> Option<&'static str> {

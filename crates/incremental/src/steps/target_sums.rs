@@ -53,6 +53,23 @@ impl Sum {
         Sum { step, classes: classes.map(Arc::new), all: Tallies::new(1, folds, summed), columns }
     }
 
+    /// Two classes are one output: how much there is of the second.
+    fn is_multiclass(&self) -> bool {
+        match self.step.target_type {
+            TargetType::Multiclass => true,
+            _ => self.classes.as_ref().is_some_and(|classes| classes.categories() > 2),
+        }
+    }
+
+    /// The class that each output is about.
+    fn outputs(&self) -> Vec<usize> {
+        match &self.classes {
+            Some(classes) if self.is_multiclass() => (0..classes.categories()).collect(),
+            Some(_) => vec![1],
+            None => vec![0],
+        }
+    }
+
     /// Adds a batch to one state of sums: `categories` are its rows' places there, [`UNKNOWN`] for none.
     fn add(
         tallies: &mut Tallies,
@@ -165,6 +182,27 @@ impl FitState for Sum {
         classes + self.all.heap_bytes() + self.columns.iter().map(column).sum::<usize>()
     }
 
+    fn update_bytes(&self, inputs: &[ArrayRef]) -> usize {
+        let rows = inputs.last().map_or(0, |target| target.len());
+        let growth = self.columns.iter().map(|column| column.tallies.growth_bytes(rows));
+        self.heap_bytes() + self.all.growth_bytes(rows.min(1)) + growth.sum::<usize>()
+    }
+
+    fn identity_bytes(&self) -> usize {
+        let categories = self.columns.iter().map(|column| column.tallies.categories());
+        categories.sum::<usize>() * Tallies::CATEGORY_BYTES
+    }
+
+    fn finish_bytes(&self) -> usize {
+        let outputs = self.outputs().len();
+        // For each output of a category what all rows come to, and what those of all folds but one do.
+        let encodings = |column: &Summing| {
+            let values = (1 + self.step.folds as usize) * outputs;
+            values * (column.tallies.categories() * size_of::<f64>() + size_of::<Vec<f64>>())
+        };
+        self.heap_bytes() + self.columns.iter().map(encodings).sum::<usize>()
+    }
+
     fn needs_row_numbers(&self) -> bool {
         true
     }
@@ -174,18 +212,9 @@ impl FitState for Sum {
     }
 
     fn finish(self: Box<Self>) -> Result<Fit, Error> {
+        let (outputs, is_multiclass) = (self.outputs(), self.is_multiclass());
         let Sum { step, classes, all, columns } = *self;
         let names = columns.iter().map(|column| column.name.clone()).collect();
-        // Two classes are one output: how much there is of the second.
-        let is_multiclass = match step.target_type {
-            TargetType::Multiclass => true,
-            _ => classes.as_ref().is_some_and(|classes| classes.categories() > 2),
-        };
-        let outputs: Vec<usize> = match &classes {
-            Some(classes) if is_multiclass => (0..classes.categories()).collect(),
-            Some(_) => vec![1],
-            None => vec![0],
-        };
         let exponent = all.exponent();
         let all = Totals::each(&all.sums(0, &outputs, exponent));
         let folds = step.folds as usize;
@@ -201,8 +230,11 @@ impl FitState for Sum {
         let mut encoded = Vec::with_capacity(columns.len());
         for Summing { vocabulary, tallies, .. } in columns {
             let categories = tallies.categories();
-            let mut encodings = vec![Vec::with_capacity(categories); outputs.len()];
-            let mut of_folds = vec![encodings.clone(); folds];
+            // A clone of an empty vector has no room.
+            let empty =
+                || -> Vec<Vec<f64>> { outputs.iter().map(|_| Vec::with_capacity(categories)).collect() };
+            let mut encodings = empty();
+            let mut of_folds: Vec<_> = (0..folds).map(|_| empty()).collect();
             for category in 0..categories {
                 let own = Totals::each(&tallies.sums(category, &outputs, exponent));
                 for (output, (own, all)) in own.iter().zip(&all).enumerate() {

@@ -30,6 +30,9 @@ pub(super) struct Tallies {
     folds: usize,
     summed: Summed,
     groups: Groups,
+    /// Categories that have a row, and bytes that these take.
+    begun: usize,
+    held: usize,
 }
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -52,7 +55,18 @@ impl Tallies {
             Summed::Classes(_) => Groups::Classes(vec![Box::default(); categories]),
             Summed::Numbers { .. } => Groups::Numbers(vec![Box::default(); categories]),
         };
-        Tallies { folds, summed, groups }
+        Tallies { folds, summed, groups, begun: 0, held: 0 }
+    }
+
+    /// Bytes of a category that has no row.
+    pub(super) const CATEGORY_BYTES: usize = size_of::<Box<[u64]>>();
+
+    /// Bytes of a category that has rows, sums of numbers left aside.
+    fn group_bytes(&self) -> usize {
+        match self.summed {
+            Summed::Classes(classes) => GROUP + self.folds * classes * size_of::<u64>(),
+            Summed::Numbers { .. } => GROUP + self.folds * size_of::<CompactMoments>(),
+        }
     }
 
     pub(super) fn identity(&self) -> Tallies {
@@ -72,6 +86,8 @@ impl Tallies {
             let group = &mut groups[category];
             if group.is_empty() {
                 *group = vec![0; self.folds * classes].into();
+                self.begun += 1;
+                self.held += group_bytes(group, |_| 0);
             }
             group[fold * classes + class] += 1;
         }
@@ -83,8 +99,12 @@ impl Tallies {
             let group = &mut groups[category];
             if group.is_empty() {
                 *group = vec![CompactMoments::default(); self.folds].into();
+                self.begun += 1;
+                self.held += group_bytes(group, CompactMoments::heap_bytes);
             }
+            let before = group[fold].heap_bytes();
             group[fold].add(value, with_squares);
+            self.held = self.held + group[fold].heap_bytes() - before;
         }
     }
 
@@ -96,6 +116,14 @@ impl Tallies {
             }
             _ => {}
         }
+        self.measure();
+    }
+
+    fn measure(&mut self) {
+        (self.begun, self.held) = match &self.groups {
+            Groups::Classes(groups) => measured(groups, |_| 0),
+            Groups::Numbers(groups) => measured(groups, CompactMoments::heap_bytes),
+        };
     }
 
     /// What was seen, as [`Seen`] is read.
@@ -118,15 +146,26 @@ impl Tallies {
             }),
             _ => false,
         };
-        let seen = Tallies { folds: self.folds, summed: self.summed, groups };
+        let mut seen = Tallies { folds: self.folds, summed: self.summed, groups, begun: 0, held: 0 };
+        seen.measure();
         (is_sound && seen.categories() == self.categories()).then_some(seen)
     }
 
     pub(super) fn heap_bytes(&self) -> usize {
-        match &self.groups {
-            Groups::Classes(groups) => heap_bytes(groups, |_| 0),
-            Groups::Numbers(groups) => heap_bytes(groups, CompactMoments::heap_bytes),
-        }
+        let listed = match &self.groups {
+            Groups::Classes(groups) => groups.capacity(),
+            Groups::Numbers(groups) => groups.capacity(),
+        };
+        listed * Self::CATEGORY_BYTES + self.held
+    }
+
+    /// Bytes that so many rows take at the most beside what is held.
+    pub(super) fn growth_bytes(&self, rows: usize) -> usize {
+        let sums = match self.summed {
+            Summed::Classes(_) => 0,
+            Summed::Numbers { .. } => rows * SUM_GROWTH,
+        };
+        rows.min(self.categories() - self.begun) * self.group_bytes() + sums
     }
 
     /// The exponent of the unit in which all sums are whole.
@@ -183,16 +222,20 @@ fn merge<T: Clone>(groups: &mut [Box<[T]>], others: &[Box<[T]>], add: impl Fn(&m
     }
 }
 
-fn heap_bytes<T>(groups: &Vec<Box<[T]>>, cell_bytes: impl Fn(&T) -> usize) -> usize {
-    // Of each allocation the allocator keeps some bytes.
-    let group_bytes = |group: &[T]| {
-        if group.is_empty() {
-            0
-        } else {
-            16 + size_of_val(group) + group.iter().map(&cell_bytes).sum::<usize>()
-        }
-    };
-    groups.capacity() * size_of::<Box<[T]>>() + groups.iter().map(|group| group_bytes(group)).sum::<usize>()
+/// What the allocator keeps of each group.
+const GROUP: usize = 16;
+
+/// What the sums of a category take for a row of another magnitude than those before: words of a sum and of squares.
+const SUM_GROWTH: usize = 256;
+
+/// How many groups have rows, and the bytes of those.
+fn measured<T>(groups: &[Box<[T]>], cell_bytes: impl Fn(&T) -> usize) -> (usize, usize) {
+    let begun = groups.iter().filter(|group| !group.is_empty());
+    begun.fold((0, 0), |(begun, held), group| (begun + 1, held + group_bytes(group, &cell_bytes)))
+}
+
+fn group_bytes<T>(group: &[T], cell_bytes: impl Fn(&T) -> usize) -> usize {
+    GROUP + size_of_val(group) + group.iter().map(cell_bytes).sum::<usize>()
 }
 
 /// Rows, Σy in units of 2^e and Σy² in units of 2^(2e).

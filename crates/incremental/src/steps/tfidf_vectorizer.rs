@@ -22,7 +22,7 @@
 use std::cmp::Reverse;
 use std::sync::{Arc, OnceLock};
 
-use ahash::{AHashMap, AHashSet};
+use ahash::AHashSet;
 use arrow::array::ArrayRef;
 use serde::{Deserialize, Serialize};
 
@@ -33,8 +33,11 @@ use crate::error::Error;
 use crate::fitted_columns::FittedColumn;
 use crate::params::{ParamValue, Params};
 use crate::per_column::{ColumnState, ColumnStep, PerColumn, Progress};
-use crate::stats::TermCounts;
+use crate::stats::{PlaceIndex, TermCounts, TextStore};
 use crate::step::{OutputColumn, Step};
+
+/// Beyond so many new terms, or bytes of them, no budget has room.
+const MOST_COUNTED: usize = 1 << 44;
 
 /// A number of documents.
 #[derive(Clone, Copy, Debug)]
@@ -190,17 +193,47 @@ impl ColumnState for Fitting {
         self.counts.bytes_ahead()
     }
 
+    fn update_bytes(&self, values: &ArrayRef) -> usize {
+        let (mut terms, mut bytes) = (0usize, 0usize);
+        let counted = documents::for_each(values, |text, _| {
+            let (tokens, token_bytes) = self.step.analyzer.most_tokens(text.len());
+            terms = terms.saturating_add(tokens);
+            bytes = bytes.saturating_add(token_bytes);
+        });
+        // What cannot be read is refused by the update.
+        if counted.is_err() {
+            return self.heap_bytes();
+        }
+        let (terms, bytes) = (terms.min(MOST_COUNTED), bytes.min(MOST_COUNTED));
+        self.heap_bytes().max(self.counts.heap_bytes() + self.counts.growth_bytes(terms, bytes))
+    }
+
+    fn merge_bytes(&self, other: &Self) -> usize {
+        self.heap_bytes().max(self.counts.merge_bytes(&other.counts))
+    }
+
+    fn finish_bytes(&self) -> usize {
+        let terms = self.counts.distinct();
+        // Which terms are chosen, how many documents have each, what finds them, and weights.
+        let made =
+            terms * (size_of::<u32>() + size_of::<u64>() + size_of::<f64>()) + PlaceIndex::bytes_of(terms);
+        self.counts.sorting_bytes() + self.counts.heap_bytes() + made + self.step.analyzer.heap_bytes()
+    }
+
     fn finish(self) -> Result<Progress<Self>, Error> {
         let Fitting { step, counts } = self;
-        let terms: Vec<(Box<str>, u64)> = match &step.vocabulary {
-            Some(terms) => terms.iter().map(|term| (term.clone(), counts.documents_with(term))).collect(),
-            None => step.chosen(&counts)?,
+        let documents = counts.documents();
+        let (terms, document_counts) = match &step.vocabulary {
+            Some(terms) => {
+                let with = terms.iter().map(|term| counts.documents_with(term)).collect();
+                (terms.iter().map(AsRef::as_ref).collect(), with)
+            }
+            None => step.chosen(counts)?,
         };
-        let (terms, document_counts) = terms.into_iter().unzip();
         Ok(Progress::Done(Weighted {
             analyzer: step.analyzer.clone(),
             weighting: step.weighting,
-            documents: counts.documents(),
+            documents,
             terms,
             document_counts,
             index: OnceLock::new(),
@@ -210,9 +243,8 @@ impl ColumnState for Fitting {
 
 impl TfidfVectorizer {
     /// The terms that become columns, with the number of documents that have each.
-    fn chosen(&self, counts: &TermCounts) -> Result<Vec<(Box<str>, u64)>, Error> {
-        let mut terms = counts.sorted();
-        if terms.is_empty() {
+    fn chosen(&self, counts: TermCounts) -> Result<(TextStore, Vec<u64>), Error> {
+        if counts.distinct() == 0 {
             return Err(Error::contradiction(
                 "has no term in any text; see `analyzer`, `token_pattern` and `stop_words`, or drop the column",
             ));
@@ -223,23 +255,31 @@ impl TfidfVectorizer {
                 "`max_df` comes to {most} texts and `min_df` to {least}, so that no term is left; lower `min_df` or raise `max_df`"
             )));
         }
-        terms.retain(|(_, documents, _)| (least..=most).contains(&(*documents as f64)));
+        let (terms, occurrences) = counts.into_sorted();
+        let is_among =
+            |place: &u32| (least..=most).contains(&(occurrences[*place as usize].documents as f64));
+        let mut chosen = Vec::with_capacity(terms.len());
+        chosen.extend((0..terms.len() as u32).filter(is_among));
         if let Some(most) = self.max_features
-            && most < terms.len()
+            && most < chosen.len()
         {
-            let total = |(_, documents, total): &(Box<str>, u64, u64)| {
-                Reverse(if self.weighting.binary { *documents } else { *total })
+            let total = |place: &u32| {
+                let occurrences = occurrences[*place as usize];
+                let total = if self.weighting.binary { occurrences.documents } else { occurrences.total };
+                // Among equals the first in their order.
+                (Reverse(total), *place)
             };
-            terms.sort_by_key(total);
-            terms.truncate(most);
-            terms.sort_unstable();
+            chosen.sort_unstable_by_key(total);
+            chosen.truncate(most);
+            chosen.sort_unstable();
         }
-        if terms.is_empty() {
+        if chosen.is_empty() {
             return Err(Error::contradiction(format!(
                 "no term is in {least} to {most} texts; lower `min_df` or raise `max_df`"
             )));
         }
-        Ok(terms.into_iter().map(|(term, documents, _)| (term, documents)).collect())
+        let documents = chosen.iter().map(|place| occurrences[*place as usize].documents).collect();
+        Ok((terms.select(&chosen), documents))
     }
 }
 
@@ -251,7 +291,7 @@ pub(super) struct Weighted {
     weighting: Weighting,
     documents: u64,
     /// The terms, each with the number of documents that have it.
-    terms: Vec<Box<str>>,
+    terms: TextStore,
     document_counts: Vec<u64>,
     #[serde(skip)]
     index: OnceLock<Index>,
@@ -259,7 +299,7 @@ pub(super) struct Weighted {
 
 #[derive(Debug)]
 struct Index {
-    places: AHashMap<Box<str>, u32>,
+    places: PlaceIndex,
     /// What each term is multiplied by.
     weights: Vec<f64>,
 }
@@ -274,10 +314,7 @@ impl Weighted {
                 }
                 ((self.documents as f64 + more) / (*documents as f64 + more)).ln() + 1.0
             };
-            Index {
-                places: self.terms.iter().cloned().zip(0..).collect(),
-                weights: self.document_counts.iter().map(weight).collect(),
-            }
+            Index { places: self.terms.index(), weights: self.document_counts.iter().map(weight).collect() }
         })
     }
 
@@ -285,8 +322,8 @@ impl Weighted {
     fn row(&self, text: &str, entries: &mut Vec<(u32, f64)>) {
         let index = self.index();
         self.analyzer.for_each_token(text, |term| {
-            if let Some(place) = index.places.get(term) {
-                entries.push((*place, 1.0));
+            if let Some(place) = self.terms.find(&index.places, term) {
+                entries.push((place, 1.0));
             }
         });
         documents::add_up(entries);
@@ -329,12 +366,9 @@ impl FittedColumn for Weighted {
     }
 
     fn heap_bytes(&self) -> usize {
-        // Allocators round a term up to 16 bytes and keep some for themselves; the index holds each once more,
-        // in a table of a power of two, at most 7 of 8 in use.
-        let texts: usize = self.terms.iter().map(|term| term.len().next_multiple_of(16) + 16).sum();
-        let buckets = (self.terms.len() * 8 / 7).next_power_of_two();
-        let entry = size_of::<(Box<str>, u32)>() + 1;
-        let listed = size_of::<Box<str>>() + size_of::<u64>() + size_of::<f64>();
-        2 * texts + buckets * entry + self.terms.capacity() * listed + self.analyzer.heap_bytes()
+        // What finds terms and weighs them the first batch makes.
+        let index = PlaceIndex::bytes_of(self.terms.len()) + self.terms.len() * size_of::<f64>();
+        let counts = self.document_counts.capacity() * size_of::<u64>();
+        self.terms.heap_bytes() + counts + index + self.analyzer.heap_bytes()
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use ahash::{AHashMap, AHashSet};
+use ahash::AHashSet;
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type};
@@ -13,7 +13,7 @@ use crate::column::{Column, ValueKind};
 use crate::error::{Error, ErrorKind};
 use crate::numeric;
 use crate::state_text::MOST_ROWS;
-use crate::stats::{Category, Counts};
+use crate::stats::{Category, CategoryIndex, CategoryKey, CategoryList, Counts, OrderedFloat};
 
 /// The state of a fit of one column's vocabulary.
 pub(super) struct VocabularyFit {
@@ -60,14 +60,59 @@ impl VocabularyFit {
         self.counts.bytes_ahead()
     }
 
+    /// See [`ColumnState::update_bytes`](crate::per_column::ColumnState::update_bytes).
+    pub(super) fn update_bytes(&self, values: &ArrayRef) -> usize {
+        let growth = self.counts.growth_bytes(values.len(), categories::text_bytes(values));
+        self.heap_bytes().max(self.counts.heap_bytes() + growth)
+    }
+
+    /// See [`ColumnState::merge_bytes`](crate::per_column::ColumnState::merge_bytes).
+    pub(super) fn merge_bytes(&self, other: &Self) -> usize {
+        self.heap_bytes().max(self.counts.merge_bytes(&other.counts))
+    }
+
+    /// Bytes that are held at most while [`finish`](Self::finish) works, and what it gives takes with `row_bytes` more
+    /// for each category and the missing one.
+    pub(super) fn finish_bytes(&self, category_bytes: usize) -> usize {
+        let (fewest, declared) = (self.counts.distinct(), self.declared.as_ref().map_or(0, Vec::len));
+        let categories = fewest.max(declared) + 1;
+        // Declared categories come from a recipe's text; they are copied into a list and a set.
+        let declared = 4 * declared * size_of::<Category>();
+        // What is counted goes with the list: it is never larger than when it is sorted.
+        let made = self.counts.list_bytes(self.float_names())
+            + CategoryIndex::bytes_of(categories)
+            + categories * category_bytes;
+        self.counts.sorting_bytes(self.float_names()).max(made) + declared
+    }
+
+    /// Bytes of the names of so many of the counted categories, of all declared ones and of two more.
+    pub(super) fn name_bytes(&self, counted: usize) -> usize {
+        /// What no name but a text exceeds, a formatted one with its spare room.
+        const NAME: usize = 64;
+        let declared = self.declared.as_ref().map_or(0, Vec::len);
+        (counted + declared + 2) * (size_of::<String>() + NAME) + self.counts.text_bytes()
+    }
+
+    /// Whether the column's numbers are named as floats, `2.0`, however they are stored.
+    fn float_names(&self) -> bool {
+        match self.kind {
+            ValueKind::Float => true,
+            ValueKind::Int => false,
+            _ => self.counts.has_floats(),
+        }
+    }
+
     /// The vocabulary, and for each category, missing included, the rows that have it.
     pub(super) fn finish(self) -> Result<(Vocabulary, Vec<u64>), Error> {
-        let sorted = self.counts.sorted();
-        let missing = self.counts.missing();
-        let (categories, has_missing, counts) = match self.declared {
+        let float_names = self.float_names();
+        let VocabularyFit { kind, declared, unknown_is_error, counts: counted } = self;
+        let missing = counted.missing();
+        let rows = counted.present() + missing;
+        let (categories, has_missing, counts) = match declared {
             None => {
-                let (categories, mut counts): (Vec<_>, Vec<_>) = sorted.into_iter().unzip();
+                let (categories, mut counts) = counted.into_sorted(float_names);
                 if missing > 0 {
+                    counts.reserve_exact(1);
                     counts.push(missing);
                 }
                 (categories, missing > 0, counts)
@@ -75,11 +120,16 @@ impl VocabularyFit {
             Some(declared) => {
                 let has_missing = declared.last() == Some(&None);
                 let categories: Vec<Category> = declared.into_iter().flatten().collect();
-                if self.unknown_is_error {
+                let mut counts: Vec<u64> = categories.iter().map(|c| counted.get(c)).collect();
+                if has_missing {
+                    counts.push(missing);
+                }
+                if unknown_is_error {
                     let known: AHashSet<&Category> = categories.iter().collect();
-                    let unknown = sorted.iter().map(|(c, _)| c).find(|c| !known.contains(c));
+                    let (seen, _) = counted.into_sorted(float_names);
+                    let unknown = (0..seen.len()).map(|place| seen.get(place)).find(|c| !known.contains(c));
                     let value = unknown
-                        .map(ToString::to_string)
+                        .map(|category| category.to_string())
                         .or((missing > 0 && !has_missing).then(|| "nan".into()));
                     if let Some(value) = value {
                         return Err(Error::contradiction(format!(
@@ -87,26 +137,18 @@ impl VocabularyFit {
                         )));
                     }
                 }
-                let mut counts: Vec<u64> = categories.iter().map(|c| self.counts.get(c)).collect();
-                if has_missing {
-                    counts.push(missing);
-                }
-                (categories, has_missing, counts)
+                (
+                    categories.into_iter().map(|category| named_as(category, kind)).collect(),
+                    has_missing,
+                    counts,
+                )
             }
         };
-        let rows = self.counts.present() + missing;
-        let vocabulary = Vocabulary {
-            kind: self.kind,
-            categories: categories.into_iter().map(|c| named_as(c, self.kind)).collect(),
-            has_missing,
-            rows,
-            lookup: OnceLock::new(),
-        };
-        Ok((vocabulary, counts))
+        Ok((Vocabulary { kind, categories, has_missing, rows, lookup: OnceLock::new() }, counts))
     }
 }
 
-/// A number as a column of `kind` names it: `2.0` among floats, however they are stored.
+/// A number as a column of `kind` names it.
 fn named_as(category: Category, kind: ValueKind) -> Category {
     let other = match (&category, kind) {
         (Category::Int(value), ValueKind::Float) => Category::float(*value as f64),
@@ -125,63 +167,12 @@ pub(super) const UNKNOWN: u32 = u32::MAX;
 #[serde(deny_unknown_fields)]
 pub(super) struct Vocabulary {
     kind: ValueKind,
-    categories: Vec<Category>,
+    categories: CategoryList,
     pub(super) has_missing: bool,
     pub(super) rows: u64,
+    /// Made by the first batch.
     #[serde(skip)]
-    lookup: OnceLock<Lookup>,
-}
-
-/// Codes by category, apart for those that are looked up without making a category of each value.
-#[derive(Debug, Default)]
-struct Lookup {
-    texts: AHashMap<Box<str>, u32>,
-    integers: AHashMap<i64, u32>,
-    others: AHashMap<Category, u32>,
-}
-
-impl Lookup {
-    fn new(categories: &[Category]) -> Lookup {
-        let mut lookup = Lookup::default();
-        for (code, category) in (0..).zip(categories) {
-            match category {
-                Category::Text(text) => lookup.texts.insert(text.clone(), code),
-                other => match Lookup::integer(other) {
-                    Some(integer) => lookup.integers.insert(integer, code),
-                    None => lookup.others.insert(other.clone(), code),
-                },
-            };
-        }
-        lookup
-    }
-
-    /// The number, if it is a whole one of 64 bits.
-    fn integer(category: &Category) -> Option<i64> {
-        match category {
-            Category::Int(value) => i64::try_from(*value).ok(),
-            Category::Float(value) => whole(value.get()),
-            _ => None,
-        }
-    }
-
-    fn code_of_integer(&self, value: i64) -> u32 {
-        self.integers.get(&value).copied().unwrap_or(UNKNOWN)
-    }
-
-    fn code(&self, category: &Category) -> u32 {
-        match (category, Lookup::integer(category)) {
-            (Category::Text(text), _) => self.texts.get(text).copied().unwrap_or(UNKNOWN),
-            (_, Some(integer)) => self.code_of_integer(integer),
-            _ => self.others.get(category).copied().unwrap_or(UNKNOWN),
-        }
-    }
-}
-
-/// The whole number that a float is, if 64 bits hold it.
-fn whole(float: f64) -> Option<i64> {
-    let integer = float as i64;
-    // Beyond 2^63 the conversion saturates, to a number that as a float is 2^63 again.
-    (integer as f64 == float && integer != i64::MAX).then_some(integer)
+    lookup: OnceLock<CategoryIndex>,
 }
 
 impl Vocabulary {
@@ -198,15 +189,15 @@ impl Vocabulary {
 
     /// The category's place; `None` is missing.
     pub(super) fn position(&self, category: Option<&Category>) -> Option<usize> {
-        match category {
+        match category.map(CategoryKey::of) {
             None => self.has_missing.then_some(self.categories.len()),
-            Some(category) => self.categories.iter().position(|c| c == category),
+            Some(key) => (0..self.categories.len()).find(|place| self.categories.key(*place) == key),
         }
     }
 
     /// The category's name.
     pub(super) fn name(&self, index: usize) -> String {
-        self.categories.get(index).map_or_else(|| "nan".to_owned(), ToString::to_string)
+        if index < self.categories.len() { self.categories.get(index).to_string() } else { "nan".to_owned() }
     }
 
     /// Refuses a column whose values cannot be among the categories.
@@ -244,28 +235,26 @@ impl Vocabulary {
             DataType::LargeUtf8 | DataType::Utf8View => return self.codes(&cast(values, &DataType::Utf8)?),
             _ => {}
         }
-        let lookup = self.lookup.get_or_init(|| Lookup::new(&self.categories));
-        let integer = |value: Option<i64>| value.map_or(missing, |value| lookup.code_of_integer(value));
-        let other =
-            |category: Option<Category>| category.as_ref().map_or(missing, |category| lookup.code(category));
+        let lookup = self.lookup.get_or_init(|| self.categories.index());
+        let code = |key: CategoryKey<'_>| lookup.find(&self.categories, &key).unwrap_or(UNKNOWN);
+        let code_of = |category: &Category| code(CategoryKey::of(category));
         Ok(if let Some(texts) = values.as_string_opt::<i32>() {
-            let code = |text: &str| lookup.texts.get(text).copied().unwrap_or(UNKNOWN);
-            texts.iter().map(|text| text.map_or(missing, code)).collect()
+            texts.iter().map(|text| text.map_or(missing, |text| code(CategoryKey::Text(text)))).collect()
         } else if let Some(flags) = values.as_boolean_opt() {
-            let codes = [false, true].map(|flag| lookup.code(&Category::Bool(flag)));
+            let codes = [false, true].map(|flag| code_of(&Category::Bool(flag)));
             flags.iter().map(|flag| flag.map_or(missing, |flag| codes[usize::from(flag)])).collect()
         } else if data_type.is_integer() && *data_type != DataType::UInt64 {
             let integers = cast(values, &DataType::Int64)?;
-            integers.as_primitive::<Int64Type>().iter().map(integer).collect()
+            let integers = integers.as_primitive::<Int64Type>().iter();
+            integers.map(|value| value.map_or(missing, |value| code(CategoryKey::Integer(value)))).collect()
         } else if data_type.is_floating() {
             let floats = numeric::as_float64(values)?;
-            let code = |float: f64| match whole(float) {
-                Some(value) => lookup.code_of_integer(value),
-                None => other(Category::float(float)),
-            };
-            floats.iter().map(|float| float.map_or(missing, code)).collect()
+            let code =
+                |value| OrderedFloat::new(value).map_or(missing, |value| code(CategoryKey::of_float(value)));
+            floats.iter().map(|value| value.map_or(missing, code)).collect()
         } else {
-            categories::categories_of(values)?.into_iter().map(other).collect()
+            let categories = categories::categories_of(values)?;
+            categories.iter().map(|category| category.as_ref().map_or(missing, code_of)).collect()
         })
     }
 
@@ -292,15 +281,8 @@ impl Vocabulary {
         Error::new(ErrorKind::UnknownCategory { value }).in_row(first_row + row as u64)
     }
 
+    /// Bytes on the heap, with what values are looked up by, which the first batch makes.
     pub(super) fn heap_bytes(&self) -> usize {
-        // Allocators round a text up to 16 bytes and keep some for themselves.
-        let text = |c: &Category| {
-            if let Category::Text(text) = c { text.len().next_multiple_of(16) + 16 } else { 0 }
-        };
-        let texts: usize = self.categories.iter().map(text).sum();
-        // The lookup holds each category a second time, in a table of a power of two, at most 7 of 8 in use.
-        let buckets = (self.categories.len() * 8 / 7).next_power_of_two();
-        let entry = size_of::<(Category, u32)>() + 1;
-        self.categories.capacity() * size_of::<Category>() + buckets * entry + 2 * texts
+        self.categories.heap_bytes() + CategoryIndex::bytes_of(self.categories.len())
     }
 }

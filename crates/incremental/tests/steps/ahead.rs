@@ -393,7 +393,7 @@ fn a_budget_without_room_for_both_takes_a_pass_more() {
     };
     let (roomy, passes) = within(4_096).unwrap();
     assert_eq!(passes, 1);
-    let (tight, passes) = within(896).unwrap();
+    let (tight, passes) = within(448).unwrap();
     assert_eq!((tight.to_bytes().unwrap(), passes), (roomy.to_bytes().unwrap(), 2));
     assert!(matches!(within(128).map(|_| ()).unwrap_err().kind(), ErrorKind::Budget(_)));
 }

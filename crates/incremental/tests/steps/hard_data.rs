@@ -118,23 +118,27 @@ proptest! {
             prop_assert!(is_nearest_root(scale, &spread, &(&n * &n)), "scale {scale:e}");
         }
         let filled = steps("simple_imputer");
-        prop_assert_eq!(learnt(&filled, "/0/fill/Float").to_bits(), mean.to_bits());
+        // A fill is a category, of which −0.0 is none.
+        prop_assert_eq!(learnt(&filled, "/0/fill/Float").to_bits(), (mean + 0.0).to_bits());
         if values.len() > 1 && let Ok((pca, _)) = fit(&["use = \"pca\"\ncolumns = [\"x\"]"], &table) {
             prop_assert_eq!(learnt(&pca, "/means/0").to_bits(), mean.to_bits());
         }
-        // Above the variance no column stays; below it, it does.
+        // Above the variance no column stays; at it and below it, to the last place, as it is above or not.
         let deviation = if spread == BigInt::ZERO { 0.0 } else { scale };
-        let threshold = deviation * deviation;
-        if threshold.is_finite() && threshold > 1e-300 {
-            for (threshold, stays) in [(threshold * 0.999_999, true), (threshold * 1.000_001, false)] {
-                let step = format!("use = \"variance_threshold\"\ncolumns = [\"x\"]\nthreshold = {threshold:e}");
-                let chosen = fit(&[&step], &table).map(|(pipeline, _)| {
-                    let step = pipeline.learnt().next().unwrap().unwrap();
-                    step.learnt.pointer("/0/stays").unwrap().as_bool().unwrap()
-                });
-                // A step that would leave none of its columns says so.
-                prop_assert_eq!(chosen.unwrap_or(false), stays);
+        let near = deviation * deviation;
+        for threshold in [near.next_down().next_down(), near.next_down(), near, near.next_up(), near.next_up().next_up()] {
+            if !(0.0..f64::INFINITY).contains(&threshold) {
+                continue;
             }
+            // Of the threshold as of the variance: square units, times n².
+            let stays = spread > (units(threshold) << 1074) * &n * &n;
+            let step = format!("use = \"variance_threshold\"\ncolumns = [\"x\"]\nthreshold = {threshold:?}");
+            let chosen = fit(&[&step], &table).map(|(pipeline, _)| {
+                let step = pipeline.learnt().next().unwrap().unwrap();
+                step.learnt.pointer("/0/stays").unwrap().as_bool().unwrap()
+            });
+            // A step that would leave none of its columns says so.
+            prop_assert_eq!(chosen.unwrap_or(false), stays, "{}", threshold);
         }
     }
 }

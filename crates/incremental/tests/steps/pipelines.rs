@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, AsArray, Float64Array, StringArray};
 use arrow::datatypes::Float64Type;
 use arrow::record_batch::RecordBatch;
-use incremental::{Column, ErrorKind, Fitting, Lineage, Recipe};
+use incremental::{Column, ErrorKind, Fitting, Lineage, Pipeline, Recipe};
 use monitor::{Budget, Bytes, Monitor};
 
 use crate::support::{
@@ -222,6 +222,37 @@ fn a_vocabulary_beyond_the_budget_is_refused_with_a_way_out() {
         assert!(message.contains(", and the memory budget of 256.0 KiB cannot give "), "{message}");
         assert!(message.ends_with(&format!("; use `{instead}`, which keeps none")), "{message}");
     }
+}
+
+#[test]
+fn a_pipeline_keeps_what_the_fit_has_reserved_for_it_to_its_end() {
+    let words: Vec<String> = (0..5_000).map(|i| format!("word {i} of many")).collect();
+    let column: ArrayRef = Arc::new(StringArray::from(words));
+    let batch = table([("t", column), ("a", Arc::new(Float64Array::from(vec![0.5; 5_000])) as ArrayRef)]);
+    let recipe = recipe(&["use = \"count_encoder\"\ncolumns = [\"t\"]", SCALE]);
+    let budget = Budget::new(Bytes::mib(16));
+    let monitor = Monitor::builder().with_budget(budget.clone()).build().unwrap();
+    let mut fitting = Fitting::new(Recipe::parse(&recipe).unwrap(), &columns(&batch), &monitor);
+    while let Some(mut pass) = fitting.next_pass().unwrap() {
+        pass.update(&batch.project(pass.projection()).unwrap(), 0).unwrap();
+        fitting.finish_pass(pass).unwrap();
+        assert!(budget.reserved() > Bytes::kib(150));
+    }
+    let pipeline = fitting.finish().unwrap();
+    let held = Bytes::from(pipeline.heap_bytes());
+    assert!(held > Bytes::kib(150));
+    assert_eq!((pipeline.reserved(), budget.reserved()), (held, held));
+    // Of the rows that it was fitted on or of later ones, bound or not, it is one pipeline.
+    let training = pipeline.training();
+    assert_eq!((training.reserved(), budget.reserved()), (held, held));
+    let bound = training.bind(&columns(&batch), true).unwrap();
+    let file = pipeline.to_bytes().unwrap();
+    drop((pipeline, training));
+    assert_eq!(budget.reserved(), held);
+    assert_eq!(bound.transform(&batch, 0).unwrap().num_rows(), 5_000);
+    drop(bound);
+    assert_eq!(budget.reserved(), Bytes::ZERO);
+    assert_eq!(Pipeline::from_bytes(&file).unwrap().reserved(), Bytes::ZERO);
 }
 
 #[test]

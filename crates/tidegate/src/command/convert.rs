@@ -34,7 +34,7 @@ fn at_once(args: &Convert, job: &mut Job) -> Result<Option<Converted>, Failure> 
         |_| false,
         begin,
         |output, batch| output.write(batch.columns()),
-        |mut output, scan| {
+        |mut output, scan, _| {
             output.prove(scan.schema());
             output.finish(None)
         },

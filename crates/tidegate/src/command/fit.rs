@@ -3,9 +3,11 @@
 use std::path::Path;
 
 use chunked_loader::{Downcast, Scan};
-use incremental::{FileKind, Fitting, PartialFit, Pipeline, Recipe, Shard, UnfinishedFit};
+use incremental::{FileKind, Fitting, PartialFit, Pass, Pipeline, Recipe, Shard, UnfinishedFit};
+use monitor::Monitor;
 
 use crate::args::Fit;
+use crate::batch_cache::BatchCache;
 use crate::command::report;
 use crate::failure::Failure;
 use crate::job::{self, Beside, Job};
@@ -170,8 +172,8 @@ pub(super) fn begin_presumed(job: &mut Job, recipe: &Recipe) -> Result<Option<(S
             let wanted = batch.columns().project(pass.projection()).map_err(|e| Failure::Loader(e.into()))?;
             pass.update(&wanted, batch.first_row()).map_err(plain)
         },
-        |(mut fitting, pass, _), scan| {
-            fitting.finish_pass(pass).map_err(plain)?;
+        |(mut fitting, pass, _), scan, kept| {
+            finish_pass(&mut fitting, pass, kept, &monitor).map_err(plain)?;
             fitting.retype(&job::columns(scan));
             Ok(fitting)
         },
@@ -199,10 +201,23 @@ pub(super) fn fit(
             updated.map_err(|error| Failure::Incremental { file: Some(name.clone()), error, remark: None })
         });
         sizes = passed.map_err(|failure| job.locate(scan, failure))?;
-        fitting.finish_pass(pass).map_err(in_recipe)?;
+        finish_pass(&mut fitting, pass, &mut job.cache, &job.monitor).map_err(in_recipe)?;
     }
     let pipeline = fitting.finish().map_err(in_recipe)?;
     Ok((pipeline, sizes))
+}
+
+/// Ends a pass. Rows that were kept for later ones go if it needs their room.
+fn finish_pass(
+    fitting: &mut Fitting,
+    mut pass: Pass,
+    kept: &mut Option<BatchCache>,
+    monitor: &Monitor,
+) -> Result<(), incremental::Error> {
+    if pass.reserve_finish().is_err() && kept.take().is_some() {
+        monitor.reclaim();
+    }
+    fitting.finish_pass(pass)
 }
 
 /// Makes the next pass of a fit over one shard.

@@ -95,7 +95,9 @@ pub(super) fn apply(
     let (name, files) = (job.input_name(), job.files());
     let narrow = job.settings.downcast != Downcast::None;
     let aggressive = job.settings.downcast == Downcast::Aggressive;
+    // What a fit has reserved for its pipeline stays so as long as that is there.
     let needed = monitor::Bytes::from(pipeline.heap_bytes() + pipeline.bound_bytes());
+    let needed = needed.saturating_sub(pipeline.reserved());
     let holding = job.monitor.budget().consumer("pipeline");
     let _held = match holding.try_reserve(needed) {
         // Rows can be read once more. What they had goes back to the system, or it would be there beside the pipeline.

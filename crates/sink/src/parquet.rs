@@ -117,12 +117,8 @@ impl ParquetEncoder {
         let index = FileIndex::new(budget).map_err(refused)?;
         let (limits, reservation) = reserve(budget, limits).map_err(refused)?;
         let threads = if is_wide(limits.bytes, schema.fields().len()) { 1 } else { threads.max(1) };
-        let kept = if threads > 1 { threads as u64 * ENCODING_THREAD } else { 0 };
-        let kept = budget.consumer("encoding threads").try_reserve(Bytes(kept)).map_err(refused)?;
         let usual = usual_page_bytes(limits.bytes, schema.fields().len(), limits.block_bytes());
-        let page = budget.consumer("page");
-        let scratch = |_| Scratch::new(compression, usual, &page, &progress);
-        let scratches = (0..threads).map(scratch).collect::<Result<_, _>>()?;
+        let (threads, scratches) = workers(budget, threads, compression, usual, &progress)?;
         let lanes = Lanes::new(schema.fields().len(), scratches, progress.clone());
         Ok(Self {
             lanes,
@@ -138,7 +134,7 @@ impl ParquetEncoder {
             reservation,
             on_the_way: budget.consumer("rows to encode"),
             columns,
-            threads: kept,
+            threads,
             progress,
         })
     }
@@ -311,6 +307,34 @@ fn reserve(
         limits.bytes = Bytes(limits.bytes.get() / 8 * 7).max(LEAST_ROW_GROUP);
     }
     consumer.try_reserve(needs(limits.bytes)).map(|reservation| (limits, reservation))
+}
+
+/// What threads that encode work in, and a reservation for what the allocator keeps for them: for as many of `threads` as
+/// need no more than half of what the budget has left. One less costs time, a refusal everything.
+fn workers(
+    budget: &Budget,
+    threads: usize,
+    compression: Compression,
+    page_bytes: usize,
+    progress: &Progress,
+) -> Result<(Reservation, Vec<Scratch>), Error> {
+    let page = budget.consumer("page");
+    let start = |threads: usize| {
+        let kept = if threads > 1 { threads as u64 * ENCODING_THREAD } else { 0 };
+        let kept = budget.consumer("encoding threads").try_reserve(Bytes(kept));
+        let kept = kept.map_err(|refusal| progress.exceeded(refusal))?;
+        let scratches = (0..threads).map(|_| Scratch::new(compression, page_bytes, &page, progress));
+        Ok((kept, scratches.collect::<Result<Vec<_>, Error>>()?))
+    };
+    let most = Bytes(budget.available().get() / 2);
+    for threads in (2..=threads).rev() {
+        let before = budget.reserved();
+        match start(threads) {
+            Ok(started) if budget.reserved().saturating_sub(before) <= most => return Ok(started),
+            _ => {}
+        }
+    }
+    start(1)
 }
 
 impl Encoder for ParquetEncoder {

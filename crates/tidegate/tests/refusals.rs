@@ -52,3 +52,45 @@ fn the_budget_that_a_refusal_names_is_enough() {
     }
     assert!(refused >= 8, "{refused}");
 }
+
+#[test]
+fn many_threads_do_with_the_room_of_few() {
+    let folder = Folder::new();
+    folder.write("orders.csv", orders(3 << 20));
+    let convert = |threads: usize| {
+        let args = format!(
+            "convert orders.csv -o out/{threads}.parquet --overwrite --threads {threads} --memory 48MiB"
+        );
+        folder.run(&args).ok();
+        folder.read(&format!("out/{threads}.parquet"))
+    };
+    let alone = convert(1);
+    assert!(convert(8) == alone && convert(16) == alone);
+}
+
+#[test]
+fn a_pipeline_is_read_within_the_budget() {
+    let folder = Folder::new();
+    let texts: String =
+        (0..200_000).map(|n| format!("a text, number {:016x}\n", n * 0x9e37_79b9_u64)).collect();
+    folder.write("texts.csv", format!("text\n{}", texts.replace("a text, ", "a text ")));
+    folder.write("few.csv", "text\na text number 0000000000000000\n");
+    folder.write("recipe.toml", "version = 1\n[[steps]]\nuse = \"ordinal_encoder\"\ncolumns = [\"text\"]\n");
+    folder.run("fit texts.csv -r recipe.toml -o p --memory 512MiB").ok();
+    let transform = |memory: &str| {
+        folder.run(&format!("transform few.csv -p p -o out/x.csv --overwrite --memory {memory}"))
+    };
+    let refused = transform("30MiB");
+    assert_eq!(refused.code, Some(4), "{refused:?}");
+    assert!(refused.stderr.contains("file of a fit"), "{refused:?}");
+    // The next that is refused is what is read of it.
+    let mut memory = advised(&refused).to_owned();
+    for _ in 0..3 {
+        let run = transform(&memory);
+        match run.code {
+            Some(0) => return,
+            _ => memory = advised(&run).to_owned(),
+        }
+    }
+    panic!("{memory} is not enough");
+}

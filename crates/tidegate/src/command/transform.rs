@@ -12,15 +12,14 @@ use crate::command::report;
 use crate::failure::Failure;
 use crate::job::{self, Beside, Job};
 use crate::output::Target;
-use crate::settings;
+use crate::{settings, state_file};
 
 pub(super) fn run(args: &Transform) -> Result<(), Failure> {
     let target = Target::check(&args.output)?;
     let path = &args.pipeline;
-    let bytes = std::fs::read(path).map_err(|e| Failure::io(path, "read", e))?;
-    let pipeline = Pipeline::from_bytes(&bytes).map_err(|e| Failure::in_file(path, e))?;
     let beside = Beside { output: Some(&args.output.output), read: Some(path), ..Beside::default() };
     let mut job = Job::open(&args.input, &args.run, &beside)?;
+    let (pipeline, held) = state_file::pipeline(path, &job.monitor)?;
     // What was text in the fit is text here, even if every value looks like a number.
     // A type that the user has fixed stands: if it is another, binding says so.
     let fixed = settings::type_hints(&args.input)?;
@@ -31,6 +30,8 @@ pub(super) fn run(args: &Transform) -> Result<(), Failure> {
     let downcast = pipeline_downcast(job.settings.downcast);
     let scan = job.scan_demanding(hints, downcast, |column| pipeline.is_target(column));
     let scan = scan.map_err(|failure| missing_column(failure, &pipeline, &name))?;
+    // It is reserved anew with what is bound of it.
+    drop(held);
     apply(&mut job, &scan, &pipeline, target, None)
 }
 

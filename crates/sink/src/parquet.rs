@@ -31,6 +31,9 @@ const LEAST_ROW_GROUP: Bytes = Bytes::kib(64);
 /// last one is written.
 const ON_THE_WAY_SHARE: u64 = 4;
 
+/// Lanes are waited for where what may still go into a row group is more than a block by this share of it.
+const WORTH_WAITING_SHARE: u64 = 16;
+
 pub(crate) struct ParquetEncoder {
     lanes: Lanes,
     stage: Stage,
@@ -84,6 +87,8 @@ struct Measured {
     held: Arc<Held>,
     /// Bytes that the cutter took the row group to need there.
     reckoned: u64,
+    /// Bytes of its values there, before they are encoded.
+    bytes: u64,
 }
 
 impl ParquetEncoder {
@@ -242,7 +247,9 @@ impl ParquetEncoder {
 
     /// Has the lanes say what the row group comes to at the row that they were last brought, which ends a block.
     fn measure(&mut self) {
-        self.measured = Some(Measured { held: self.lanes.measure(), reckoned: self.cutter.reckoned() });
+        let held = self.lanes.measure();
+        self.measured =
+            Some(Measured { held, reckoned: self.cutter.reckoned(), bytes: self.row_group.bytes });
     }
 
     /// Whether rows are on the way at this one while the row group comes to its end.
@@ -251,22 +258,37 @@ impl ParquetEncoder {
         self.cutter.reckoned() >= most - most / ON_THE_WAY_SHARE
     }
 
+    /// Bytes that the row group has come to: all that is behind the row at which it was measured as it is in memory, and as
+    /// what is before it came to.
+    fn reached(&mut self) -> Result<(u64, u64), Error> {
+        if self.measured.is_none() {
+            self.measure();
+        }
+        let Some(Measured { held, reckoned, bytes }) = self.measured.take() else { return Ok((0, 0)) };
+        self.lanes.traffic().wait(|_, _| held.bytes().is_some(), &self.progress)?;
+        let held = held.bytes().map_or(0, |held| held as u64);
+        let since = self.cutter.reckoned() - reckoned;
+        let likely = u128::from(since) * u128::from(held.min(bytes)) / u128::from(bytes.max(1));
+        Ok((held.saturating_add(since), held.saturating_add(likely as u64)))
+    }
+
     /// Whether the row group, whose values take what it may take, has room for more now that they are encoded, all but
-    /// those behind the row at which it was measured. If so, it goes on.
+    /// those behind the row at which it was measured. If so, it goes on. Where they are likely to leave much room, the lanes
+    /// are waited for: the index of a file of many columns grows with each row group.
     fn goes_on(&mut self) -> Result<bool, Error> {
         // Where not even one row went in since, the next one is longer than the room that is left.
         if self.row_group.rows >= self.limits.rows || self.row_group.rows == self.row_group.rows_gone_on_with
         {
             return Ok(false);
         }
-        if self.measured.is_none() {
+        let (most, block) = (self.limits.bytes.get(), self.limits.block_bytes());
+        let is_full = |bytes: u64| most.saturating_sub(bytes) <= block;
+        let (mut bytes, likely) = self.reached()?;
+        if is_full(bytes) && !is_full(likely.saturating_add(most / WORTH_WAITING_SHARE)) {
             self.measure();
+            (bytes, _) = self.reached()?;
         }
-        let Some(Measured { held, reckoned }) = self.measured.take() else { return Ok(false) };
-        self.lanes.traffic().wait(|_, _| held.bytes().is_some(), &self.progress)?;
-        let since = self.cutter.reckoned() - reckoned;
-        let bytes = held.bytes().map_or(u64::MAX, |held| (held as u64).saturating_add(since));
-        let has_room = self.limits.bytes.get().saturating_sub(bytes) > self.limits.block_bytes();
+        let has_room = !is_full(bytes);
         if has_room {
             self.cutter.go_on(self.row_group.rows, bytes);
             self.row_group.rows_gone_on_with = self.row_group.rows;
@@ -547,6 +569,25 @@ mod tests {
         let limits = RowGroupLimits { rows: 300_000, bytes: Bytes::kib(64) };
         let (_, metadata) = write(&[batch], limits, &Budget::unbounded());
         assert_eq!(group_rows(&metadata), [300_000, 200_000]);
+    }
+
+    #[test]
+    fn row_groups_are_nearly_full_whatever_their_values_come_to() {
+        for bits in [6, 13, 20, 40] {
+            let mask = (1i64 << bits) - 1;
+            let number = |row: i64| (row.wrapping_mul(0x9e37_79b9_7f4a_7c15_u64 as i64) >> 20) & mask;
+            let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values((0..1_000_000).map(number)));
+            let batch = RecordBatch::try_from_iter([("numbers", numbers)]).unwrap();
+            let limits = RowGroupLimits { rows: usize::MAX, bytes: Bytes::kib(256) };
+            let (_, metadata) = write(&[batch], limits, &Budget::unbounded());
+            let sizes = metadata.row_groups().iter().map(|group| group.compressed_size());
+            let sizes: Vec<i64> = sizes.take(metadata.num_row_groups() - 1).collect();
+            assert!(
+                sizes.iter().all(|bytes| (180 << 10..270 << 10).contains(bytes)),
+                "{bits} bits: {sizes:?}"
+            );
+            assert!(!sizes.is_empty(), "{bits} bits");
+        }
     }
 
     #[test]

@@ -2,9 +2,10 @@
 //!
 //! They hold what they have reserved. An eighth of what is free when the first one comes is theirs, and all but what an
 //! output takes where there is much: row groups are as long as without a cache. Once there is more, or others need the
-//! room, all of them go, and the input is read again. Reading them back costs nothing, so that a cache that fits is the faster way without a
-//! measurement. There is none on disk: the narrow batches of a file are three quarters of its size, and a disk that takes
-//! 0.7 GB and gives 0.4 GB a second is slower with them than the parser, which makes 1.8 GB a second of the file.
+//! room, all of them go, and the input is read again. Reading them back costs nothing, so that a cache that fits is the
+//! faster way without a measurement. There is none on disk: the narrow batches of a file are three quarters of its size,
+//! and a disk that takes 0.7 GB and gives 0.4 GB a second is slower with them than the parser, which makes 1.8 GB a
+//! second of the file.
 
 use std::sync::Arc;
 

@@ -8,9 +8,9 @@
 //!
 //! Nothing rests on the presumption. What it says of a column is the join of values that are in the input, so that the
 //! true type is that or a wider one; a builder refuses whatever would make it wider. That they are in the input, and no
-//! lines within quotes, the pass finds out when it comes to them: a piece is the beginning of a range. Of an input that went in to its
-//! end the presumed types are the true ones, and widths, nulls and dictionaries have been counted on the way. Where
-//! something is refused, the caller starts over with a scan, which also says what is wrong if anything is.
+//! lines within quotes, the pass finds out when it comes to them: a piece is the beginning of a range. Of an input that
+//! went in to its end the presumed types are the true ones, and widths, nulls and dictionaries have been counted on the
+//! way. Where something is refused, the caller starts over with a scan, which also says what is wrong if anything is.
 //!
 //! Whole numbers are built as wide as file formats store them, 32 bits or 64: what is narrower is known at the end.
 

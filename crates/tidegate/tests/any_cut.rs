@@ -213,7 +213,13 @@ struct Tree {
 
 fn tree() -> impl Strategy<Value = Tree> {
     let shards = prop_oneof![3 => 1..5usize, 1 => 5..17usize];
-    (shards, vec((1..5usize, any::<Index>()), 1..8)).prop_map(|(shards, picks)| Tree { shards, picks })
+    // Merging one state alone is tried too, and by itself comes to no end.
+    let picks = (vec((1..5usize, any::<Index>()), 0..7), any::<Index>());
+    let picks = picks.prop_map(|(mut picks, last)| {
+        picks.push((2, last));
+        picks
+    });
+    (shards, picks).prop_map(|(shards, picks)| Tree { shards, picks })
 }
 
 /// A refusal without its figures. Which of several bad values is met first depends on the batches, so that of bad data

@@ -10,7 +10,7 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray};
-use arrow::record_batch::RecordBatch;
+use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use chunked_loader::{Batch, Scan};
 use monitor::{Budget, Bytes, Reservation};
 
@@ -110,6 +110,9 @@ impl Kept<'_> {
         });
         let columns: Vec<_> = columns.collect::<Result<_, Failure>>()?;
         let schema = scan.schema().project(&self.columns).map_err(chunked_loader::Error::from)?;
-        Ok(RecordBatch::try_new(schema.into(), columns).map_err(chunked_loader::Error::from)?)
+        // A recipe may want no column at all.
+        let count = RecordBatchOptions::new().with_row_count(Some(rows));
+        let batch = RecordBatch::try_new_with_options(schema.into(), columns, &count);
+        Ok(batch.map_err(chunked_loader::Error::from)?)
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Float32Type, Float64Type, Schema, SchemaRef};
-use arrow::record_batch::RecordBatch;
+use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use monitor::{Monitor, Tag};
 use sink::{Compression, Format, Sink, SinkBuilder, Written};
 
@@ -131,7 +131,9 @@ impl Output {
             }
         });
         let columns: Vec<ArrayRef> = columns.collect::<Result<_, _>>()?;
-        let batch = RecordBatch::try_new(Arc::clone(&self.schema), columns).map_err(internal)?;
+        let count = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+        let batch = RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &count);
+        let batch = batch.map_err(internal)?;
         Ok(self.sink.write(&batch)?)
     }
 

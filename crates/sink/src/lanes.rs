@@ -12,9 +12,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
 
 use arrow::array::ArrayRef;
 
@@ -24,6 +22,7 @@ use crate::error::Error;
 use crate::lane_threads::LaneThreads;
 use crate::output::Progress;
 use crate::parquet_file::{ParquetFile, given_up};
+use crate::row_group_writer::RowGroupWriter;
 use crate::row_groups::Piece;
 use crate::traffic::{OnTheWay, Traffic};
 
@@ -44,16 +43,14 @@ pub(crate) struct Lanes {
     shared: Arc<Shared>,
     /// Without them, whoever brings a job does it.
     threads: Option<LaneThreads>,
-    /// Writes row groups, where threads encode and the system has one more.
-    writer: Option<JoinHandle<()>>,
 }
 
 struct Shared {
     lanes: Vec<Lane>,
     /// None before the first block and when all is over.
     file: Mutex<Option<ParquetFile>>,
-    /// To the thread that writes. There is one row group on the way, so that nobody waits here.
-    to_write: Mutex<Option<SyncSender<Vec<EncodedChunk>>>>,
+    /// Where threads encode and the system has one more. There is one row group on the way, so that nobody waits for it.
+    writer: Mutex<Option<RowGroupWriter>>,
     traffic: Arc<Traffic>,
     /// What threads work in, taken for a job and given back.
     scratches: Mutex<Vec<Scratch>>,
@@ -118,7 +115,7 @@ impl Lanes {
         let shared = Arc::new(Shared {
             lanes: (0..columns).map(lane).collect(),
             file: Mutex::new(None),
-            to_write: Mutex::new(None),
+            writer: Mutex::new(None),
             traffic: Arc::default(),
             scratches: Mutex::new(scratches),
             progress,
@@ -126,8 +123,11 @@ impl Lanes {
         let encoding = Arc::clone(&shared);
         let start = || LaneThreads::start(threads, move |column| encoding.clear(column));
         let threads = if threads > 1 { start() } else { None };
-        let writer = threads.as_ref().and_then(|_| Shared::start_writer(&shared));
-        Self { shared, threads, writer }
+        if threads.is_some() {
+            let writing = Arc::clone(&shared);
+            *lock(&shared.writer) = RowGroupWriter::start(move |chunks| writing.write_here(chunks));
+        }
+        Self { shared, threads }
     }
 
     /// Where row groups go from now on.
@@ -199,31 +199,13 @@ impl Drop for Lanes {
     /// Waits for the threads, so that the file, which may have to be removed, is nobody else's any more.
     fn drop(&mut self) {
         self.shared.traffic.stop();
-        drop(lock(&self.shared.to_write).take());
-        // What it panicked at was told of as a failure.
-        self.writer.take().map(JoinHandle::join);
+        let writer = lock(&self.shared.writer).take();
+        writer.into_iter().for_each(RowGroupWriter::end);
         drop(self.take_file());
     }
 }
 
 impl Shared {
-    /// A thread that writes row groups until nobody can send any.
-    fn start_writer(shared: &Arc<Shared>) -> Option<JoinHandle<()>> {
-        let (to_write, row_groups) = sync_channel(1);
-        let writing = Arc::clone(shared);
-        let work = move || {
-            for chunks in row_groups {
-                let _busy = writing.traffic.busy();
-                if !writing.traffic.has_failed() {
-                    writing.note(writing.append(chunks));
-                }
-            }
-        };
-        let writer = thread::Builder::new().name("write-groups".into()).spawn(work).ok()?;
-        *lock(&shared.to_write) = Some(to_write);
-        Some(writer)
-    }
-
     /// Does the jobs of a lane until there are no more.
     fn clear(&self, column: usize) {
         let (lane, _busy) = (&self.lanes[column], self.traffic.busy());
@@ -257,23 +239,18 @@ impl Shared {
     fn work(&self, column: usize, job: Job) -> Result<(), Error> {
         let lane = &self.lanes[column];
         let mut encoder = lock(&lane.encoder);
-        let mut ended = None;
+        let (mut taken, mut ended) = (None, None);
         match job {
             Job::Begin(options) => encoder.begin(&options).map_err(|error| self.progress.encode(error))?,
             Job::Rows { column, from, pieces, on_the_way } => {
                 self.with_scratch(|scratch| encoder.push(&column, from, &pieces, scratch))?;
-                // Who waits for the rows may look at what they have come to.
-                lane.held.store(encoder.held_bytes(), Ordering::Relaxed);
-                lane.heap.store(encoder.heap_bytes(), Ordering::Relaxed);
-                drop((column, on_the_way));
-                return Ok(());
+                taken = Some((column, on_the_way));
             }
             Job::Measure(held) => {
                 held.bytes.fetch_add(encoder.held_bytes(), Ordering::Relaxed);
                 if held.missing.fetch_sub(1, Ordering::AcqRel) == 1 {
                     self.traffic.look_again();
                 }
-                return Ok(());
             }
             Job::End(row_group) => {
                 let chunk = self.with_scratch(|scratch| encoder.end(scratch))?;
@@ -283,20 +260,28 @@ impl Shared {
         lane.held.store(encoder.held_bytes(), Ordering::Relaxed);
         lane.heap.store(encoder.heap_bytes(), Ordering::Relaxed);
         drop(encoder);
-        match ended {
-            Some(chunks) => self.write(chunks),
-            None => Ok(()),
-        }
+        // Whoever waits for the rows looks at what they have come to.
+        drop(taken);
+        ended.into_iter().for_each(|chunks| self.write(chunks));
+        Ok(())
     }
 
     /// Has a row group written.
-    fn write(&self, chunks: Vec<EncodedChunk>) -> Result<(), Error> {
-        let Some(to_write) = lock(&self.to_write).clone() else { return self.append(chunks) };
+    fn write(&self, chunks: Vec<EncodedChunk>) {
         self.traffic.expect(1);
-        to_write.send(chunks).or_else(|unsent| {
-            let _busy = self.traffic.busy();
-            self.append(unsent.0)
-        })
+        let left = match &*lock(&self.writer) {
+            Some(writer) => writer.write(chunks).err(),
+            None => Some(chunks),
+        };
+        left.into_iter().for_each(|chunks| self.write_here(chunks));
+    }
+
+    /// Writes a row group in this thread, which was expected.
+    fn write_here(&self, chunks: Vec<EncodedChunk>) {
+        let _busy = self.traffic.busy();
+        if !self.traffic.has_failed() {
+            self.note(self.append(chunks));
+        }
     }
 
     /// Does `work` in the memory of a thread. After an error it is not given back: a page may be half made.

@@ -87,6 +87,7 @@ mod parquet_file;
 mod partition;
 mod pending_rows;
 mod repetition;
+mod row_group_writer;
 mod row_groups;
 mod seconds;
 mod sink;

@@ -3,8 +3,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+mod python;
+
+use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -22,32 +24,6 @@ use sink::SinkBuilder;
 const PACKAGES: [&str; 5] = ["pandas", "polars", "duckdb", "pyarrow", "datafusion"];
 const ROWS: usize = 3000;
 const MANY_COLUMNS: usize = 10_000;
-
-/// A Python that has the packages. `TIDEGATE_PEERS_PYTHON` names one that is there.
-fn python() -> Result<PathBuf, String> {
-    if let Some(given) = std::env::var_os("TIDEGATE_PEERS_PYTHON") {
-        return Ok(given.into());
-    }
-    let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("peers");
-    let python = home.join("bin/python3");
-    let imports = format!("import {}", PACKAGES.join(", "));
-    let run = |program: &Path, args: &[&str]| {
-        let status = Command::new(program).args(args).stdout(Stdio::null()).stderr(Stdio::null()).status();
-        status.is_ok_and(|status| status.success())
-    };
-    if run(&python, &["-c", &imports]) {
-        return Ok(python);
-    }
-    if !run(Path::new("python3"), &["-m", "venv", &home.display().to_string()]) {
-        return Err("there is no python3 that can make an environment".into());
-    }
-    let install =
-        [&["-m", "pip", "install", "--quiet", "--retries", "1", "--timeout", "20"][..], &PACKAGES].concat();
-    match run(&python, &install) && run(&python, &["-c", &imports]) {
-        true => Ok(python),
-        false => Err(format!("{} cannot be installed", PACKAGES.join(", "))),
-    }
-}
 
 /// Every seventh row is null, and the others are what `make` makes of a number that looks random.
 fn rows<T>(make: impl Fn(u64) -> T) -> impl Iterator<Item = Option<T>> {
@@ -209,7 +185,7 @@ fn described(name: &str, table: &RecordBatch) -> String {
 
 #[test]
 fn other_tools_find_the_same_values_and_types() {
-    let python = match python() {
+    let python = match python::python(&PACKAGES) {
         Ok(python) => python,
         Err(why) => {
             eprintln!("skipped: reading by other tools: {why}");

@@ -5,40 +5,16 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 mod common;
+#[path = "../../sink/tests/python/mod.rs"]
+mod python;
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::Path;
+use std::process::Command;
 
 use common::Folder;
 use serde_json::Value;
 
 const PACKAGES: [&str; 4] = ["pandas", "polars", "duckdb", "pyarrow"];
-
-/// A Python that has the packages. `TIDEGATE_PEERS_PYTHON` names one that is there.
-fn python() -> Result<PathBuf, String> {
-    if let Some(given) = std::env::var_os("TIDEGATE_PEERS_PYTHON") {
-        return Ok(given.into());
-    }
-    let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("peers");
-    let python = home.join("bin/python3");
-    let imports = format!("import {}", PACKAGES.join(", "));
-    let run = |program: &Path, args: &[&str]| {
-        let status = Command::new(program).args(args).stdout(Stdio::null()).stderr(Stdio::null()).status();
-        status.is_ok_and(|status| status.success())
-    };
-    if run(&python, &["-c", &imports]) {
-        return Ok(python);
-    }
-    if !run(Path::new("python3"), &["-m", "venv", &home.display().to_string()]) {
-        return Err("there is no python3 that can make an environment".into());
-    }
-    let install =
-        [&["-m", "pip", "install", "--quiet", "--retries", "1", "--timeout", "20"][..], &PACKAGES].concat();
-    match run(&python, &install) && run(&python, &["-c", &imports]) {
-        true => Ok(python),
-        false => Err(format!("{} cannot be installed", PACKAGES.join(", "))),
-    }
-}
 
 /// Runs the script, and says what it says.
 fn script(python: &Path, action: &str, folder: &Folder) {
@@ -51,7 +27,7 @@ fn script(python: &Path, action: &str, folder: &Folder) {
 
 #[test]
 fn files_that_other_tools_make_are_read_as_they_read_them_or_refused_by_name() {
-    let python = match python() {
+    let python = match python::python(&PACKAGES) {
         Ok(python) => python,
         Err(why) => {
             eprintln!("skipped: reading files of other tools: {why}");

@@ -3,6 +3,7 @@
 use parquet::basic;
 use parquet::errors::ParquetError;
 
+use super::bits::write_varint;
 use crate::compression::Compression;
 use crate::error::Error;
 use crate::output::Progress;
@@ -108,8 +109,11 @@ fn compress_parts(
     rest: &[u8],
     out: &mut [u8],
 ) -> Result<usize, ParquetError> {
-    let (length, of_first, of_rest) =
-        (varint(first.len() + rest.len()), varint(first.len()), varint(rest.len()));
+    let [length, of_first, of_rest] = [first.len() + rest.len(), first.len(), rest.len()].map(|bytes| {
+        let mut length = Vec::new();
+        write_varint(bytes as u64, &mut length);
+        length
+    });
     // The length of both takes the place of that of the first, which is no longer.
     let gap = length.len() - of_first.len();
     let end = gap + encoder.compress(first, &mut out[gap..]).map_err(external)?;
@@ -120,17 +124,6 @@ fn compress_parts(
     let written = encoder.compress(rest, &mut out[from..]).map_err(external)?;
     out[from..end].copy_from_slice(&covered);
     Ok(from + written)
-}
-
-/// A number in groups of seven bits, the lowest first, all but the last with the highest bit set.
-fn varint(mut number: usize) -> Vec<u8> {
-    let mut groups = Vec::with_capacity(5);
-    while number >= 0x80 {
-        groups.push(number as u8 | 0x80);
-        number >>= 7;
-    }
-    groups.push(number as u8);
-    groups
 }
 
 fn external(error: impl std::error::Error + Send + Sync + 'static) -> ParquetError {

@@ -51,6 +51,7 @@ mod fitted_columns;
 mod fitting;
 mod graph;
 pub mod guide;
+mod learning;
 mod murmur3;
 mod numeric;
 mod params;

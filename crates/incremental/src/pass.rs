@@ -5,17 +5,16 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, BooleanArray};
 use arrow::buffer::BooleanBuffer;
-use arrow::compute::{filter, filter_record_batch};
+use arrow::compute::filter_record_batch;
 use arrow::record_batch::RecordBatch;
 use monitor::{BudgetExceeded, Bytes, Consumer, Reservation};
 
-use crate::ahead::Ahead;
 use crate::error::{Error, ErrorKind};
 use crate::graph::{Graph, Plan};
+use crate::learning::{Learning, StepFit, row_of};
 use crate::schedule::Schedule;
 use crate::split::Split;
 use crate::state_text;
-use crate::step::FitState;
 
 /// One pass over the input. Several workers share it as [siblings](Pass::sibling) that are
 /// [merged](Pass::merge) in any order.
@@ -32,138 +31,6 @@ pub struct Pass {
     needs_row_numbers: bool,
     rows: u64,
     pub(crate) reservation: Reservation,
-}
-
-/// A step that learns in a pass.
-pub(crate) struct StepFit {
-    pub(crate) step: usize,
-    pub(crate) name: &'static str,
-    /// The columns that the selection came to.
-    pub(crate) inputs: Vec<String>,
-    /// The versions of columns that the state takes: the inputs, and the target if there is one.
-    pub(crate) values: Vec<usize>,
-    pub(crate) learning: Learning,
-}
-
-/// How a step learns in a pass.
-pub(crate) enum Learning {
-    /// From columns that are there.
-    Now(Box<dyn FitState>),
-    /// From columns that an earlier step is still to finish.
-    Ahead(Ahead),
-}
-
-impl Learning {
-    fn update(
-        &mut self,
-        inputs: &[Option<ArrayRef>],
-        first_row: u64,
-        training: Option<&BooleanBuffer>,
-    ) -> Result<(), Error> {
-        match self {
-            Learning::Now(state) => {
-                let inputs: Option<Vec<ArrayRef>> = inputs.iter().cloned().collect();
-                let inputs = inputs.expect("steps that are fitted make all values");
-                match training {
-                    None => state.update(&inputs, first_row),
-                    Some(training) => update_some(state.as_mut(), &inputs, first_row, training),
-                }
-            }
-            Learning::Ahead(ahead) => {
-                match training.map(|training| BooleanArray::new(training.clone(), None)) {
-                    None => ahead.update(inputs, first_row),
-                    Some(mask) => {
-                        let kept = inputs.iter().map(|array| filter(array.as_ref()?, &mask).ok());
-                        ahead.update(&kept.collect::<Vec<_>>(), first_row);
-                    }
-                }
-                Ok(())
-            }
-        }
-    }
-
-    fn identity(&self) -> Learning {
-        match self {
-            Learning::Now(state) => Learning::Now(state.identity()),
-            Learning::Ahead(ahead) => Learning::Ahead(ahead.identity()),
-        }
-    }
-
-    /// # Panics
-    /// If the other does not learn in the same way.
-    fn merge(&mut self, other: Learning) {
-        match (self, other) {
-            (Learning::Now(state), Learning::Now(other)) => state.merge(other),
-            (Learning::Ahead(ahead), Learning::Ahead(other)) => ahead.merge(other),
-            _ => panic!("only states of one step are merged"),
-        }
-    }
-
-    fn encode(&self, out: &mut dyn Write) -> Result<(), Error> {
-        match self {
-            Learning::Now(state) => state.encode(out),
-            Learning::Ahead(ahead) => ahead.encode(out),
-        }
-    }
-
-    fn decode(&self, seen: &str) -> Result<Learning, Error> {
-        Ok(match self {
-            Learning::Now(state) => Learning::Now(state.decode(seen)?),
-            Learning::Ahead(ahead) => Learning::Ahead(ahead.decode(seen)?),
-        })
-    }
-
-    fn heap_bytes(&self) -> usize {
-        match self {
-            Learning::Now(state) => state.heap_bytes(),
-            Learning::Ahead(ahead) => ahead.heap_bytes(),
-        }
-    }
-
-    fn identity_bytes(&self) -> usize {
-        match self {
-            Learning::Now(state) => state.identity_bytes(),
-            // What is shared out among columns alone begins with nothing.
-            Learning::Ahead(_) => 0,
-        }
-    }
-
-    fn update_bytes(&self, inputs: &[Option<ArrayRef>]) -> usize {
-        match self {
-            Learning::Now(state) => {
-                let inputs: Option<Vec<ArrayRef>> = inputs.iter().cloned().collect();
-                inputs.map_or_else(|| state.heap_bytes(), |inputs| state.update_bytes(&inputs))
-            }
-            Learning::Ahead(ahead) => ahead.update_bytes(inputs),
-        }
-    }
-
-    fn merge_bytes(&self, other: &Learning) -> usize {
-        match (self, other) {
-            (Learning::Now(state), Learning::Now(other)) => state.merge_bytes(other.as_ref()),
-            (Learning::Ahead(ahead), Learning::Ahead(other)) => ahead.merge_bytes(other),
-            _ => self.heap_bytes(),
-        }
-    }
-
-    /// What the end of the pass takes; those that learn ahead wait.
-    fn finish_bytes(&self) -> usize {
-        match self {
-            Learning::Now(state) => state.finish_bytes(),
-            Learning::Ahead(ahead) => ahead.heap_bytes(),
-        }
-    }
-
-    pub(crate) fn needs_row_numbers(&self) -> bool {
-        matches!(self, Learning::Now(state) if state.needs_row_numbers())
-    }
-
-    fn instead(&self) -> Option<&'static str> {
-        match self {
-            Learning::Now(state) => state.instead(),
-            Learning::Ahead(_) => None,
-        }
-    }
 }
 
 impl Pass {
@@ -451,30 +318,6 @@ const ASKED_AT_ONCE: usize = 2 << 20;
 /// Some rows of the inputs, from row `from` on.
 fn rows_of(inputs: &[Option<ArrayRef>], from: usize, rows: usize) -> Vec<Option<ArrayRef>> {
     inputs.iter().map(|values| values.as_ref().map(|values| values.slice(from, rows))).collect()
-}
-
-/// Gives a state the rows of a batch that `training` says.
-fn update_some(
-    state: &mut dyn FitState,
-    inputs: &[ArrayRef],
-    first_row: u64,
-    training: &BooleanBuffer,
-) -> Result<(), Error> {
-    if state.needs_row_numbers() {
-        return training.set_slices().try_for_each(|(start, end)| {
-            let run: Vec<ArrayRef> = inputs.iter().map(|array| array.slice(start, end - start)).collect();
-            state.update(&run, first_row + start as u64)
-        });
-    }
-    let mask = BooleanArray::new(training.clone(), None);
-    let kept = inputs.iter().map(|array| filter(array, &mask)).collect::<Result<Vec<_>, _>>()?;
-    state.update(&kept, first_row).map_err(|e| e.map_row(|row| row_of(training, first_row, row)))
-}
-
-/// The number of a row that was counted among the rows of `training` only.
-fn row_of(training: &BooleanBuffer, first_row: u64, row: u64) -> u64 {
-    let place = training.set_indices().nth((row - first_row) as usize);
-    first_row + place.unwrap_or(0) as u64
 }
 
 /// The error for states that the budget has refused: about the largest of them.

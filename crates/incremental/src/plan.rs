@@ -8,7 +8,7 @@ use arrow::array::ArrayRef;
 use crate::column::Column;
 use crate::error::Error;
 use crate::fitting::{Fitting, Stage};
-use crate::pass::Learning;
+use crate::learning::Learning;
 use crate::step::{FittedStep, OutputColumn};
 
 /// The passes that a fit is going to make, as far as the recipe and the columns of the input tell: which steps learn

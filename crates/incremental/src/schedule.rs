@@ -11,7 +11,7 @@ use crate::ahead::Ahead;
 use crate::error::{Error, ErrorKind};
 use crate::fitting::{Fitting, Stage};
 use crate::graph::{COLUMN_BYTES, Graph, Known};
-use crate::pass::{Learning, StepFit};
+use crate::learning::{Learning, StepFit};
 use crate::plan::Foreseen;
 use crate::selection::Selected;
 use crate::step::FittedStep;

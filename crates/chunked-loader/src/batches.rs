@@ -157,7 +157,7 @@ impl Caller {
 impl Threads {
     pub(crate) fn new(reading: Arc<Reading>, sizes: Sizes, threads: usize) -> Threads {
         Threads {
-            delivery: Arc::new(Delivery::new(sizes, lines(threads))),
+            delivery: Arc::new(Delivery::new(sizes, lines(threads), reading.side_work.clone())),
             // What can only be read from front to back is made by one thread, which runs ahead.
             to_start: if reading.plan.scan.is_seekable { threads } else { 1 },
             reading,
@@ -260,6 +260,7 @@ impl Drop for Threads {
 
 /// Makes the batches of one range after the other.
 fn work(mut reader: Box<dyn ReadRows>, delivery: &Delivery, plan: &BatchPlan) {
+    let _present = delivery.present();
     while let Some((claim, room)) = delivery.claim(plan) {
         match make(reader.as_mut(), delivery, &claim, room) {
             Ok(true) => delivery.done(&claim),

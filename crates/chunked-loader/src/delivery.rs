@@ -14,6 +14,7 @@ use crate::account::Account;
 use crate::batch::Batch;
 use crate::batch_builder::BatchPlan;
 use crate::error::Error;
+use crate::side_work::{Present, SideWork};
 use crate::signal::Signal;
 use crate::sizing::{BatchLimit, FixedRows, Sizing};
 use crate::spares::{Room, Spares};
@@ -202,6 +203,7 @@ pub(crate) struct Delivery {
     changed: Signal,
     most_lines: usize,
     consumer: Consumer,
+    side_work: Option<Arc<dyn SideWork>>,
 }
 
 /// Batches that a range may have waiting.
@@ -209,7 +211,7 @@ const MOST_READY: usize = 2;
 
 impl Delivery {
     /// A line with room for `most_lines` ranges.
-    pub(crate) fn new(sizes: Sizes, most_lines: usize) -> Delivery {
+    pub(crate) fn new(sizes: Sizes, most_lines: usize, side_work: Option<Arc<dyn SideWork>>) -> Delivery {
         let consumer = sizes.account.budget.consumer("batch");
         let state = State {
             sizes,
@@ -220,7 +222,7 @@ impl Delivery {
             waker: None,
             is_stopped: false,
         };
-        Delivery { state: Mutex::new(state), changed: Signal::default(), most_lines, consumer }
+        Delivery { state: Mutex::new(state), changed: Signal::default(), most_lines, consumer, side_work }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -228,8 +230,25 @@ impl Delivery {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
-        self.changed.wait(state)
+    /// Waits for a change in a thread that makes batches, or does something else that there is to do.
+    fn wait<'a>(&'a self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        let Some(work) = &self.side_work else { return self.changed.wait(state) };
+        let seen = self.changed.notified(&state);
+        drop(state);
+        let has_helped = work.help();
+        let state = self.lock();
+        if has_helped || self.changed.notified(&state) != seen {
+            return state;
+        }
+        work.leave();
+        let state = self.changed.wait(state);
+        work.arrive();
+        state
+    }
+
+    /// To be held by a thread that makes batches.
+    pub(crate) fn present(&self) -> Option<Present<'_>> {
+        Present::new(self.side_work.as_ref())
     }
 
     /// Tells whoever waits that something has changed.
@@ -302,6 +321,10 @@ impl Delivery {
                 }
                 state.lines[place].ready.push_back(batch);
                 self.notify(state);
+                // What came before is on its way out, and what the next batch needs is given back there.
+                if let Some(work) = &self.side_work {
+                    work.help();
+                }
                 return true;
             }
             state.sizes.account.is_consumer_behind = true;
@@ -349,7 +372,7 @@ impl Delivery {
                 Poll::Ready(next) => return next,
                 Poll::Pending => {
                     state.sizes.account.is_consumer_behind = false;
-                    state = self.wait(state);
+                    state = self.changed.wait(state);
                 }
             }
         }

@@ -205,6 +205,7 @@ mod record_reader;
 mod rejects;
 mod row_reader;
 mod scan;
+mod side_work;
 mod signal;
 mod sizing;
 mod sniff;
@@ -232,6 +233,7 @@ pub use progress::Progress;
 pub use record_batch_reader::RecordBatches;
 pub use rejects::{OnBadRecord, Reject};
 pub use scan::{ColumnFacts, Scan};
+pub use side_work::SideWork;
 pub use sizing::{BatchLimit, FixedRows, LastBatch, Observation, Outside, Sizing};
 pub use source::{Encoding, Format, LegacyEncoding, Source, UnknownEncoding};
 #[cfg(feature = "stream")]

@@ -21,6 +21,7 @@ use crate::progress::{Meter, OnProgress, Progress, RowMeter};
 use crate::rejects::{OnBadRecord, Reject};
 use crate::row_reader::Reading;
 use crate::scan::{RANGE, Request, Scan};
+use crate::side_work::SideWork;
 use crate::sizing::Sizing;
 use crate::source::{Encoding, Format, Source, SourceFile};
 use crate::spares::Spares;
@@ -71,6 +72,7 @@ pub struct Loader {
     max_record_bytes: usize,
     monitor: Monitor,
     on_progress: Option<OnProgress>,
+    side_work: Option<Arc<dyn SideWork>>,
 }
 
 impl Loader {
@@ -96,6 +98,7 @@ impl Loader {
             max_record_bytes: 16 << 20,
             monitor: Monitor::unbounded(),
             on_progress: None,
+            side_work: None,
         }
     }
 
@@ -127,6 +130,12 @@ impl Loader {
     /// is valid, else Windows-1252.
     pub fn with_encoding(mut self, encoding: Encoding) -> Self {
         self.encoding = encoding;
+        self
+    }
+
+    /// Has the threads that make batches take part in `work`; those of text input, where there are several.
+    pub fn with_side_work(mut self, work: Arc<dyn SideWork>) -> Self {
+        self.side_work = Some(work);
         self
     }
 
@@ -323,6 +332,7 @@ impl Loader {
             in_flight,
             lines: lines(self.threads),
             threads: self.threads,
+            side_work: self.side_work.clone(),
             names: self.source.names(),
             meter: Meter::new(self.source.bytes(), self.on_progress.clone()),
         };
@@ -420,6 +430,7 @@ impl Loader {
             spares,
             dictionaries_held: Mutex::default(),
             threads: self.threads,
+            side_work: self.side_work.clone(),
         };
         let meter = RowMeter::new(reading.plan.scan.rows, meter);
         (reading, sizes, meter)

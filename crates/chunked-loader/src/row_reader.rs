@@ -9,6 +9,7 @@ use crate::batch_builder::{BatchBuilder, BatchPlan};
 use crate::columnar::ColumnarRows;
 use crate::error::{Error, ErrorKind};
 use crate::preface;
+use crate::side_work::SideWork;
 use crate::sizing::BatchLimit;
 use crate::source::{Input, OpenFile, SourceFile};
 use crate::spares::{Room, Spares};
@@ -25,6 +26,7 @@ pub(crate) struct Reading {
     pub(crate) dictionaries_held: Mutex<Option<Reservation>>,
     /// Threads that may be at work on it.
     pub(crate) threads: usize,
+    pub(crate) side_work: Option<Arc<dyn SideWork>>,
 }
 
 /// Reads rows, one range behind the other.

@@ -13,6 +13,7 @@ use crate::compression::Compression;
 use crate::encoder::{Files, FilesSink, OneFile};
 use crate::error::{Error, ErrorKind, TargetProblem};
 use crate::format::Format;
+use crate::helpers::Helpers;
 use crate::opener::Opener;
 use crate::output::Output;
 use crate::partition::PartitionedFiles;
@@ -37,6 +38,7 @@ pub struct SinkBuilder {
     row_group_bytes: Option<Bytes>,
     row_group_rows: usize,
     threads: usize,
+    helpers: Helpers,
     split: SplitLimits,
     partition_by: Option<String>,
     open_files: usize,
@@ -56,6 +58,7 @@ impl SinkBuilder {
             row_group_bytes: None,
             row_group_rows: RowGroupLimits::DEFAULT_ROWS,
             threads: 1,
+            helpers: Helpers::default(),
             split: SplitLimits::default(),
             partition_by: None,
             open_files: OPEN_FILES,
@@ -89,6 +92,12 @@ impl SinkBuilder {
     /// itself. The file's bytes are the same for any number.
     pub fn with_threads(self, threads: usize) -> Self {
         Self { threads, ..self }
+    }
+
+    /// Threads that come by to encode what otherwise the sink's own would; with several [threads](Self::with_threads)
+    /// only.
+    pub fn with_helpers(self, helpers: Helpers) -> Self {
+        Self { helpers, ..self }
     }
 
     /// The most bytes that a row group takes in memory: its finished pages as they are in the file, those in progress
@@ -193,7 +202,8 @@ impl SinkBuilder {
         let limits = RowGroupLimits { rows: self.row_group_rows, bytes };
         let threads = if partition_by.is_some() { 1 } else { self.threads };
         let filtered = self.filtered.into();
-        let opener = Opener { format, compression, limits, threads, monitor, filtered };
+        let opener =
+            Opener { format, compression, limits, threads, helpers: self.helpers, monitor, filtered };
         let mut metadata = schema.metadata().clone();
         metadata.extend(self.metadata);
         let schema = Arc::new(Schema::new_with_metadata(schema.fields().clone(), metadata));

@@ -5,23 +5,35 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 
+use crate::helpers::Helpers;
+
 /// See the module's documentation. Dropping them lets them end what they do, and waits for it.
 pub(crate) struct LaneThreads {
     line: Arc<Line>,
     threads: Vec<JoinHandle<()>>,
 }
 
+type Work = dyn Fn(usize) + Send + Sync;
+
 /// Lanes that have something to do, and no thread in them.
-#[derive(Default)]
-struct Line {
+pub(crate) struct Line {
     state: Mutex<State>,
     changed: Condvar,
+    work: Box<Work>,
+    helpers: Helpers,
+    /// Threads that may be in lanes at a time.
+    most: usize,
 }
 
 #[derive(Default)]
 struct State {
     lanes: VecDeque<usize>,
+    /// Threads in lanes.
+    working: usize,
+    /// Own threads that wait.
     asleep: usize,
+    /// Whether own threads are woken even where a helper will come.
+    is_urgent: bool,
     is_over: bool,
 }
 
@@ -30,40 +42,95 @@ impl Line {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The next lane, once there is one; `None` when all is over.
-    fn next(&self) -> Option<usize> {
-        let mut state = self.lock();
-        loop {
-            if state.is_over {
-                return None;
-            }
-            if let Some(lane) = state.lanes.pop_front() {
-                return Some(lane);
-            }
-            state.asleep += 1;
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
-            state.asleep -= 1;
+    /// Takes the next lane, if there is one, and may be.
+    fn take(&self, state: &mut State) -> Option<usize> {
+        if state.working == self.most || state.is_over {
+            return None;
         }
+        let lane = state.lanes.pop_front()?;
+        state.working += 1;
+        Some(lane)
+    }
+
+    /// How many of the own threads are to be woken.
+    fn missing(&self, state: &State) -> usize {
+        let wanted = state.lanes.len().min(self.most - state.working);
+        let helpers = if state.is_urgent { 0 } else { self.helpers.present() };
+        wanted.saturating_sub(helpers).min(state.asleep)
+    }
+
+    /// Works in a lane that was taken.
+    fn work_in(&self, lane: usize) {
+        // A panic has told of itself, and the sink learns of it; the other lanes still need a thread, to be left.
+        let _ = catch_unwind(AssertUnwindSafe(|| (self.work)(lane)));
+        self.lock().working -= 1;
+    }
+
+    /// The work of an own thread.
+    fn work(&self) {
+        let mut state = self.lock();
+        while !state.is_over {
+            match self.take(&mut state) {
+                Some(lane) => {
+                    drop(state);
+                    self.work_in(lane);
+                    state = self.lock();
+                }
+                None => {
+                    state.asleep += 1;
+                    state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                    state.asleep -= 1;
+                }
+            }
+        }
+    }
+
+    /// Works in one lane, if one waits for a thread.
+    pub(crate) fn work_once(&self) -> bool {
+        let lane = {
+            let mut state = self.lock();
+            self.take(&mut state)
+        };
+        lane.inspect(|lane| self.work_in(*lane)).is_some()
+    }
+
+    /// Wakes as many own threads as helpers are missing.
+    pub(crate) fn wake(&self) {
+        let missing = self.missing(&self.lock());
+        (0..missing).for_each(|_| self.changed.notify_one());
     }
 }
 
 impl LaneThreads {
-    /// As many threads as the system starts, which do `work` in lanes. `None` if it starts none.
-    pub(crate) fn start(number: usize, work: impl Fn(usize) + Send + Sync + 'static) -> Option<Self> {
-        let (line, work) = (Arc::<Line>::default(), Arc::new(work));
+    /// As many threads as the system starts, which do `work` in lanes when `helpers` do not. `None` if it starts none.
+    pub(crate) fn start(
+        number: usize,
+        helpers: &Helpers,
+        work: impl Fn(usize) + Send + Sync + 'static,
+    ) -> Option<Self> {
+        let line = Arc::new(Line {
+            state: Mutex::default(),
+            changed: Condvar::new(),
+            work: Box::new(work),
+            helpers: helpers.clone(),
+            most: number,
+        });
         let start = |index: usize| {
-            let (line, work) = (Arc::clone(&line), Arc::clone(&work));
-            let run = move || {
-                while let Some(lane) = line.next() {
-                    // A panic has told of itself, and the sink learns of it; the other lanes still need a thread, to be
-                    // left.
-                    let _ = catch_unwind(AssertUnwindSafe(|| work(lane)));
-                }
-            };
-            Builder::new().name(format!("encode-{index}")).spawn(run).ok()
+            let line = Arc::clone(&line);
+            Builder::new().name(format!("encode-{index}")).spawn(move || line.work()).ok()
         };
         let threads: Vec<_> = (0..number).map_while(start).collect();
-        (!threads.is_empty()).then_some(Self { line, threads })
+        if threads.is_empty() {
+            return None;
+        }
+        helpers.put_up(&line);
+        Some(Self { line, threads })
+    }
+
+    /// Has no helper waited for any more.
+    pub(crate) fn hurry(&self) {
+        self.line.lock().is_urgent = true;
+        self.line.wake();
     }
 
     /// Puts lanes at the end of the line.
@@ -71,7 +138,7 @@ impl LaneThreads {
         let mut state = self.line.lock();
         state.lanes.extend(lanes);
         // One that is not asleep looks for itself. To wake one costs more than most of what there is to do.
-        let woken = state.asleep.min(state.lanes.len());
+        let woken = self.line.missing(&state);
         drop(state);
         (0..woken).for_each(|_| self.line.changed.notify_one());
     }

@@ -19,6 +19,7 @@ use arrow::array::ArrayRef;
 use crate::column_chunk::{ChunkOptions, EncodedChunk, Scratch};
 use crate::column_encoder::ColumnEncoder;
 use crate::error::Error;
+use crate::helpers::Helpers;
 use crate::lane_threads::LaneThreads;
 use crate::output::Progress;
 use crate::parquet_file::{ParquetFile, given_up};
@@ -104,7 +105,12 @@ impl RowGroup {
 
 impl Lanes {
     /// `scratches`: one for each thread. With a single one, whoever brings a job does it.
-    pub(crate) fn new(columns: usize, scratches: Vec<Scratch>, progress: Progress) -> Self {
+    pub(crate) fn new(
+        columns: usize,
+        scratches: Vec<Scratch>,
+        helpers: &Helpers,
+        progress: Progress,
+    ) -> Self {
         let lane = |_| Lane {
             waiting: Mutex::default(),
             encoder: Mutex::default(),
@@ -121,7 +127,7 @@ impl Lanes {
             progress,
         });
         let encoding = Arc::clone(&shared);
-        let start = || LaneThreads::start(threads, move |column| encoding.clear(column));
+        let start = || LaneThreads::start(threads, helpers, move |column| encoding.clear(column));
         let threads = if threads > 1 { start() } else { None };
         if threads.is_some() {
             let writing = Arc::clone(&shared);
@@ -198,6 +204,8 @@ impl Lanes {
 impl Drop for Lanes {
     /// Waits for the threads, so that the file, which may have to be removed, is nobody else's any more.
     fn drop(&mut self) {
+        // Threads are still to be in those lanes, to find that there is nothing to do.
+        self.threads.iter().for_each(LaneThreads::hurry);
         self.shared.traffic.stop();
         let writer = lock(&self.shared.writer).take();
         writer.into_iter().for_each(RowGroupWriter::end);

@@ -74,6 +74,7 @@ mod error;
 mod estimate;
 mod file_index;
 mod format;
+mod helpers;
 mod hive;
 mod ipc;
 mod lane_threads;
@@ -104,4 +105,5 @@ pub use crate::error::{
     CompressionProblem, Error, ErrorKind, PartitionProblem, SchemaMismatch, TargetProblem,
 };
 pub use crate::format::Format;
+pub use crate::helpers::Helpers;
 pub use crate::sink::{Settled, Sink, Written};

@@ -11,6 +11,7 @@ use crate::csv::CsvEncoder;
 use crate::encoder::Encoder;
 use crate::error::Error;
 use crate::format::Format;
+use crate::helpers::Helpers;
 use crate::ipc::IpcEncoder;
 use crate::output::Output;
 use crate::parquet::ParquetEncoder;
@@ -23,6 +24,7 @@ pub(crate) struct Opener {
     pub(crate) limits: RowGroupLimits,
     /// That encode one file.
     pub(crate) threads: usize,
+    pub(crate) helpers: Helpers,
     pub(crate) monitor: Monitor,
     /// Names of columns with a filter of their values; Parquet only.
     pub(crate) filtered: Arc<[String]>,
@@ -53,8 +55,15 @@ impl Opener {
         Ok(match self.format {
             Format::Parquet => {
                 let limits = RowGroupLimits { bytes: self.limits.bytes.min(row_group_bytes), ..self.limits };
-                let encoder =
-                    ParquetEncoder::new(output, schema, self.compression, limits, budget, self.threads)?;
+                let encoder = ParquetEncoder::new(
+                    output,
+                    schema,
+                    self.compression,
+                    limits,
+                    budget,
+                    self.threads,
+                    &self.helpers,
+                )?;
                 Box::new(encoder.with_bloom_filters(Arc::clone(&self.filtered))?)
             }
             Format::IpcFile | Format::IpcStream => {

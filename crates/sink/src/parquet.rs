@@ -15,6 +15,7 @@ use crate::compression::Compression;
 use crate::encoder::Encoder;
 use crate::error::Error;
 use crate::file_index::FileIndex;
+use crate::helpers::Helpers;
 use crate::lanes::{Held, Job, Lanes};
 use crate::output::{Output, Progress};
 use crate::parquet_file::{ParquetFile, given_up};
@@ -99,6 +100,7 @@ impl ParquetEncoder {
         limits: RowGroupLimits,
         budget: &Budget,
         threads: usize,
+        helpers: &Helpers,
     ) -> Result<Self, Error> {
         let progress = output.progress();
         let refused = |refusal| progress.exceeded(refusal);
@@ -124,7 +126,7 @@ impl ParquetEncoder {
         let threads = if is_wide(limits.bytes, schema.fields().len()) { 1 } else { threads.max(1) };
         let usual = usual_page_bytes(limits.bytes, schema.fields().len(), limits.block_bytes());
         let (threads, scratches) = workers(budget, threads, compression, usual, &progress)?;
-        let lanes = Lanes::new(schema.fields().len(), scratches, progress.clone());
+        let lanes = Lanes::new(schema.fields().len(), scratches, helpers, progress.clone());
         Ok(Self {
             lanes,
             stage: Stage::Ahead { output: Box::new(output), index },
@@ -459,7 +461,9 @@ mod tests {
         budget: &Budget,
         threads: usize,
     ) -> Box<ParquetEncoder> {
-        Box::new(ParquetEncoder::new(output, schema, Compression::Snappy, limits, budget, threads).unwrap())
+        let helpers = Helpers::default();
+        let compression = Compression::Snappy;
+        Box::new(ParquetEncoder::new(output, schema, compression, limits, budget, threads, &helpers).unwrap())
     }
 
     /// The most memory that a row group took, and what is in the file.

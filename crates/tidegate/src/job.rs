@@ -8,10 +8,12 @@ use adaptive::Recorder;
 use chunked_loader::{Downcast, FixedRows, Kind, Loader, OnBadRecord, Scan, TypeHint};
 use incremental::{Column, ValueKind};
 use monitor::{Budget, Bytes, Monitor, Reservation, Tag};
+use sink::Helpers;
 
 use crate::allocator;
 use crate::args::{Input, OnBadRow, ProgressArg, Run};
 use crate::batch_cache::BatchCache;
+use crate::encoders::Encoders;
 use crate::failure::Failure;
 use crate::input;
 use crate::interrupt::Interrupt;
@@ -49,6 +51,7 @@ pub(crate) struct Beside<'a> {
 pub(crate) struct Job {
     pub(crate) settings: Settings,
     pub(crate) monitor: Monitor,
+    pub(crate) encoders: Encoders,
     pub(crate) interrupt: Interrupt,
     pub(crate) progress: Progress,
     pub(crate) metrics: Metrics,
@@ -139,6 +142,8 @@ impl Job {
         };
         let sizing = Recorder::new(SIZING_ENTRIES);
         let metrics = Metrics::start(&monitor, &sizing, metrics, settings.metrics_listen)?;
+        let encoders =
+            Encoders { monitor: monitor.clone(), threads: settings.threads, helpers: Helpers::default() };
         let loader = Loader::new(source)
             .with_dialect(dialect)
             .with_encoding(encoding)
@@ -150,6 +155,7 @@ impl Job {
                 OnBadRow::Skip | OnBadRow::Quarantine => OnBadRecord::Skip,
             })
             .with_threads(settings.threads)
+            .with_side_work(encoders.side_work())
             .with_monitor(monitor.clone())
             .with_progress({
                 let (interrupt, monitor) = (interrupt.clone(), monitor.clone());
@@ -161,6 +167,7 @@ impl Job {
         Ok(Job {
             settings,
             monitor,
+            encoders,
             interrupt,
             progress,
             metrics,

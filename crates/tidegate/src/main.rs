@@ -6,6 +6,7 @@ mod batch_cache;
 mod column_statistics;
 mod command;
 mod distinct;
+mod encoders;
 mod failure;
 mod input;
 mod interrupt;

@@ -8,10 +8,11 @@ use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Float32Type, Float64Type, Schema, SchemaRef};
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
-use monitor::{Monitor, Tag};
+use monitor::Tag;
 use sink::{Compression, Format, Sink, SinkBuilder, Written};
 
 use crate::args;
+use crate::encoders::Encoders;
 use crate::failure::Failure;
 use crate::settings::Division;
 use crate::written_files;
@@ -86,8 +87,7 @@ impl Target {
     pub(crate) fn open(
         self,
         schema: &SchemaRef,
-        monitor: &Monitor,
-        threads: usize,
+        encoders: &Encoders,
         float32: impl Fn(usize) -> bool,
     ) -> Result<Output, Failure> {
         let fields = schema.fields().iter().enumerate().map(|(place, field)| match field.data_type() {
@@ -97,14 +97,19 @@ impl Target {
             _ => Arc::clone(field),
         });
         let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-        let sink =
-            self.builder.with_monitor(monitor.clone()).with_threads(threads).build(Arc::clone(&schema))?;
+        let Encoders { monitor, threads, helpers } = encoders.clone();
+        let sink = self
+            .builder
+            .with_monitor(monitor)
+            .with_threads(threads)
+            .with_helpers(helpers)
+            .build(Arc::clone(&schema))?;
         Ok(Output { sink, nulls: vec![0; schema.fields().len()], schema, path: self.path })
     }
 }
 
 /// What is allocated while a batch is written is counted by this tag, where the allocator counts.
-const SINK: &str = "sink";
+pub(crate) const SINK: &str = "sink";
 
 /// An output that is being written.
 pub(crate) struct Output {

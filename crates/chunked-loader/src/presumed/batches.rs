@@ -24,6 +24,7 @@ use crate::position::Position;
 use crate::progress::Meter;
 use crate::rejects::OnBadRecord;
 use crate::scan::{Chain, ColumnFacts, Ranges, Scan};
+use crate::side_work::SideWork;
 use crate::sizing::Sizing;
 use crate::spares::Spares;
 use crate::types::Kind;
@@ -133,13 +134,15 @@ pub(crate) struct Options {
     /// Ranges that are made, and wait, at a time.
     pub(crate) lines: usize,
     pub(crate) threads: usize,
+    pub(crate) side_work: Option<Arc<dyn SideWork>>,
     pub(crate) names: Vec<Arc<str>>,
     pub(crate) meter: Meter,
 }
 
 impl PresumedBatches {
     pub(crate) fn new(presumption: Presumption, options: Options) -> Result<PresumedBatches, Error> {
-        let Options { gait, sizing, budget, spares, in_flight, lines, threads, names, meter } = options;
+        let Options { gait, sizing, budget, spares, in_flight, lines, threads, side_work, names, meter } =
+            options;
         let all: Vec<usize> = (0..presumption.scan.columns.len()).collect();
         let plan = BatchPlan::new(Arc::clone(&presumption.scan), &all, OnBadRecord::Fail)
             .with_presumed(presumption.presumed(&budget)?);
@@ -169,7 +172,7 @@ impl PresumedBatches {
             gait,
             batches: budget.consumer("batch"),
             spares,
-            delivery: Delivery::new(sizes, lines),
+            delivery: Delivery::new(sizes, lines, side_work),
             parts,
             names,
             firsts: Arc::clone(&presumption.firsts),

@@ -43,6 +43,7 @@ impl RangeReader {
     /// The work of one thread: ranges until there are none, or nobody wants them.
     pub(super) fn work(mut self) {
         let shared = Arc::clone(&self.shared);
+        let _present = shared.delivery.present();
         while let Some((claim, room)) = shared.delivery.claim(&shared.plan) {
             match self.make(&claim, room) {
                 Ok(Ok(())) => shared.delivery.done(&claim),

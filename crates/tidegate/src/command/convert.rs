@@ -25,9 +25,9 @@ type Converted = (Scan, Finished, BatchSizes);
 
 /// Reads the input once; nothing if it has to be scanned first.
 fn at_once(args: &Convert, job: &mut Job) -> Result<Option<Converted>, Failure> {
-    let (monitor, threads) = (job.monitor.clone(), job.settings.threads);
+    let encoders = job.encoders.clone();
     let begin = |presumed: &Scan| {
-        Target::check(&args.output)?.open(presumed.schema(), &monitor, threads, |_| false).map(Some)
+        Target::check(&args.output)?.open(presumed.schema(), &encoders, |_| false).map(Some)
     };
     job.pass_presumed(
         "write",
@@ -43,7 +43,7 @@ fn at_once(args: &Convert, job: &mut Job) -> Result<Option<Converted>, Failure> 
 
 fn after_scan(job: &mut Job, target: Target) -> Result<Converted, Failure> {
     let scan = job.scan()?;
-    let mut output = target.open(scan.schema(), &job.monitor, job.settings.threads, |_| false)?;
+    let mut output = target.open(scan.schema(), &job.encoders, |_| false)?;
     let all: Vec<usize> = (0..scan.columns().len()).collect();
     let sizes = job.pass("write", &scan, &all, 0, |rows, _| output.write(rows))?;
     job.interrupt.check()?;

@@ -123,7 +123,7 @@ pub(super) fn apply(
         lineage.map(|l| aggressive && (!l.steps.is_empty() || holds(&l.source))).collect();
     let open = |target: Target| {
         let target = target.with_lineage(&json);
-        target.open(bound.schema(), &job.monitor, job.settings.threads, |place| float32[place])
+        target.open(bound.schema(), &job.encoders, |place| float32[place])
     };
     let mut output = open(target)?;
     let mut test = test.map(open).transpose()?;

@@ -100,6 +100,16 @@ impl Codec {
     }
 }
 
+/// A page is stored compressed where that takes this share off its values. Who asks for Snappy or LZ4 is in a hurry, and what
+/// hardly compresses takes those the longest: digits at random, of which Snappy takes off an eighth, take it more than twice
+/// as long as words, of which it takes off two thirds.
+pub(super) fn least_saved_share(compression: Compression) -> usize {
+    match compression {
+        Compression::Snappy | Compression::Lz4 => 6,
+        Compression::Zstd(_) | Compression::None => 16,
+    }
+}
+
 /// Compresses two parts as if they lay behind one another, without a copy of them: a length in front, and then what says
 /// how the bytes are made, which may end and begin anywhere. See
 /// <https://github.com/google/snappy/blob/main/format_description.txt>.

@@ -240,6 +240,10 @@ impl Values for DictionaryTexts {
         self.plain.as_ref().map_or(&[], |plain| plain.rest())
     }
 
+    fn take_rest(&mut self) -> Vec<u8> {
+        self.plain.as_mut().map(Values::take_rest).unwrap_or_default()
+    }
+
     fn begin_page(&mut self) {
         if let Some(plain) = &mut self.plain {
             if let Some(range) = plain.last_page() {

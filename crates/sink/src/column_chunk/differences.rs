@@ -5,6 +5,7 @@
 //! or 64 bits, so that any values can be written.
 
 use super::bits::{LANE, pack_lane, width_of, write_varint, zigzag};
+use super::values::hand_out;
 
 const BLOCK: usize = 128;
 const PARTS: usize = BLOCK / PART;
@@ -134,6 +135,11 @@ impl<T: Whole> Differences<T> {
     /// The blocks of the ended page.
     pub(super) fn packed(&self) -> &[u8] {
         &self.packed
+    }
+
+    /// Gives their memory away.
+    pub(super) fn take_packed(&mut self) -> Vec<u8> {
+        hand_out(&mut self.packed)
     }
 
     /// Begins the next page.

@@ -58,9 +58,6 @@ pub(crate) use scratch::Scratch;
 pub(crate) use trials::Trials;
 use values::{Refused, Values};
 
-/// A page is stored compressed where that takes this share off its values.
-const LEAST_SAVED_SHARE: usize = 16;
-
 /// How the chunks of a column are written.
 #[derive(Debug, Clone)]
 pub(crate) struct ChunkOptions {
@@ -182,18 +179,17 @@ impl ChunkEncoder {
         }
         let page = self.values.finish_page(&mut room.values);
         let rest = self.values.rest();
-        let values_before = room.values.len();
+        let (values_before, has_rest) = (room.values.len(), !rest.is_empty());
         let value_bytes = values_before + rest.len();
         let mut compressed = None;
         if self.trials.next() && value_bytes > 0 {
-            let most = value_bytes - value_bytes / LEAST_SAVED_SHARE;
+            let most = value_bytes - value_bytes / compressor::least_saved_share(self.options.compression);
             compressed = room.compressor.compress(&mut room.values, rest)?;
             compressed = compressed.filter(|compressed| compressed.len() <= most);
             self.trials.note(compressed.is_some());
         }
         let is_compressed = compressed.is_some();
-        let stored = compressed.map_or([&room.values[..values_before], rest], |compressed| [compressed, &[]]);
-        let stored_bytes = stored.iter().map(|part| part.len()).sum::<usize>();
+        let stored_bytes = compressed.map_or(value_bytes, <[u8]>::len);
         let level_bytes = room.levels.len();
         let size = |bytes| self.size(bytes, scratch);
         let header = DataPage {
@@ -204,12 +200,15 @@ impl ChunkEncoder {
             is_compressed,
         };
         let mut head = Vec::with_capacity(64);
-        let (uncompressed, compressed) =
-            (size(level_bytes + value_bytes)?, size(level_bytes + stored_bytes)?);
-        page_header::write_data(header, uncompressed, compressed, &mut head);
+        let (before, after) = (size(level_bytes + value_bytes)?, size(level_bytes + stored_bytes)?);
+        page_header::write_data(header, before, after, &mut head);
         let offset = self.pages.bytes() as u64;
         self.uncompressed += (head.len() + level_bytes + value_bytes) as u64;
-        self.pages.push([&head, &room.levels, stored[0], stored[1]].concat());
+        let begin = compressed.unwrap_or(&room.values[..values_before]);
+        self.pages.push([&head, &room.levels, begin].concat());
+        if !is_compressed && has_rest {
+            self.pages.push(self.values.take_rest());
+        }
         scratch.end_page(room);
         self.values.begin_page();
 

@@ -1,8 +1,9 @@
 //! Numbers and times: integers as packed differences, floats as they are, both by a dictionary where that pays.
 
+use std::borrow::Cow;
 use std::fmt::Debug;
 
-use arrow::array::{Array, ArrayRef};
+use arrow::array::{Array, ArrayData, ArrayRef};
 use arrow::buffer::NullBuffer;
 use arrow::datatypes::{ArrowNativeType, DataType, ToByteSlice};
 use parquet::basic::{BoundaryOrder, Encoding};
@@ -13,7 +14,7 @@ use super::differences::{Differences, Whole};
 use super::direction::{Direction, Ordered};
 use super::indices;
 use super::number_dictionary::NumberDictionary;
-use super::values::{PageValues, Refused, Values};
+use super::values::{PageValues, Refused, Values, hand_out};
 
 /// A number as the format stores it.
 pub(super) trait Number: ArrowNativeType + Debug {
@@ -25,8 +26,8 @@ pub(super) trait Number: ArrowNativeType + Debug {
     fn less(self, other: Self, is_unsigned: bool) -> bool;
     /// The least and greatest of what can be compared.
     fn range(values: &[Self], is_unsigned: bool) -> Option<(Self, Self)>;
-    /// The values of `block` that are not null.
-    fn present(block: &dyn Array) -> Vec<Self>;
+    /// The values of a block that are not null.
+    fn present(block: &ArrayData) -> Cow<'_, [Self]>;
     /// The value's bits, for a table.
     fn bits(self) -> u64;
     fn statistics(least: Option<Self>, greatest: Option<Self>, nulls: u64) -> Statistics;
@@ -38,9 +39,10 @@ pub(super) trait NumberPage<T>: Default + Send {
     fn push(&mut self, values: &[T]);
     fn len(&self) -> usize;
     fn heap_bytes(&self) -> usize;
-    /// These three are those of [`Values`].
+    /// These four are those of [`Values`].
     fn finish(&mut self, out: &mut Vec<u8>);
     fn rest(&self) -> &[u8];
+    fn take_rest(&mut self) -> Vec<u8>;
     fn begin(&mut self);
 }
 
@@ -65,6 +67,10 @@ impl<T: Whole + Send> NumberPage<T> for Differences<T> {
 
     fn rest(&self) -> &[u8] {
         self.packed()
+    }
+
+    fn take_rest(&mut self) -> Vec<u8> {
+        self.take_packed()
     }
 
     fn begin(&mut self) {
@@ -101,22 +107,34 @@ where
         &self.0
     }
 
+    fn take_rest(&mut self) -> Vec<u8> {
+        hand_out(&mut self.0)
+    }
+
     fn begin(&mut self) {
         self.0.clear();
     }
 }
 
-/// The values of a buffer of `N` that are not null, each turned into a number of the format.
-fn collect<N: ArrowNativeType, T>(block: &dyn Array, stored: impl Fn(N) -> T) -> Vec<T> {
-    let data = block.to_data();
-    let values = &data.buffer::<N>(0)[..block.len()];
+/// The values that are not null, which are numbers of the format as they are.
+fn as_they_are<N: ArrowNativeType>(block: &ArrayData) -> Cow<'_, [N]> {
+    let values = &block.buffer::<N>(0)[..block.len()];
     match block.nulls().filter(|nulls| nulls.null_count() > 0) {
-        None => values.iter().map(|value| stored(*value)).collect(),
-        Some(nulls) => collect_present(values, nulls, stored),
+        None => Cow::Borrowed(values),
+        Some(nulls) => Cow::Owned(collect_present(values, nulls, |value| value)),
     }
 }
 
-/// As [`collect`], where some are null.
+/// The values of a buffer of `N` that are not null, each turned into a number of the format.
+fn collect<N: ArrowNativeType, T: Clone>(block: &ArrayData, stored: impl Fn(N) -> T) -> Cow<'_, [T]> {
+    let values = &block.buffer::<N>(0)[..block.len()];
+    Cow::Owned(match block.nulls().filter(|nulls| nulls.null_count() > 0) {
+        None => values.iter().map(|value| stored(*value)).collect(),
+        Some(nulls) => collect_present(values, nulls, stored),
+    })
+}
+
+/// As [`collect`] does, where some are null.
 fn collect_present<N: Copy, T>(values: &[N], nulls: &NullBuffer, stored: impl Fn(N) -> T) -> Vec<T> {
     let mut present = Vec::with_capacity(values.len() - nulls.null_count());
     for (from, to) in nulls.valid_slices() {
@@ -165,15 +183,15 @@ whole_number!(
     i32,
     u32,
     Int32,
-    fn present(block: &dyn Array) -> Vec<i32> {
+    fn present(block: &ArrayData) -> Cow<'_, [i32]> {
         match block.data_type() {
-            DataType::Null => Vec::new(),
+            DataType::Null => Cow::Borrowed(&[]),
             DataType::Int8 => collect(block, |value: i8| value.into()),
             DataType::Int16 => collect(block, |value: i16| value.into()),
             DataType::UInt8 => collect(block, |value: u8| value.into()),
             DataType::UInt16 => collect(block, |value: u16| value.into()),
             DataType::UInt32 => collect(block, |value: u32| value as i32),
-            _ => collect(block, |value: i32| value),
+            _ => as_they_are(block),
         }
     }
 );
@@ -182,10 +200,10 @@ whole_number!(
     i64,
     u64,
     Int64,
-    fn present(block: &dyn Array) -> Vec<i64> {
+    fn present(block: &ArrayData) -> Cow<'_, [i64]> {
         match block.data_type() {
             DataType::UInt64 => collect(block, |value: u64| value as i64),
-            _ => collect(block, |value: i64| value),
+            _ => as_they_are(block),
         }
     }
 );
@@ -215,8 +233,8 @@ macro_rules! float {
                 })
             }
 
-            fn present(block: &dyn Array) -> Vec<Self> {
-                collect(block, |value: $number| value)
+            fn present(block: &ArrayData) -> Cow<'_, [Self]> {
+                as_they_are(block)
             }
 
             fn bits(self) -> u64 {
@@ -276,7 +294,8 @@ where
     [T]: ToByteSlice,
 {
     fn push(&mut self, block: &ArrayRef) -> Result<(), Refused> {
-        let values = T::present(block);
+        let block = block.to_data();
+        let values = T::present(&block);
         if let Some(range) = T::range(&values, self.is_unsigned) {
             let less = self.less();
             self.bounds.widen(range, less);
@@ -319,6 +338,10 @@ where
 
     fn rest(&self) -> &[u8] {
         self.page.rest()
+    }
+
+    fn take_rest(&mut self) -> Vec<u8> {
+        self.page.take_rest()
     }
 
     fn begin_page(&mut self) {

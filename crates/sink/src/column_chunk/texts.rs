@@ -10,7 +10,7 @@ use parquet::file::statistics::{Statistics, ValueStatistics};
 
 use super::bounds::{Bounds, lower, upper};
 use super::differences::Differences;
-use super::values::{MOST_PAGE_BYTES, PageValues, Refused, Values};
+use super::values::{MOST_PAGE_BYTES, PageValues, Refused, Values, hand_out};
 
 #[derive(Default)]
 pub(super) struct Texts {
@@ -176,6 +176,10 @@ impl Values for Texts {
 
     fn rest(&self) -> &[u8] {
         &self.bytes
+    }
+
+    fn take_rest(&mut self) -> Vec<u8> {
+        hand_out(&mut self.bytes)
     }
 
     fn begin_page(&mut self) {

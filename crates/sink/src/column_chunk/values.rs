@@ -56,6 +56,11 @@ pub(super) trait Values: Send {
         &[]
     }
 
+    /// Gives the memory of the [rest](Self::rest) away, to be written as it is.
+    fn take_rest(&mut self) -> Vec<u8> {
+        Vec::new()
+    }
+
     /// Begins the next page.
     fn begin_page(&mut self);
 
@@ -90,6 +95,14 @@ pub(super) trait Values: Send {
 
     /// Drops what is kept. The bytes that are written do not change.
     fn forget(&mut self) {}
+}
+
+/// Gives the memory of a page away. What takes its place has room for one that is hardly longer.
+pub(super) fn hand_out(page: &mut Vec<u8>) -> Vec<u8> {
+    let next = Vec::with_capacity(page.len() + page.len() / 8);
+    let mut page = std::mem::replace(page, next);
+    page.shrink_to_fit();
+    page
 }
 
 /// What there is to say of a page's values.

@@ -11,7 +11,7 @@ use arrow::datatypes::DataType;
 use arrow::record_batch::RecordBatch;
 use chunked_loader::{
     Batch, BatchLimit, Dialect, Encoding, Error, ErrorKind, FixedRows, FixedType, Kind, Loader, NullValues,
-    Observation, OnBadRecord, Position, Sizing, Source, TypeHint, UnscannedBatches,
+    Observation, OnBadRecord, Position, Sizing, Source, TextWitness, TypeHint, UnscannedBatches,
 };
 use monitor::{Budget, Bytes, Monitor};
 use proptest::prelude::*;
@@ -82,7 +82,15 @@ fn check(loader: &Loader, rows: usize) -> Result<(), String> {
         // Batches that were given as something else before their column was text keep its values, not their form.
         let from = to_text.map_or(0, |promotion| promotion.first_row);
         if let Some(promotion) = to_text {
-            assert_eq!(promotion.witness, facts.text_witness);
+            match &promotion.witness {
+                Some(_) => assert_eq!(promotion.witness, facts.text_witness),
+                // No value made it text, but that whole numbers and floats of it have no type in common; one may have come
+                // since.
+                None => {
+                    let is_later = |witness: &TextWitness| witness.position.record > promotion.first_row + 1;
+                    assert!(facts.text_witness.as_ref().is_none_or(is_later), "{:?}", facts.text_witness);
+                }
+            }
         } else {
             // In a batch of nothing but tokens these were written as text.
             let undecided =
@@ -143,7 +151,7 @@ fn promotions(batches: &UnscannedBatches) -> Vec<(Kind, Kind)> {
 
 #[test]
 fn tables_with_a_quirk_come_to_what_the_scan_finds() {
-    let tables: [&[u8]; 19] = [
+    let tables: [&[u8]; 20] = [
         b"a,b\n1,2\n3,4\n\n",
         b"a,b\r1,2\r3,4\r5,6",
         b"a,b\n1,2\r3,4\r5,6\n7,8\r\r\n9,10",
@@ -163,6 +171,7 @@ fn tables_with_a_quirk_come_to_what_the_scan_finds() {
         b"a,b\n2024-01-01T00:00:00Z,2024-01-01 00:00\n,\n2024-01-01T00:00:00.5Z,\n,1677-01-01 00:00\n2024-01-01T00:00:00.000000001Z,x\n",
         b"a,b\ntrue,1\nFALSE,\n,3\nnull,4.5\n,inf\n",
         b"a,b\n-0,nan\n1,1\n2,2\n",
+        b"c0\n10000000000000001\n0.0\n2024-02-29\n",
     ];
     for table in tables {
         for on_bad_record in [OnBadRecord::Fail, OnBadRecord::Skip] {

@@ -93,8 +93,8 @@ pub(crate) struct ColumnScan {
     firsts: Vec<First>,
     /// Whether the texts of all values are counted in `text_bytes` and `candidates`.
     is_counted: bool,
-    /// Values whose texts were counted while the column was no text.
-    remembered: usize,
+    /// Values to come whose texts are counted even if the column is no text.
+    left_to_remember: usize,
     dictionary_bytes: usize,
     /// A number without its marks.
     scratch: Vec<u8>,
@@ -112,7 +112,8 @@ impl ColumnScan {
             matches!(hint, TypeHint::Text | TypeHint::Fixed(FixedType::String | FixedType::Dictionary));
         let limit = match hint {
             TypeHint::Fixed(FixedType::Dictionary) => usize::MAX,
-            TypeHint::Fixed(FixedType::String) => 0,
+            // No dictionary, or no text at all.
+            TypeHint::Fixed(_) => 0,
             _ => dictionary_bytes,
         };
         ColumnScan {
@@ -133,7 +134,7 @@ impl ColumnScan {
             candidates: (limit > 0).then(|| Candidates::new(limit)),
             firsts: Vec::new(),
             is_counted: true,
-            remembered: 0,
+            left_to_remember: if matches!(hint, TypeHint::Fixed(_)) { 0 } else { REMEMBERED },
             dictionary_bytes,
             scratch: Vec::new(),
             scratch_field: Vec::new(),
@@ -240,8 +241,8 @@ impl ColumnScan {
     /// Counts the text of a value that is no text so far, as long as these are few: a column like `501`, `00501`
     /// turns out to be text soon or never, and then its texts need no second scan.
     fn remember(&mut self, text: &[u8]) {
-        if self.remembered < REMEMBERED {
-            self.remembered += 1;
+        if self.left_to_remember > 0 {
+            self.left_to_remember -= 1;
             self.push_text(text);
         } else if self.is_counted {
             self.give_up_counting();
@@ -250,7 +251,7 @@ impl ColumnScan {
 
     /// Whether the texts of values that are no text are still counted.
     fn is_remembering(&self) -> bool {
-        self.remembered < REMEMBERED
+        self.left_to_remember > 0
     }
 
     fn give_up_counting(&mut self) {
@@ -280,6 +281,12 @@ impl ColumnScan {
         ColumnScan::new(self.hint, self.dictionary_bytes)
     }
 
+    /// A scan of another part, which remembers no more than this one has left.
+    pub(crate) fn go_on_in_part(&self) -> ColumnScan {
+        let left_to_remember = if self.kind == Kind::Text { REMEMBERED } else { self.left_to_remember };
+        ColumnScan { left_to_remember, ..self.begin_part() }
+    }
+
     /// Adds what the scan of another part has found. The order of the parts does not matter.
     pub(crate) fn merge(&mut self, other: ColumnScan) {
         self.kind = self.kind.join(other.kind);
@@ -307,7 +314,7 @@ impl ColumnScan {
                 None => self.firsts.push(first),
             }
         }
-        self.remembered = (self.remembered + other.remembered).min(REMEMBERED);
+        self.left_to_remember = self.left_to_remember.min(other.left_to_remember);
         if !(self.is_counted && other.is_counted) {
             return self.give_up_counting();
         }

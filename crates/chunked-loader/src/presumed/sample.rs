@@ -163,7 +163,7 @@ impl Taking<'_> {
             let number = self.ranges.saturating_sub(1) * piece / (self.pieces - 1).max(1);
             let Some((part, start)) = self.place(number) else { continue };
             let Some((first, end)) = begin(&mut walker, part, start, self.piece_bytes)? else { continue };
-            let scanned = columns().map(Some).collect();
+            let scanned = sample.columns.iter().map(|column| Some(column.go_on_in_part())).collect();
             let mut scanner = Scanner::new(self.plan, scanned, part.index, part.layout, false);
             while scanner.step(&mut walker)? {
                 let bytes = scanner.heap_bytes() + heap_bytes(&sample.columns);

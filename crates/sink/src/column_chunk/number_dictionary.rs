@@ -70,9 +70,10 @@ impl<T: Number> NumberDictionary<T> {
     /// Where the value is, or is to be.
     fn place(&self, value: T) -> usize {
         let mask = self.slots.len() - 1;
-        // Fibonacci hashing: the golden ratio's bits spread what differs in any bit over the highest ones.
+        // Fibonacci hashing: the golden ratio's bits spread what differs in any bit over the highest ones, and over no
+        // others: those of floats of few digits differ in the highest bits alone.
         let hash = value.bits().wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let mut place = (hash >> 32) as usize & mask;
+        let mut place = (hash >> (u64::BITS - self.slots.len().ilog2())) as usize;
         loop {
             let index = self.slots[place];
             if index == FREE || self.values[index as usize].bits() == value.bits() {
@@ -119,6 +120,19 @@ mod tests {
             prop_assert_eq!(indices, expected);
             prop_assert_eq!(dictionary.len(), map.len());
         }
+    }
+
+    #[test]
+    fn floats_of_few_digits_are_found_at_once() {
+        let mut dictionary = NumberDictionary::new(usize::MAX);
+        let halves: Vec<f64> = (0..200).map(|n| f64::from(n) / 2.0).collect();
+        dictionary.look_up(&halves, &mut Vec::new());
+        let first = |value: f64| {
+            let hash = value.to_bits().wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            (hash >> (u64::BITS - dictionary.slots.len().ilog2())) as usize
+        };
+        let displaced = halves.iter().filter(|value| dictionary.place(**value) != first(**value)).count();
+        assert!(displaced < halves.len() / 8, "{displaced} of {}", halves.len());
     }
 
     #[test]

@@ -39,6 +39,7 @@ pub struct SinkBuilder {
     row_group_rows: usize,
     threads: usize,
     helpers: Helpers,
+    expected_rows: u64,
     split: SplitLimits,
     partition_by: Option<String>,
     open_files: usize,
@@ -59,6 +60,7 @@ impl SinkBuilder {
             row_group_rows: RowGroupLimits::DEFAULT_ROWS,
             threads: 1,
             helpers: Helpers::default(),
+            expected_rows: 0,
             split: SplitLimits::default(),
             partition_by: None,
             open_files: OPEN_FILES,
@@ -115,6 +117,11 @@ impl SinkBuilder {
         Self { row_group_rows: rows, ..self }
     }
 
+    /// Says about how many rows will come, so that the error of a full disk can tell how much space one file needs.
+    pub fn with_expected_rows(self, rows: u64) -> Self {
+        Self { expected_rows: rows, ..self }
+    }
+
     /// Ends a file after so many rows and goes on in the next one: `NAME-00000.EXTENSION`, `NAME-00001.EXTENSION`, …. All
     /// but the last have just so many. With [`with_split_bytes`](Self::with_split_bytes), a file ends by what comes first.
     pub fn with_split_rows(self, rows: u64) -> Self {
@@ -124,9 +131,8 @@ impl SinkBuilder {
     /// Ends a file once it has so many bytes, as with [`with_split_rows`](Self::with_split_rows).
     ///
     /// Its length is looked at after rows that take a sixteenth of that in memory, so that it is a little more, and, where
-    /// Parquet holds values that were not compressed when it was looked at, up to a quarter less. Where a file ends follows from the rows and
-    /// not from batches or threads; but for Arrow IPC, whose messages are the batches, and, as row groups do, for Parquet
-    /// under a budget.
+    /// Parquet holds values that were not compressed when it was looked at, up to a quarter less. Where a file ends follows
+    /// from the rows and not from batches or threads, but for Parquet under a budget, as row groups do.
     pub fn with_split_bytes(self, bytes: Bytes) -> Self {
         Self { split: SplitLimits { bytes: Some(bytes), ..self.split }, ..self }
     }
@@ -220,7 +226,7 @@ impl SinkBuilder {
                     Some(stream) if Format::is_stream_path(&path) => Output::stream(&path, stream),
                     _ => Output::file(&path, overwrite)?,
                 };
-                Box::new(OneFile(opener.open(output, &schema)?))
+                Box::new(OneFile(opener.open(output.expecting(self.expected_rows), &schema)?))
             }
         };
         Ok(Box::new(FilesSink::new(files, schema, path)))

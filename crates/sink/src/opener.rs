@@ -66,9 +66,14 @@ impl Opener {
                 )?;
                 Box::new(encoder.with_bloom_filters(Arc::clone(&self.filtered))?)
             }
-            Format::IpcFile | Format::IpcStream => {
-                Box::new(IpcEncoder::new(output, schema, self.format, self.compression, budget)?)
-            }
+            Format::IpcFile | Format::IpcStream => Box::new(IpcEncoder::new(
+                output,
+                schema,
+                self.format,
+                self.compression,
+                row_group_bytes,
+                budget,
+            )?),
             Format::Csv => Box::new(CsvEncoder::new(output, schema, budget)?),
         })
     }

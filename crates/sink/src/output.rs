@@ -33,6 +33,11 @@ struct Counts {
     written: Written,
     /// What is buffered included.
     accepted: AtomicU64,
+    /// Rows that are encoded, and bytes of the file up to their end, as far as somebody says so.
+    rows: AtomicU64,
+    announced: AtomicU64,
+    /// Rows that are to come in all, or none if nobody knows.
+    expected_rows: AtomicU64,
 }
 
 struct Counted {
@@ -68,7 +73,15 @@ impl Output {
             Destination::Part(_, write_back) => Arc::clone(write_back.written()),
             Destination::Stream(_) => Written::default(),
         };
-        let counts = Counts { path: path.to_owned(), written, accepted: AtomicU64::new(0) };
+        let none = AtomicU64::default;
+        let counts = Counts {
+            path: path.to_owned(),
+            written,
+            accepted: none(),
+            rows: none(),
+            announced: none(),
+            expected_rows: none(),
+        };
         let progress = Progress(Arc::new(counts));
         let counted = Counted { destination, progress: progress.clone() };
         Self { buffer: BufWriter::with_capacity(buffer_bytes, counted), progress }
@@ -76,6 +89,12 @@ impl Output {
 
     pub(crate) fn progress(&self) -> Progress {
         self.progress.clone()
+    }
+
+    /// Says about how many rows will come in all, for who runs out of space.
+    pub(crate) fn expecting(self, rows: u64) -> Self {
+        self.progress.0.expected_rows.store(rows, Ordering::Relaxed);
+        self
     }
 
     /// Bytes that wait for the disk at most, beside what is buffered.
@@ -98,7 +117,7 @@ impl Output {
         let mut counted = buffer.into_inner().map_err(|error| progress.io(error.into_error()))?;
         counted.flush().map_err(|error| progress.io(error))?;
         let whole = match counted.destination {
-            Destination::File(file) => Some(file.settle()?),
+            Destination::File(file) => Some(file.settle().map_err(|error| progress.of_file(error))?),
             Destination::Part(file, write_back) => {
                 write_back.end(&file).and_then(|()| file.sync_all()).map_err(|error| progress.io(error))?;
                 None
@@ -156,8 +175,31 @@ impl Progress {
         self.0.accepted.store(self.accepted() + bytes as u64, Ordering::Relaxed);
     }
 
+    /// Notes that `rows` more are encoded, whose last byte is the file's byte number `bytes`.
+    pub(crate) fn announce(&self, rows: u64, bytes: u64) {
+        // As in `accept`.
+        self.0.rows.store(self.0.rows.load(Ordering::Relaxed) + rows, Ordering::Relaxed);
+        self.0.announced.store(bytes, Ordering::Relaxed);
+    }
+
+    /// About the bytes that the whole file comes to, by what its rows so far do.
+    fn needed(&self) -> Option<u64> {
+        let [rows, announced, expected] = [&self.0.rows, &self.0.announced, &self.0.expected_rows]
+            .map(|count| count.load(Ordering::Relaxed));
+        if rows == 0 || expected == 0 {
+            return None;
+        }
+        let encoded = u128::from(announced.max(self.accepted()));
+        u64::try_from(encoded * u128::from(expected.max(rows)) / u128::from(rows)).ok()
+    }
+
+    /// Adds to an error of the file what the progress knows.
+    fn of_file(&self, error: Error) -> Error {
+        error.with_needed(self.needed())
+    }
+
     pub(crate) fn io(&self, source: io::Error) -> Error {
-        Error::io(self.path(), self.written(), source)
+        self.of_file(Error::io(self.path(), self.written(), source))
     }
 
     /// The budget has refused what writing needs.
@@ -171,7 +213,7 @@ impl Progress {
     }
 
     pub(crate) fn encode(&self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
-        Error::encode(self.path(), self.written(), source)
+        self.of_file(Error::encode(self.path(), self.written(), source))
     }
 }
 

@@ -96,6 +96,9 @@ impl ParquetFile {
         let indexes = chunks.iter().filter_map(|chunk| chunk.index.as_ref());
         let bytes = indexes.map(PageIndex::most_bytes).sum();
         self.index.cover(chunks.len(), bytes).map_err(|refusal| self.progress.exceeded(refusal))?;
+        let rows = chunks.first().map_or(0, |chunk| chunk.rows);
+        let bytes: usize = chunks.iter().map(|chunk| chunk.pages.bytes()).sum();
+        self.progress.announce(rows, self.at + bytes as u64);
         self.write(chunks).map_err(|error| self.progress.encode(error))
     }
 

@@ -83,6 +83,11 @@ impl Target {
         Target { builder: self.builder.with_metadata(LINEAGE, lineage), ..self }
     }
 
+    /// Says about how many rows will come.
+    pub(crate) fn with_expected_rows(self, rows: u64) -> Target {
+        Target { builder: self.builder.with_expected_rows(rows), ..self }
+    }
+
     /// Begins to write rows of `schema`. `float32`: which float64 columns, by place, are stored as float32.
     pub(crate) fn open(
         self,

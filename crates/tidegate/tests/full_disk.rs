@@ -65,20 +65,25 @@ fn failed_for_space(run: &Run, names: &str) {
     assert!(run.stderr.contains(names), "{run:?}");
 }
 
-/// The message says how many bytes of the file were taken, no more than the disk has, and what to do.
+/// The message says how many bytes of the file were taken, no more than the disk has, and what to do. Gives about how many
+/// are needed, if it says so.
 #[track_caller]
-fn told_how_far(run: &Run) {
+fn told_how_far(run: &Run) -> Option<u64> {
     let (_, rest) = run.stderr.split_once("\" after ").unwrap();
-    let (bytes, rest) = rest.split_once(" bytes (").unwrap();
+    let (bytes, rest) = rest.split_once(" bytes ").unwrap();
     assert!(bytes.parse::<u64>().unwrap() <= 1 << 20, "{run:?}");
+    let (needed, rest) = rest.split_once('(').unwrap();
+    let needed = needed.strip_prefix("of about ").map(|needed| needed.trim_end().parse().unwrap());
     let remedy = "No space left on device (os error 28)); free space there, or write to another file system, and run again\n";
     assert_eq!(rest, remedy);
+    needed
 }
 
 #[test]
 fn the_output_does_not_fit() {
     let folder = folder();
     let Some(disk) = SmallDisk::mount(folder.path("out")) else { return };
+    fs::create_dir(folder.path("whole")).unwrap();
     for args in [
         "convert orders.csv -o out/x.parquet",
         "convert orders.csv -o out/x.arrow",
@@ -91,8 +96,19 @@ fn the_output_does_not_fit() {
         for threads in [1, 2] {
             let run = folder.run(&format!("{args} --threads {threads}"));
             failed_for_space(&run, "out/x.");
-            told_how_far(&run);
+            let needed = told_how_far(&run);
             assert_eq!(folder.outputs(), Vec::<String>::new(), "{args}");
+            // Of several files, none knows what the others need.
+            let is_one = !args.contains("--split-rows") && !args.contains("--partition-by");
+            assert_eq!(needed.is_some(), is_one, "{run:?}");
+            if let Some(needed) = needed {
+                let whole = args.replace("out/x.", "whole/x.");
+                folder.run(&format!("{whole} --overwrite")).ok();
+                let name = whole.split(' ').find(|part| part.starts_with("whole/")).unwrap();
+                let bytes = fs::metadata(folder.path(name)).unwrap().len();
+                let about = bytes * 3 / 4..bytes * 4 / 3;
+                assert!(about.contains(&needed), "{needed} of {bytes}: {args} --threads {threads}");
+            }
         }
     }
     drop(disk);

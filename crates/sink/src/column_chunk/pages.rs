@@ -24,7 +24,7 @@ impl Pages {
         self.pieces.push_front(page);
     }
 
-    pub(super) fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
 

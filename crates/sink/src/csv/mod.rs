@@ -110,7 +110,10 @@ impl Encoder for CsvEncoder {
         let columns =
             batch.columns().iter().map(|column| (Cells::of(column.as_ref()), column.logical_nulls()));
         let columns: Vec<_> = columns.collect();
-        (0..batch.num_rows()).try_for_each(|row| self.write_row(row, &columns))
+        (0..batch.num_rows()).try_for_each(|row| {
+            self.progress.announce(1, self.progress.accepted());
+            self.write_row(row, &columns)
+        })
     }
 
     fn file_bytes(&mut self) -> Result<u64, Error> {

@@ -26,12 +26,13 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind() {
             ErrorKind::Io { path, source } => write!(f, "cannot write {}: {source}", Named(path)),
-            ErrorKind::DiskFull { path, written, source } => write!(
-                f,
-                "no space left for {} after {written} bytes ({source}); free space there, or write \
-                 to another file system, and run again",
-                Named(path)
-            ),
+            ErrorKind::DiskFull { path, written, needed, source } => {
+                write!(f, "no space left for {} after {written} bytes", Named(path))?;
+                if let Some(needed) = needed {
+                    write!(f, " of about {needed}")?;
+                }
+                write!(f, " ({source}); free space there, or write to another file system, and run again")
+            }
             ErrorKind::BrokenPipe { path, .. } => {
                 write!(f, "the reader of {} closed it before the end", Named(path))
             }
@@ -191,8 +192,8 @@ mod tests {
                 "cannot write \"/data/out.arrow\": permission denied",
             ),
             (
-                ErrorKind::DiskFull { path: path(), written: 12, source: io(FULL) },
-                "no space left for \"/data/out.arrow\" after 12 bytes (no storage space); free space there, \
+                ErrorKind::DiskFull { path: path(), written: 12, needed: Some(300), source: io(FULL) },
+                "no space left for \"/data/out.arrow\" after 12 bytes of about 300 (no storage space); free space there, \
                  or write to another file system, and run again",
             ),
             (

@@ -39,6 +39,8 @@ pub enum ErrorKind {
         path: PathBuf,
         /// Bytes that the system took before it refused.
         written: u64,
+        /// About the bytes that the file comes to, if that is known.
+        needed: Option<u64>,
         /// What the system said.
         source: io::Error,
     },
@@ -147,12 +149,20 @@ impl Error {
         let path = path.to_owned();
         match source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                ErrorKind::DiskFull { path, written, source }
+                ErrorKind::DiskFull { path, written, needed: None, source }
             }
             io::ErrorKind::BrokenPipe => ErrorKind::BrokenPipe { path, source },
             _ => ErrorKind::Io { path, source },
         }
         .into()
+    }
+
+    /// Adds what the file comes to, where that is of interest.
+    pub(crate) fn with_needed(mut self, bytes: Option<u64>) -> Self {
+        if let ErrorKind::DiskFull { needed, .. } = &mut *self.0 {
+            *needed = bytes;
+        }
+        self
     }
 
     /// Sorts an encoder's error: a failed write below it is told as that, anything else as `Encode`.

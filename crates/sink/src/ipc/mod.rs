@@ -1,6 +1,7 @@
 //! The Arrow IPC encoders: the file format and the stream format.
 
 mod first_dictionaries;
+mod messages;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -17,9 +18,11 @@ use crate::estimate::row_bytes;
 use crate::format::Format;
 use crate::output::{Output, Progress};
 use first_dictionaries::FirstDictionaries;
+use messages::Messages;
 
-/// One message a batch, nothing held back but, when compressing, the messages of the batch being written.
+/// Holds back rows until they make a message and, when compressing, the message being written.
 pub(crate) struct IpcEncoder {
+    messages: Messages,
     writer: Writer,
     /// Covers a compressed batch while it is written. Uncompressed, a batch's own buffers are written.
     reservation: Option<Reservation>,
@@ -37,7 +40,33 @@ enum Writer {
     Stream(StreamWriter<Output>),
 }
 
+impl Writer {
+    fn write(
+        &mut self,
+        message: &RecordBatch,
+        mut reservation: Option<&mut Reservation>,
+        progress: &Progress,
+    ) -> Result<(), Error> {
+        if let Some(reservation) = &mut reservation {
+            let reserved = reservation.try_resize(Bytes(row_bytes(message)));
+            reserved.map_err(|refusal| progress.exceeded(refusal))?;
+        }
+        progress.announce(message.num_rows() as u64, progress.accepted() + row_bytes(message));
+        match self {
+            Writer::File(writer, _) => writer.write(message),
+            Writer::Stream(writer) => writer.write(message),
+        }
+        .map_err(|error| progress.encode(error))?;
+        if let Some(reservation) = reservation {
+            reservation.shrink_to(Bytes::ZERO);
+        }
+        Ok(())
+    }
+}
+
 impl IpcEncoder {
+    /// An encoder of messages of no more than `most` bytes, but for longer rows.
+    ///
     /// # Panics
     ///
     /// When `format` is not an IPC format or has no such compression, which the builder has ruled out.
@@ -46,6 +75,7 @@ impl IpcEncoder {
         schema: &SchemaRef,
         format: Format,
         compression: Compression,
+        most: Bytes,
         budget: &Budget,
     ) -> Result<Self, Error> {
         let progress = output.progress();
@@ -60,6 +90,9 @@ impl IpcEncoder {
         };
         let waiting = budget.consumer("IPC buffer").try_reserve(Bytes(output.write_back_bytes()));
         let waiting = waiting.map_err(|refusal| progress.exceeded(refusal))?;
+        let gathered = budget.consumer("rows of a message").try_reserve(Bytes::ZERO);
+        let gathered = gathered.map_err(|refusal| progress.exceeded(refusal))?;
+        let messages = Messages::new(schema.fields().len(), most, gathered);
         let fail = |error: ArrowError| progress.encode(error);
         let options = options(compression).map_err(fail)?;
         let writer = match format {
@@ -72,7 +105,7 @@ impl IpcEncoder {
             }
             Format::Parquet | Format::Csv => unreachable!("{format} is not an IPC format"),
         };
-        Ok(Self { writer, reservation, _waiting: waiting, progress })
+        Ok(Self { messages, writer, reservation, _waiting: waiting, progress })
     }
 }
 
@@ -90,39 +123,35 @@ fn options(compression: Compression) -> Result<IpcWriteOptions, ArrowError> {
 
 impl Encoder for IpcEncoder {
     fn write(&mut self, batch: &RecordBatch) -> Result<(), Error> {
-        if let Some(reservation) = &mut self.reservation {
-            reservation
-                .try_resize(Bytes(row_bytes(batch)))
-                .map_err(|refusal| self.progress.exceeded(refusal))?;
-        }
-        match &mut self.writer {
-            Writer::File(writer, dictionaries) => {
-                let batch = dictionaries.share(batch, self.progress.path())?;
-                writer.write(&batch)
+        let Self { messages, writer, reservation, progress, .. } = self;
+        let shared;
+        let batch = match writer {
+            Writer::File(_, dictionaries) => {
+                shared = dictionaries.share(batch, progress.path())?;
+                &shared
             }
-            Writer::Stream(writer) => writer.write(batch),
-        }
-        .map_err(|error| self.progress.encode(error))?;
-        if let Some(reservation) = &mut self.reservation {
-            reservation.shrink_to(Bytes::ZERO);
-        }
-        Ok(())
+            Writer::Stream(_) => batch,
+        };
+        let fail = |error| progress.encode(error);
+        messages.push(batch, fail, |message| writer.write(message, reservation.as_mut(), progress))
     }
 
     fn file_bytes(&mut self) -> Result<u64, Error> {
-        Ok(self.progress.accepted())
+        Ok(self.progress.accepted() + self.messages.begun_bytes())
     }
 
     fn reserved(&self) -> Bytes {
-        Bytes::ZERO
+        self.messages.reserved()
     }
 
     fn finish(self: Box<Self>) -> Result<Output, Error> {
-        let Self { writer, progress, .. } = *self;
+        let Self { mut messages, mut writer, mut reservation, progress, .. } = *self;
+        let fail = |error| progress.encode(error);
+        messages.end(fail, |message| writer.write(message, reservation.as_mut(), &progress))?;
         match writer {
             Writer::File(writer, _) => writer.into_inner(),
             Writer::Stream(writer) => writer.into_inner(),
         }
-        .map_err(|error| progress.encode(error))
+        .map_err(fail)
     }
 }

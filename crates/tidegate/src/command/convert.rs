@@ -27,7 +27,8 @@ type Converted = (Scan, Finished, BatchSizes);
 fn at_once(args: &Convert, job: &mut Job) -> Result<Option<Converted>, Failure> {
     let encoders = job.encoders.clone();
     let begin = |presumed: &Scan| {
-        Target::check(&args.output)?.open(presumed.schema(), &encoders, |_| false).map(Some)
+        let target = Target::check(&args.output)?.with_expected_rows(presumed.rows());
+        target.open(presumed.schema(), &encoders, |_| false).map(Some)
     };
     job.pass_presumed(
         "write",
@@ -43,6 +44,7 @@ fn at_once(args: &Convert, job: &mut Job) -> Result<Option<Converted>, Failure> 
 
 fn after_scan(job: &mut Job, target: Target) -> Result<Converted, Failure> {
     let scan = job.scan()?;
+    let target = target.with_expected_rows(scan.rows());
     let mut output = target.open(scan.schema(), &job.encoders, |_| false)?;
     let all: Vec<usize> = (0..scan.columns().len()).collect();
     let sizes = job.pass("write", &scan, &all, 0, |rows, _| output.write(rows))?;

@@ -121,8 +121,10 @@ pub(super) fn apply(
     let lineage = lineage.into_iter();
     let float32: Vec<bool> =
         lineage.map(|l| aggressive && (!l.steps.is_empty() || holds(&l.source))).collect();
+    // Where there are two outputs, nobody knows yet how many rows each gets.
+    let rows = if test.is_none() { scan.rows() } else { 0 };
     let open = |target: Target| {
-        let target = target.with_lineage(&json);
+        let target = target.with_lineage(&json).with_expected_rows(rows);
         target.open(bound.schema(), &job.encoders, |place| float32[place])
     };
     let mut output = open(target)?;

@@ -1,0 +1,262 @@
+//! The rows of each message: they follow from the rows of the table alone, not from the batches in which they came.
+
+use std::sync::Arc;
+
+use arrow::array::cast::AsArray;
+use arrow::array::{Array, ArrayRef, MutableArrayData, RecordBatch, RecordBatchOptions, make_array};
+use arrow::compute::concat_batches;
+use arrow::datatypes::DataType;
+use arrow::error::ArrowError;
+use monitor::{Bytes, Reservation};
+
+use crate::estimate::row_bytes;
+use crate::row_groups::{Cutter, RowGroupLimits, RowSizes};
+
+const MOST_ROWS: usize = 1 << 16;
+const BYTES: Bytes = Bytes::mib(1);
+/// Of each column at the least: what a message says of a column beside its values takes some 100 bytes.
+const COLUMN_BYTES: u64 = 1 << 10;
+
+/// Gathers rows until there are enough for a message.
+///
+/// Two things end one early: a budget that has no room for rows that wait, and a column that comes with another dictionary
+/// than the rows which wait.
+pub(super) struct Messages {
+    limits: RowGroupLimits,
+    cutter: Cutter,
+    /// Rows of a message that no batch has ended, copied: batches belong to somebody else, who counts on getting their
+    /// memory back.
+    begun: Vec<RecordBatch>,
+    begun_bytes: u64,
+    /// Covers them, and the message that they are joined to.
+    reservation: Reservation,
+}
+
+impl Messages {
+    /// Messages of a table of `columns`, of no more than `most` bytes.
+    pub(super) fn new(columns: usize, most: Bytes, reservation: Reservation) -> Self {
+        let bytes = BYTES.max(Bytes(columns as u64 * COLUMN_BYTES)).min(most).max(Bytes(1));
+        let limits = RowGroupLimits { rows: MOST_ROWS, bytes };
+        let cutter = Cutter::new(limits);
+        Self { limits, cutter, begun: Vec::new(), begun_bytes: 0, reservation }
+    }
+
+    /// Bytes of the rows that wait: the same for the same rows.
+    pub(super) fn begun_bytes(&self) -> u64 {
+        self.begun_bytes
+    }
+
+    /// Bytes that are reserved for them.
+    pub(super) fn reserved(&self) -> Bytes {
+        self.reservation.bytes()
+    }
+
+    /// Takes the rows of a batch, and gives each message that is whole to `write`.
+    ///
+    /// # Errors
+    ///
+    /// Those of `write`, and what joining rows says, by `fail`.
+    pub(super) fn push<E>(
+        &mut self,
+        batch: &RecordBatch,
+        fail: impl Fn(ArrowError) -> E,
+        mut write: impl FnMut(&RecordBatch) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let sizes = RowSizes::of(batch);
+        let mut from = 0;
+        while from < batch.num_rows() {
+            let first = from;
+            let is_whole = loop {
+                let piece = self.cutter.next(&sizes, from);
+                from += piece.rows;
+                if piece.ends_row_group || from == batch.num_rows() {
+                    break piece.ends_row_group;
+                }
+            };
+            let rows = batch.slice(first, from - first);
+            if self.begun.last().is_some_and(|begun| !share_dictionaries(begun, &rows)) {
+                self.end(&fail, &mut write)?;
+            }
+            if is_whole {
+                self.write(rows, &fail, &mut write)?;
+            } else if self.hold(&rows).map_err(&fail)? {
+                self.begun_bytes += sizes.bytes_in_memory(first, from);
+            } else {
+                self.cutter = Cutter::new(self.limits);
+                self.write(rows, &fail, &mut write)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives the rows that wait to `write`.
+    ///
+    /// # Errors
+    ///
+    /// As [`push`](Self::push).
+    pub(super) fn end<E>(
+        &mut self,
+        fail: impl Fn(ArrowError) -> E,
+        mut write: impl FnMut(&RecordBatch) -> Result<(), E>,
+    ) -> Result<(), E> {
+        match self.begun.as_slice() {
+            [] => return Ok(()),
+            [rows] => write(rows)?,
+            [first, ..] => write(&concat_batches(first.schema_ref(), &self.begun).map_err(fail)?)?,
+        }
+        self.begun.clear();
+        self.begun_bytes = 0;
+        self.reservation.shrink_to(Bytes::ZERO);
+        Ok(())
+    }
+
+    /// Gives the rows that wait to `write`, with `last` behind them, which stay where they are if none wait.
+    fn write<E>(
+        &mut self,
+        last: RecordBatch,
+        fail: impl Fn(ArrowError) -> E,
+        mut write: impl FnMut(&RecordBatch) -> Result<(), E>,
+    ) -> Result<(), E> {
+        match last.num_rows() {
+            0 => {}
+            _ if self.begun.is_empty() => return write(&mapped(&last, tidied).map_err(fail)?),
+            _ => self.begun.push(last),
+        }
+        self.end(fail, write)
+    }
+
+    /// Copies rows, unless the budget has no room for them: `false`.
+    fn hold(&mut self, rows: &RecordBatch) -> Result<bool, ArrowError> {
+        // Where they wait, and in the message.
+        if self.reservation.try_grow(Bytes(2 * row_bytes(rows))).is_err() {
+            return Ok(false);
+        }
+        self.begun.push(mapped(rows, copied)?);
+        Ok(true)
+    }
+}
+
+/// The batch with each column as `map` makes it.
+fn mapped(
+    rows: &RecordBatch,
+    map: impl Fn(&ArrayRef) -> Result<ArrayRef, ArrowError>,
+) -> Result<RecordBatch, ArrowError> {
+    let columns = rows.columns().iter().map(map).collect::<Result<Vec<_>, _>>()?;
+    let count = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
+    RecordBatch::try_new_with_options(rows.schema(), columns, &count)
+}
+
+/// The same rows, with nothing of those around them: of what takes bits, the last byte would hold some.
+fn tidied(rows: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+    match rows.nulls().is_some() || matches!(rows.data_type(), DataType::Boolean) {
+        true => copied(rows),
+        false => Ok(Arc::clone(rows)),
+    }
+}
+
+/// The same rows in memory of their own; the values of a dictionary stay shared.
+fn copied(rows: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+    let data = rows.to_data();
+    let mut copy = MutableArrayData::new(vec![&data], false, rows.len());
+    copy.try_extend(0, 0, rows.len())?;
+    Ok(make_array(copy.freeze()))
+}
+
+/// Whether each column has one dictionary in both, if any.
+fn share_dictionaries(a: &RecordBatch, b: &RecordBatch) -> bool {
+    a.columns().iter().zip(b.columns()).all(|(a, b)| {
+        let both = a.as_any_dictionary_opt().zip(b.as_any_dictionary_opt());
+        both.is_none_or(|(a, b)| a.values().to_data().ptr_eq(&b.values().to_data()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{DictionaryArray, Int32Array, StringArray};
+    use arrow::datatypes::{Int8Type, Int32Type};
+    use monitor::Budget;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn table(lengths: &[usize]) -> RecordBatch {
+        let number = Int32Array::from_iter_values(0..lengths.len() as i32);
+        let text = StringArray::from_iter_values(lengths.iter().map(|length| "x".repeat(*length)));
+        let word: DictionaryArray<Int8Type> =
+            lengths.iter().map(|length| Some(["a", "b"][length % 2])).collect();
+        let columns: [(&str, ArrayRef); 3] =
+            [("number", Arc::new(number)), ("text", Arc::new(text)), ("word", Arc::new(word))];
+        RecordBatch::try_from_iter(columns).unwrap()
+    }
+
+    /// The messages that batches come to.
+    fn messages(batches: &[RecordBatch], most: Bytes, budget: &Budget) -> Vec<RecordBatch> {
+        let reservation = budget.consumer("rows").try_reserve(Bytes::ZERO).unwrap();
+        let mut messages = Messages::new(batches[0].num_columns(), most, reservation);
+        let mut written = Vec::new();
+        let mut write = |rows: &RecordBatch| {
+            written.push(rows.clone());
+            Ok(())
+        };
+        for batch in batches {
+            messages.push(batch, |error| error, &mut write).unwrap();
+        }
+        messages.end(|error| error, &mut write).unwrap();
+        assert_eq!((messages.begun_bytes(), messages.reserved()), (0, Bytes::ZERO));
+        written
+    }
+
+    proptest! {
+        #[test]
+        fn messages_depend_on_the_rows_alone(
+            lengths in prop::collection::vec(0usize..300, 1..400),
+            cuts in prop::collection::vec(0usize..400, 0..8),
+            most in 1u64..9000,
+        ) {
+            let whole = table(&lengths);
+            let mut places: Vec<usize> = cuts.into_iter().map(|cut| cut.min(lengths.len())).collect();
+            places.extend([0, lengths.len()]);
+            places.sort_unstable();
+            let cut = places.windows(2).map(|w| whole.slice(w[0], w[1] - w[0]));
+            let cut: Vec<RecordBatch> = cut.filter(|batch| batch.num_rows() > 0).collect();
+            let expected = messages(std::slice::from_ref(&whole), Bytes(most), &Budget::unbounded());
+            prop_assert_eq!(&messages(&cut, Bytes(most), &Budget::unbounded()), &expected);
+            prop_assert_eq!(concat_batches(whole.schema_ref(), &expected).unwrap(), whole);
+            for message in &expected {
+                let bytes = RowSizes::of(message).bytes(0, message.num_rows());
+                prop_assert!(message.num_rows() == 1 || bytes <= most, "{} rows of {bytes}", message.num_rows());
+            }
+        }
+    }
+
+    #[test]
+    fn rows_without_columns_are_counted() {
+        let batch = |rows| {
+            let count = RecordBatchOptions::new().with_row_count(Some(rows));
+            let schema = Arc::new(arrow::datatypes::Schema::empty());
+            RecordBatch::try_new_with_options(schema, Vec::new(), &count).unwrap()
+        };
+        let written = messages(&[batch(10), batch(MOST_ROWS), batch(1)], BYTES, &Budget::unbounded());
+        assert_eq!(written.iter().map(RecordBatch::num_rows).collect::<Vec<_>>(), [MOST_ROWS, 11]);
+    }
+
+    #[test]
+    fn rows_wait_for_none_that_the_budget_has_no_room_for() {
+        let whole = table(&[10; 100]);
+        let halves = [whole.slice(0, 50), whole.slice(50, 50)];
+        let written = messages(&halves, BYTES, &Budget::new(Bytes(100)));
+        assert_eq!(written, halves);
+    }
+
+    #[test]
+    fn another_dictionary_begins_another_message() {
+        let words = |words: [&str; 2]| {
+            let words: DictionaryArray<Int32Type> = words.into_iter().map(Some).collect();
+            RecordBatch::try_from_iter([("word", Arc::new(words) as ArrayRef)]).unwrap()
+        };
+        let (one, other) = (words(["a", "b"]), words(["b", "c"]));
+        let written = messages(&[one.clone(), one.clone(), other.clone()], BYTES, &Budget::unbounded());
+        assert_eq!(written.iter().map(RecordBatch::num_rows).collect::<Vec<_>>(), [4, 2]);
+        assert_eq!(written[1], other);
+    }
+}

@@ -1,0 +1,116 @@
+//! The bytes of every format and layout follow from the rows, not from the batches in which they came, or from threads.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, BooleanArray, DictionaryArray, Float64Array, Int32Array, RecordBatch, StringArray,
+};
+use arrow::datatypes::Int32Type;
+use monitor::Bytes;
+use sink::{Compression, SinkBuilder, ZstdLevel};
+
+const ROWS: usize = 150_000;
+
+fn table() -> RecordBatch {
+    let rows = 0..ROWS as i32;
+    let mixed = |row: i32| (row as u32).wrapping_mul(0x9e37_79b9);
+    let text = |row: i32| (row % 11 > 0).then(|| format!("{:x}", mixed(row) >> (row % 24)));
+    let columns: [(&str, ArrayRef); 5] = [
+        ("id", Arc::new(Int32Array::from_iter_values(rows.clone()))),
+        (
+            "share",
+            Arc::new(Float64Array::from_iter(
+                rows.clone().map(|row| (row % 7 > 0).then(|| f64::from(row) / 8.0)),
+            )),
+        ),
+        ("text", Arc::new(StringArray::from_iter(rows.clone().map(text)))),
+        ("flag", Arc::new(BooleanArray::from_iter(rows.clone().map(|row| Some(mixed(row) % 3 == 0))))),
+        (
+            "word",
+            Arc::new(
+                rows.map(|row| Some(["north", "east", "south", "west"][mixed(row) as usize % 4]))
+                    .collect::<DictionaryArray<Int32Type>>(),
+            ),
+        ),
+    ];
+    RecordBatch::try_from_iter(columns).unwrap()
+}
+
+/// All files below a place, by name.
+fn files(place: &Path, into: &mut BTreeMap<PathBuf, Vec<u8>>) {
+    for entry in fs::read_dir(place).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => files(&path, into),
+            false => drop(into.insert(path.clone(), fs::read(&path).unwrap())),
+        }
+    }
+}
+
+/// The files that a table comes to in batches of so many rows.
+fn written(
+    table: &RecordBatch,
+    batch_rows: usize,
+    build: impl Fn(PathBuf) -> SinkBuilder,
+    name: &str,
+) -> BTreeMap<PathBuf, Vec<u8>> {
+    let folder = tempfile::tempdir().unwrap();
+    let mut sink = build(folder.path().join(name)).build(table.schema()).unwrap();
+    for start in (0..table.num_rows()).step_by(batch_rows) {
+        sink.write(&table.slice(start, batch_rows.min(table.num_rows() - start))).unwrap();
+    }
+    sink.finish().unwrap();
+    let mut found = BTreeMap::new();
+    files(folder.path(), &mut found);
+    let relative = |path: PathBuf| path.strip_prefix(folder.path()).unwrap().to_owned();
+    found.into_iter().map(|(path, bytes)| (relative(path), bytes)).collect()
+}
+
+#[test]
+fn whatever_the_batches_and_threads_were() {
+    let table = table();
+    let zstd = Compression::Zstd(ZstdLevel::new(1).unwrap());
+    let formats = [
+        ("out.parquet", Compression::Snappy),
+        ("out.parquet", zstd),
+        ("out.arrow", Compression::None),
+        ("out.arrow", zstd),
+        ("out.arrows", Compression::None),
+        ("out.arrows", Compression::Lz4),
+        ("out.csv", Compression::None),
+    ];
+    type Layout = fn(SinkBuilder) -> SinkBuilder;
+    let layouts: [(&str, Layout); 4] = [
+        ("one", |sink| sink),
+        ("rows", |sink| sink.with_split_rows(40_001)),
+        ("bytes", |sink| sink.with_split_bytes(Bytes::kib(300))),
+        ("folders", |sink| sink.with_partition_by("word")),
+    ];
+    for (name, compression) in formats {
+        for (layout, divided) in layouts {
+            let mut expected = None;
+            for (batch_rows, threads) in [(ROWS, 1), (999, 1), (30_000, 2), (4097, 2)] {
+                let build = |path: PathBuf| {
+                    let sink = SinkBuilder::new(path).with_threads(threads);
+                    let sink = sink.with_row_group_bytes(Bytes::mib(1));
+                    divided(if name.ends_with("csv") { sink } else { sink.with_compression(compression) })
+                };
+                let found = written(&table, batch_rows, build, name);
+                assert!(layout == "one" || found.len() > 1, "{name} {layout}: {} files", found.len());
+                let expected = expected.get_or_insert_with(|| found.clone());
+                for (path, bytes) in &found {
+                    assert!(
+                        expected.get(path) == Some(bytes),
+                        "{name} {compression:?} {layout}, {batch_rows} rows a batch, {threads} threads: {path:?}"
+                    );
+                }
+                assert_eq!(found.len(), expected.len());
+            }
+        }
+    }
+}

@@ -24,12 +24,23 @@ use crate::processor::Processor;
 use crate::record::Field;
 use crate::spares::vec_of;
 
+const FREE: u32 = u32::MAX;
+
+/// Places for so many texts: eight each for few, two for many, whose places would crowd out the nearest cache.
+fn places(texts: usize) -> usize {
+    const FEW: usize = 1024;
+    (if texts <= FEW { 8 * texts } else { 2 * texts }).next_power_of_two().max(2)
+}
+
 /// The values of a dictionary column and the key of each; one for all batches of a pass.
 #[derive(Debug)]
 pub(crate) struct DictionaryKeys {
     values: Arc<StringArray>,
-    /// Short texts by their hash, the next free place taken where two collide; never more than half full.
-    short: Vec<Option<(ShortText, u32)>>,
+    /// Short texts with their keys.
+    short: Vec<(ShortText, u32)>,
+    /// Where in `short` a text is, by its hash, the next free place taken where two collide. Apart from the texts, so that
+    /// there is room for many free ones, with which the processor seldom guesses wrong.
+    places: Vec<u32>,
     long: HashMap<Box<[u8]>, u32, ahash::RandomState>,
 }
 
@@ -38,16 +49,18 @@ impl DictionaryKeys {
     pub(crate) fn new(values: &Arc<StringArray>) -> Self {
         let mut keys = DictionaryKeys {
             values: Arc::clone(values),
-            short: vec![None; (2 * values.len()).next_power_of_two().max(2)],
+            short: Vec::new(),
+            places: vec![FREE; places(values.len())],
             long: HashMap::default(),
         };
         for (key, text) in values.iter().flatten().enumerate() {
             let key = key as u32;
             match ShortText::of(text.as_bytes()) {
                 Some(short) => {
-                    let place = keys.places(short).find(|place| keys.short[*place].is_none());
+                    let place = keys.places_of(short).find(|place| keys.places[*place] == FREE);
                     if let Some(place) = place {
-                        keys.short[place] = Some((short, key));
+                        keys.places[place] = keys.short.len() as u32;
+                        keys.short.push((short, key));
                     }
                 }
                 None => {
@@ -70,7 +83,8 @@ impl DictionaryKeys {
     /// Bytes allocated, those of the values included.
     pub(crate) fn heap_bytes(&self) -> usize {
         let long: usize = self.long.keys().map(|text| text.len()).sum();
-        self.short.capacity() * size_of::<Option<(ShortText, u32)>>()
+        self.short.capacity() * size_of::<(ShortText, u32)>()
+            + self.places.capacity() * size_of::<u32>()
             + long
             + self.values.get_buffer_memory_size()
             + self.long.capacity() * (size_of::<(Box<[u8]>, u32)>() + 1)
@@ -78,19 +92,19 @@ impl DictionaryKeys {
 
     /// Where a short text may stand, in the order to look.
     #[inline(always)]
-    fn places(&self, text: ShortText) -> impl Iterator<Item = usize> + use<> {
-        let mask = self.short.len() - 1;
+    fn places_of(&self, text: ShortText) -> impl Iterator<Item = usize> + use<> {
+        let mask = self.places.len() - 1;
         let first = (text.hash() >> 32) as usize;
         (0..=mask).map(move |step| (first + step) & mask)
     }
 
     #[inline(always)]
     fn short_key(&self, text: ShortText) -> Option<u32> {
-        for place in self.places(text) {
-            match self.short[place] {
-                Some((known, key)) if known == text => return Some(key),
-                Some(_) => {}
-                None => return None,
+        for place in self.places_of(text) {
+            // No text is where a free place says.
+            let (known, key) = *self.short.get(self.places[place] as usize)?;
+            if known == text {
+                return Some(key);
             }
         }
         None

@@ -30,17 +30,19 @@ fn day(text: Padded<'_>) -> (i32, bool) {
     let has_dashes = front & 0xff00_00ff_0000_0000 == 0;
     let are_digits = !has_other_than_digits(front) & !has_other_than_digits(back);
     let tens = pairs(front);
-    let year = (tens & 0xff) as u32 * 100 + (tens >> 16 & 0xff) as u32;
+    let (century, of_century) = ((tens & 0x7f) as u32, (tens >> 16 & 0x7f) as u32);
+    let year = century * 100 + of_century;
     let month = (tens >> 40 & 0xff) as u32;
     let day = (back & 0xff) as u32 * 10 + (back >> 8) as u32;
     // Digits that are none make any number; the tables are asked for nothing beyond their ends.
     let month = if month <= 12 { month as usize } else { 0 };
-    let year = year & 0x3fff;
-    let is_leap = year.is_multiple_of(4) & (!year.is_multiple_of(100) | year.is_multiple_of(400));
+    // The digits say themselves which years are multiples of 100, and then of 400.
+    let is_leap = (if of_century == 0 { century } else { of_century }).is_multiple_of(4);
     let is_day = day.wrapping_sub(1) < u32::from(DAYS_IN[usize::from(is_leap)][month]);
     // A year begins with March, so that a leap day is its last one; 400 years more keep the first one above zero.
-    let march_year = year + 400 - u32::from(month <= 2);
-    let century = march_year / 100;
+    let is_before_march = month <= 2;
+    let march_year = year + 400 - u32::from(is_before_march);
+    let century = century + 4 - u32::from(is_before_march & (of_century == 0));
     let days = 365 * march_year + march_year / 4 - century + century / 4;
     let days = days as i32 + DAYS_BEFORE[month] + day as i32 - (719_469 + 146_097);
     (days, has_dashes & are_digits & is_day & (year > 0))

@@ -45,7 +45,8 @@ pub(super) fn survey_with<K: MaskKernel>(
         let Some(bytes) = padded[at..].first_chunk::<64>() else { break };
         let valid = if len - at >= 64 { u64::MAX } else { (1 << (len - at)) - 1 };
         let quotes = kernel.equal(bytes, marks.quote) & marks.quote_mask & valid;
-        let is_searching = survey.first_record[0].is_none() || survey.first_record[1].is_none();
+        // Under the other supposition these bytes are within quotes, and no record ends before the next quote.
+        let is_searching = survey.first_record[usize::from(inside != 0)].is_none();
         let is_last = len - at <= 64;
         if quotes == 0 && !is_searching && closes == [0; 2] && !is_last {
             // What the last of these 64 bytes is matters only to a quote behind it, and that one looks back.

@@ -6,9 +6,9 @@
 
 use ahash::RandomState;
 use arrow::array::cast::AsArray;
-use arrow::array::{Array, ArrayRef};
+use arrow::array::{Array, ArrayRef, downcast_dictionary_array};
 use arrow::compute::cast;
-use arrow::datatypes::DataType;
+use arrow::datatypes::{ArrowNativeType, DataType};
 use arrow::error::ArrowError;
 use hashbrown::HashTable;
 use parquet::basic::{BoundaryOrder, Encoding};
@@ -121,24 +121,45 @@ impl DictionaryTexts {
     }
 
     /// Takes the rows of a dictionary, `keys` of it that are not null.
-    fn push_keys(&mut self, values: &ArrayRef, keys: impl Iterator<Item = usize>) -> Result<(), Refused> {
+    fn push_keys<I: Iterator<Item = usize>>(
+        &mut self,
+        values: &ArrayRef,
+        keys: impl Fn() -> I,
+    ) -> Result<(), Refused> {
         let known = match self.known.take() {
             Some(known) if known.values.to_data().ptr_eq(&values.to_data()) => known,
             _ => Known::new(values),
         };
         let Known { values, indices, .. } = self.known.insert(known);
-        let all = bytes_of(values);
-        for key in keys {
-            let mut index = indices[key];
-            if index == UNKNOWN {
-                index = self.distinct.index_of(all(key))?;
-                indices[key] = index;
-                self.is_in_page.resize(self.distinct.places.len(), false);
+        let first = self.indices.len();
+        self.indices.extend(keys().map(|key| indices[key]));
+        // Soon all values have been seen.
+        if self.indices[first..].contains(&UNKNOWN) {
+            let all = bytes_of(values);
+            for (index, key) in self.indices[first..].iter_mut().zip(keys()) {
+                // It may have come up since.
+                *index = indices[key];
+                if *index == UNKNOWN {
+                    *index = self.distinct.index_of(all(key))?;
+                    indices[key] = *index;
+                }
             }
-            self.is_in_page[index as usize] = true;
-            self.indices.push(index);
+            self.is_in_page.resize(self.distinct.places.len(), false);
+        }
+        for index in &self.indices[first..] {
+            self.is_in_page[*index as usize] = true;
         }
         Ok(())
+    }
+
+    /// Takes the rows of a dictionary none of which is null.
+    fn push_all(&mut self, block: &ArrayRef) -> Result<(), Refused> {
+        downcast_dictionary_array! {
+            block => {
+                self.push_keys(block.values(), || block.keys().values().iter().map(|key| key.as_usize()))
+            },
+            _ => self.push_texts(block),
+        }
     }
 
     /// Takes rows that are no dictionary, or no more: two that differ were joined.
@@ -197,11 +218,11 @@ impl Values for DictionaryTexts {
             Some(dictionary) if dictionary.values().is_empty() => Ok(()),
             // A value of the dictionary may be null too.
             Some(dictionary) if dictionary.values().null_count() == 0 => {
-                let keys = dictionary.normalized_keys();
                 match dictionary.keys().nulls().filter(|nulls| nulls.null_count() > 0) {
-                    None => self.push_keys(dictionary.values(), keys.into_iter()),
+                    None => self.push_all(block),
                     Some(nulls) => {
-                        self.push_keys(dictionary.values(), nulls.valid_indices().map(|row| keys[row]))
+                        let keys = dictionary.normalized_keys();
+                        self.push_keys(dictionary.values(), || nulls.valid_indices().map(|row| keys[row]))
                     }
                 }
             }

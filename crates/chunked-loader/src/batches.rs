@@ -156,10 +156,12 @@ impl Caller {
 
 impl Threads {
     pub(crate) fn new(reading: Arc<Reading>, sizes: Sizes, threads: usize) -> Threads {
+        // What can only be read from front to back is made by one thread, which runs ahead, and has nothing to do beside.
+        let threads_made = if reading.plan.scan.is_seekable { threads } else { 1 };
+        let side_work = reading.side_work.clone().filter(|_| threads_made > 1);
         Threads {
-            delivery: Arc::new(Delivery::new(sizes, lines(threads), reading.side_work.clone())),
-            // What can only be read from front to back is made by one thread, which runs ahead.
-            to_start: if reading.plan.scan.is_seekable { threads } else { 1 },
+            delivery: Arc::new(Delivery::new(sizes, lines(threads), side_work)),
+            to_start: threads_made,
             reading,
             running: Vec::new(),
             has_panicked: Arc::default(),

@@ -1,5 +1,7 @@
 //! Batches made by several threads, handed over in the order of their rows.
 //!
+//! Between two batches, and before they wait, threads do what others have for them: see [`SideWork`].
+//!
 //! Each thread claims the next range of rows and makes its batches. Claims are granted in order, memory with them, so
 //! that the range at the head of the line always has what it needs; those behind it wait, bounded in number, until
 //! it is delivered. What a range holds never depends on who makes it, or when.
@@ -14,7 +16,7 @@ use crate::account::Account;
 use crate::batch::Batch;
 use crate::batch_builder::BatchPlan;
 use crate::error::Error;
-use crate::side_work::{Present, SideWork};
+use crate::side_work::{Away, Present, SideWork};
 use crate::signal::Signal;
 use crate::sizing::{BatchLimit, FixedRows, Sizing};
 use crate::spares::{Room, Spares};
@@ -240,10 +242,13 @@ impl Delivery {
         if has_helped || self.changed.notified(&state) != seen {
             return state;
         }
-        work.leave();
-        let state = self.changed.wait(state);
-        work.arrive();
-        state
+        let _away = self.away();
+        self.changed.wait(state)
+    }
+
+    /// To be held by a thread that makes batches while it waits for something.
+    pub(crate) fn away(&self) -> Option<Away<'_>> {
+        Away::new(self.side_work.as_ref())
     }
 
     /// To be held by a thread that makes batches.
@@ -266,6 +271,7 @@ impl Delivery {
     /// nobody wants it.
     pub(crate) fn claim(&self, plan: &BatchPlan) -> Option<(Claim, Room)> {
         let mut state = self.lock();
+        let mut may_help = self.side_work.is_some();
         loop {
             if state.is_stopped || state.sizes.rows_left() == 0 {
                 return None;
@@ -288,7 +294,15 @@ impl Delivery {
                     state = self.wait(state);
                     continue;
                 }
-                // At the head of an empty line: what there is has to do.
+                // At the head of an empty line. What came before may wait to be done with here.
+                Err(_) if may_help => {
+                    state.refused = Some(limit);
+                    drop(state);
+                    may_help = self.side_work.as_ref().is_some_and(|work| work.help());
+                    state = self.lock();
+                    continue;
+                }
+                // What there is has to do.
                 Err(_) => {
                     if limit.may_be_cut {
                         limit.rows = plan.rows_in(state.sizes.account.budget.available()).min(limit.rows);
@@ -353,7 +367,14 @@ impl Delivery {
         let mut state = self.lock();
         while !state.is_stopped {
             if state.is_awaited && state.head == claim.number && state.lines[0].ready.is_empty() {
-                return true;
+                let Some(work) = &self.side_work else { return true };
+                drop(state);
+                // What came before may wait to be done with here.
+                if !work.help() {
+                    return true;
+                }
+                state = self.lock();
+                continue;
             }
             state = self.wait(state);
         }

@@ -21,6 +21,24 @@ pub trait SideWork: Send + Sync {
     fn leave(&self) {}
 }
 
+/// A thread that waits for something else, until this is dropped.
+pub(crate) struct Away<'a>(&'a dyn SideWork);
+
+impl<'a> Away<'a> {
+    pub(crate) fn new(work: Option<&'a Arc<dyn SideWork>>) -> Option<Away<'a>> {
+        work.map(|work| {
+            work.leave();
+            Away(work.as_ref())
+        })
+    }
+}
+
+impl Drop for Away<'_> {
+    fn drop(&mut self) {
+        self.0.arrive();
+    }
+}
+
 /// A thread that comes by, until this is dropped.
 pub(crate) struct Present<'a>(&'a dyn SideWork);
 

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicIsize, AtomicUsize, Ordering};
 
-use chunked_loader::{FixedRows, Loader, SideWork, Source};
+use chunked_loader::{Downcast, FixedRows, Loader, SideWork, Source};
 
 #[derive(Default)]
 struct Counts {
@@ -81,4 +81,61 @@ fn threads_help_between_batches_and_leave_before_they_wait_or_end() {
         assert!(counts.helped.load(Ordering::SeqCst) >= 200, "once a batch");
         assert_eq!(counts.by_strangers.load(Ordering::SeqCst), 0);
     }
+}
+
+#[test]
+fn with_the_line_full_and_nothing_to_do_all_are_away() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("in.csv");
+    std::fs::write(&path, csv(20_000)).unwrap();
+    let counts = Arc::new(Counts::default());
+    let loader = Loader::new(Source::open(std::slice::from_ref(&path), folder.path()).unwrap())
+        .with_threads(2)
+        .with_range_bytes(8192)
+        .with_side_work(Arc::clone(&counts) as Arc<dyn SideWork>);
+    let scan = loader.scan().unwrap();
+    let presumption = loader.presume().unwrap().expect("a file that two threads can read");
+    let mut presumed = loader.batches_presumed(presumption, Box::new(FixedRows(100))).unwrap();
+    let mut scanned = loader.batches(&scan, &[0, 1], Box::new(FixedRows(100)));
+    let batches: [&mut dyn Iterator<Item = Result<chunked_loader::Batch, chunked_loader::Error>>; 2] =
+        [&mut presumed, &mut scanned];
+    for batches in batches {
+        batches.next().unwrap().unwrap();
+        let is_away = || counts.present.load(Ordering::SeqCst) == 0;
+        let in_time = (0..1000).any(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+            is_away()
+        });
+        assert!(in_time, "{} are said to be there, and wait", counts.present.load(Ordering::SeqCst));
+    }
+}
+
+#[test]
+fn ranges_that_wait_for_those_before_are_away_and_come_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("in.csv");
+    // Where a quote stands that opens nothing, the range before has to end first.
+    let lines: String = (0..20_000).map(|row| format!("{row} of 5\" by 3\" pipe\n")).collect();
+    std::fs::write(&path, format!("pipe\n{lines}")).unwrap();
+    let counts = Arc::new(Counts::default());
+    let loader = Loader::new(Source::open(std::slice::from_ref(&path), folder.path()).unwrap())
+        .with_threads(4)
+        .with_downcast(Downcast::None)
+        .with_range_bytes(8192)
+        .with_side_work(Arc::clone(&counts) as Arc<dyn SideWork>);
+    let presumption = loader.presume().unwrap().expect("a file that threads can read");
+    let batches = loader.batches_presumed(presumption, Box::new(FixedRows(100))).unwrap();
+    assert_eq!(batches.map(|batch| batch.unwrap().num_rows()).sum::<usize>(), 20_000);
+    assert_eq!(counts.present.load(Ordering::SeqCst), 0);
+    assert!(counts.most_present.load(Ordering::SeqCst) <= 4);
+}
+
+#[test]
+fn an_input_that_one_thread_reads_has_no_thread_to_spare() {
+    let counts = Arc::new(Counts::default());
+    let source = Source::spool("in", csv(2000).as_bytes(), &std::env::temp_dir(), &mut || false).unwrap();
+    let loader = Loader::new(source).with_side_work(Arc::clone(&counts) as Arc<dyn SideWork>);
+    let scan = loader.scan().unwrap();
+    assert!(loader.batches(&scan, &[0], Box::new(FixedRows(100))).all(|batch| batch.is_ok()));
+    assert_eq!(counts.helped.load(Ordering::SeqCst), 0);
 }

@@ -41,10 +41,11 @@ impl Helpers {
     ///
     /// Errors go to the sink, whose next call fails with them.
     pub fn help(&self) -> bool {
-        let lines: Vec<_> = self.lines().iter().filter_map(Weak::upgrade).collect();
+        let lines = self.lines().clone();
         let mut has_helped = false;
         for line in lines {
-            while line.work_once() {
+            // One at a time: whoever ends a sink has it to himself as soon as nobody works for it.
+            while line.upgrade().is_some_and(|line| line.work_once()) {
                 has_helped = true;
             }
         }

@@ -5,6 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 
+use monitor::Tag;
+
 use crate::helpers::Helpers;
 
 /// See the module's documentation. Dropping them lets them end what they do, and waits for it.
@@ -28,8 +30,9 @@ pub(crate) struct Line {
 #[derive(Default)]
 struct State {
     lanes: VecDeque<usize>,
-    /// Threads in lanes.
+    /// Threads in lanes, and those of them that are helpers.
     working: usize,
+    helping: usize,
     /// Own threads that wait.
     asleep: usize,
     /// Whether own threads are woken even where a helper will come.
@@ -55,7 +58,9 @@ impl Line {
     /// How many of the own threads are to be woken.
     fn missing(&self, state: &State) -> usize {
         let wanted = state.lanes.len().min(self.most - state.working);
-        let helpers = if state.is_urgent { 0 } else { self.helpers.present() };
+        // Those in lanes already are no help for others.
+        let coming = self.helpers.present().saturating_sub(state.helping);
+        let helpers = if state.is_urgent { 0 } else { coming };
         wanted.saturating_sub(helpers).min(state.asleep)
     }
 
@@ -87,11 +92,13 @@ impl Line {
 
     /// Works in one lane, if one waits for a thread.
     pub(crate) fn work_once(&self) -> bool {
-        let lane = {
-            let mut state = self.lock();
-            self.take(&mut state)
-        };
-        lane.inspect(|lane| self.work_in(*lane)).is_some()
+        let mut state = self.lock();
+        let Some(lane) = self.take(&mut state) else { return false };
+        state.helping += 1;
+        drop(state);
+        self.work_in(lane);
+        self.lock().helping -= 1;
+        true
     }
 
     /// Wakes as many own threads as helpers are missing.
@@ -117,7 +124,12 @@ impl LaneThreads {
         });
         let start = |index: usize| {
             let line = Arc::clone(&line);
-            Builder::new().name(format!("encode-{index}")).spawn(move || line.work()).ok()
+            let tag = Tag::current();
+            let work = move || {
+                let _under = tag.enter();
+                line.work();
+            };
+            Builder::new().name(format!("encode-{index}")).spawn(work).ok()
         };
         let threads: Vec<_> = (0..number).map_while(start).collect();
         if threads.is_empty() {

@@ -71,7 +71,7 @@ impl Opener {
                 schema,
                 self.format,
                 self.compression,
-                row_group_bytes,
+                self.limits.bytes.min(row_group_bytes),
                 budget,
             )?),
             Format::Csv => Box::new(CsvEncoder::new(output, schema, budget)?),

@@ -27,7 +27,7 @@ use crate::spares::vec_of;
 const FREE: u32 = u32::MAX;
 
 /// Places for so many texts: eight each for few, two for many, whose places would crowd out the nearest cache.
-fn places(texts: usize) -> usize {
+fn places_for(texts: usize) -> usize {
     const FEW: usize = 1024;
     (if texts <= FEW { 8 * texts } else { 2 * texts }).next_power_of_two().max(2)
 }
@@ -50,14 +50,14 @@ impl DictionaryKeys {
         let mut keys = DictionaryKeys {
             values: Arc::clone(values),
             short: Vec::new(),
-            places: vec![FREE; places(values.len())],
+            places: vec![FREE; places_for(values.len())],
             long: HashMap::default(),
         };
         for (key, text) in values.iter().flatten().enumerate() {
             let key = key as u32;
             match ShortText::of(text.as_bytes()) {
                 Some(short) => {
-                    let place = keys.places_of(short).find(|place| keys.places[*place] == FREE);
+                    let place = keys.probe(short).find(|place| keys.places[*place] == FREE);
                     if let Some(place) = place {
                         keys.places[place] = keys.short.len() as u32;
                         keys.short.push((short, key));
@@ -92,7 +92,7 @@ impl DictionaryKeys {
 
     /// Where a short text may stand, in the order to look.
     #[inline(always)]
-    fn places_of(&self, text: ShortText) -> impl Iterator<Item = usize> + use<> {
+    fn probe(&self, text: ShortText) -> impl Iterator<Item = usize> + use<> {
         let mask = self.places.len() - 1;
         let first = (text.hash() >> 32) as usize;
         (0..=mask).map(move |step| (first + step) & mask)
@@ -100,7 +100,7 @@ impl DictionaryKeys {
 
     #[inline(always)]
     fn short_key(&self, text: ShortText) -> Option<u32> {
-        for place in self.places_of(text) {
+        for place in self.probe(text) {
             // No text is where a free place says.
             let (known, key) = *self.short.get(self.places[place] as usize)?;
             if known == text {

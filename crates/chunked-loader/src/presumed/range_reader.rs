@@ -86,7 +86,8 @@ impl RangeReader {
     ) -> Result<Result<Option<u64>, Stopped>, Error> {
         let shared = Arc::clone(&self.shared);
         let part: &Part = &shared.parts[place];
-        let first = part.ranges.begin(range, &part.chain, &mut self.walker)?;
+        let away = || shared.delivery.away();
+        let first = part.ranges.begin(range, &part.chain, &mut self.walker, away)?;
         // A piece was the beginning of this range. If its first record is another one, it held no records.
         if shared.firsts.get(&claim.first_row).is_some_and(|presumed| first != Some(*presumed)) {
             return Err(Error::new(ErrorKind::Changed));

@@ -84,15 +84,16 @@ impl Ranges {
     }
 
     /// Turns `walker` to the records of one range, and gives the byte of the first; `None` if none begins in it, or nobody
-    /// needs it any more.
+    /// needs it any more. While it waits for the ranges before, what `away` gives is held.
     ///
     /// # Errors
     /// If the file cannot be read, has changed, or the budget has no room for the range.
-    pub(crate) fn begin<T>(
+    pub(crate) fn begin<T, G>(
         &self,
         range: usize,
         chain: &Chain<T>,
         walker: &mut Walker,
+        away: impl Fn() -> G,
     ) -> Result<Option<u64>, Error> {
         let (start, end) = (self.start(range), self.start(range + 1).min(self.bytes));
         let length = (end - start) as usize;
@@ -110,7 +111,7 @@ impl Ranges {
         let behind = window.bytes(window.len()).get(length).copied();
         let survey = walker.survey(length, before, behind);
         chain.surveyed(range, survey);
-        let Ok(begins) = chain.start(range) else { return Ok(None) };
+        let Ok(begins) = chain.start(range, away) else { return Ok(None) };
         let first = match begins {
             Start::Inside(inside) => survey.first_record[usize::from(inside)].map(|at| start + at as u64),
             Start::At(first) => {
@@ -148,7 +149,7 @@ impl Ranges {
         held: &mut Reservation,
         result: &mut RangeResult,
     ) -> Result<Option<u64>, Error> {
-        let Some(first) = self.begin(range, chain, walker)? else { return Ok(None) };
+        let Some(first) = self.begin(range, chain, walker, || ())? else { return Ok(None) };
         result.first = Some(first);
         let rows = scanner.rows;
         let walked = (|| {

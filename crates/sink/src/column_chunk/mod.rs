@@ -4,7 +4,7 @@
 //!  block ──► levels ─────────────────────────────────┐
 //!    │       which rows are null                     ├──► page: header, levels, values ──► chunk
 //!    └─────► values ──► packed differences, lengths, ┘    (values compressed, where
-//!            not null   floats, or indices                 that makes them shorter)
+//!            not null   floats, or indices                 that is worth it)
 //! ```
 //!
 //! A page ends with a block once it is long enough. Only the page in progress and, compressed, those before it are in

@@ -111,8 +111,9 @@ impl Encoder for CsvEncoder {
             batch.columns().iter().map(|column| (Cells::of(column.as_ref()), column.logical_nulls()));
         let columns: Vec<_> = columns.collect();
         (0..batch.num_rows()).try_for_each(|row| {
+            self.write_row(row, &columns)?;
             self.progress.announce(1, self.progress.accepted());
-            self.write_row(row, &columns)
+            Ok(())
         })
     }
 

@@ -1,4 +1,5 @@
-//! The rows of each message: they follow from the rows of the table alone, not from the batches in which they came.
+//! The rows of each message: they follow from the rows of the table alone, not from the batches in which they came. That is so of
+//! the columns that a loader makes; of nested ones and views the bytes may tell of the batches.
 
 use std::sync::Arc;
 
@@ -16,6 +17,8 @@ const MOST_ROWS: usize = 1 << 16;
 const BYTES: Bytes = Bytes::mib(1);
 /// Of each column at the least: what a message says of a column beside its values takes some 100 bytes.
 const COLUMN_BYTES: u64 = 1 << 10;
+/// What an array takes beside its values, for each column of rows that wait.
+const ARRAY_BYTES: u64 = 512;
 
 /// Gathers rows until there are enough for a message.
 ///
@@ -35,7 +38,7 @@ pub(super) struct Messages {
 impl Messages {
     /// Messages of a table of `columns`, of no more than `most` bytes.
     pub(super) fn new(columns: usize, most: Bytes, reservation: Reservation) -> Self {
-        let bytes = BYTES.max(Bytes(columns as u64 * COLUMN_BYTES)).min(most).max(Bytes(1));
+        let bytes = BYTES.min(most).max(Bytes(columns as u64 * COLUMN_BYTES)).max(Bytes(1));
         let limits = RowGroupLimits { rows: MOST_ROWS, bytes };
         let cutter = Cutter::new(limits);
         Self { limits, cutter, begun: Vec::new(), begun_bytes: 0, reservation }
@@ -117,21 +120,46 @@ impl Messages {
         fail: impl Fn(ArrowError) -> E,
         mut write: impl FnMut(&RecordBatch) -> Result<(), E>,
     ) -> Result<(), E> {
-        match last.num_rows() {
-            0 => {}
-            _ if self.begun.is_empty() => return write(&mapped(&last, tidied).map_err(fail)?),
-            _ => self.begun.push(last),
+        if last.num_rows() == 0 {
+            return self.end(fail, write);
         }
-        self.end(fail, write)
+        let has_room = self.reservation.try_grow(Bytes(row_bytes(&last))).is_ok();
+        match (has_room, self.begun.is_empty()) {
+            (true, true) => {
+                write(&mapped(&last, tidied).map_err(fail)?)?;
+                self.reservation.shrink_to(Bytes::ZERO);
+                Ok(())
+            }
+            (true, false) => {
+                self.begun.push(last);
+                self.end(fail, write)
+            }
+            // Two messages take no more than is there.
+            (false, _) => {
+                self.end(fail, &mut write)?;
+                write(&last)
+            }
+        }
     }
 
     /// Copies rows, unless the budget has no room for them: `false`.
     fn hold(&mut self, rows: &RecordBatch) -> Result<bool, ArrowError> {
-        // Where they wait, and in the message.
-        if self.reservation.try_grow(Bytes(2 * row_bytes(rows))).is_err() {
+        // Where they wait, and in what they are joined to.
+        let needed = 2 * row_bytes(rows) + ARRAY_BYTES * rows.num_columns() as u64;
+        if self.reservation.try_grow(Bytes(needed)).is_err() {
             return Ok(false);
         }
         self.begun.push(mapped(rows, copied)?);
+        // Pieces of a row each would take more than their values do: no two that wait are of like size.
+        while let [.., before, last] = self.begun.as_slice()
+            && before.num_rows() <= last.num_rows()
+        {
+            let joined = concat_batches(last.schema_ref(), [before, last])?;
+            let arrays = Bytes(ARRAY_BYTES * joined.num_columns() as u64);
+            self.begun.truncate(self.begun.len() - 2);
+            self.begun.push(joined);
+            self.reservation.shrink_to(self.reservation.bytes().saturating_sub(arrays));
+        }
         Ok(true)
     }
 }
@@ -211,7 +239,7 @@ mod tests {
         fn messages_depend_on_the_rows_alone(
             lengths in prop::collection::vec(0usize..300, 1..400),
             cuts in prop::collection::vec(0usize..400, 0..8),
-            most in 1u64..9000,
+            most in 1u64..20_000,
         ) {
             let whole = table(&lengths);
             let mut places: Vec<usize> = cuts.into_iter().map(|cut| cut.min(lengths.len())).collect();
@@ -224,6 +252,7 @@ mod tests {
             prop_assert_eq!(concat_batches(whole.schema_ref(), &expected).unwrap(), whole);
             for message in &expected {
                 let bytes = RowSizes::of(message).bytes(0, message.num_rows());
+                let most = most.max(3 * COLUMN_BYTES);
                 prop_assert!(message.num_rows() == 1 || bytes <= most, "{} rows of {bytes}", message.num_rows());
             }
         }
@@ -246,6 +275,27 @@ mod tests {
         let halves = [whole.slice(0, 50), whole.slice(50, 50)];
         let written = messages(&halves, BYTES, &Budget::new(Bytes(100)));
         assert_eq!(written, halves);
+    }
+
+    #[test]
+    fn rows_that_come_one_by_one_wait_in_few_pieces() {
+        let (whole, budget) = (table(&[10; 3000]), Budget::unbounded());
+        let reservation = budget.consumer("rows").try_reserve(Bytes::ZERO).unwrap();
+        let mut messages = Messages::new(3, BYTES, reservation);
+        for row in 0..3000 {
+            messages.push(&whole.slice(row, 1), |error| error, |_| panic!("no message is whole")).unwrap();
+            assert!(messages.begun.len() <= 12, "{} pieces", messages.begun.len());
+        }
+        // Where rows are and what they are joined to, some bytes for each array, and a share of the dictionary for each row.
+        let of_rows = 2 * 3000 * (4 + 8 + 10 + 1 + 9);
+        assert!(messages.reserved() <= Bytes(of_rows + 12 * 3 * ARRAY_BYTES), "{}", messages.reserved());
+        let mut rows = 0;
+        let count = |message: &RecordBatch| {
+            rows += message.num_rows();
+            Ok::<_, ArrowError>(())
+        };
+        messages.end(|error| error, count).unwrap();
+        assert_eq!((rows, budget.reserved()), (3000, Bytes::ZERO));
     }
 
     #[test]

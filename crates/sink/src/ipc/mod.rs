@@ -24,7 +24,7 @@ use messages::Messages;
 pub(crate) struct IpcEncoder {
     messages: Messages,
     writer: Writer,
-    /// Covers a compressed batch while it is written. Uncompressed, a batch's own buffers are written.
+    /// Covers a compressed message while it is written. Uncompressed, the buffers of its rows are written.
     reservation: Option<Reservation>,
     /// Covers what waits for the disk.
     _waiting: Reservation,
@@ -51,13 +51,18 @@ impl Writer {
             let reserved = reservation.try_resize(Bytes(row_bytes(message)));
             reserved.map_err(|refusal| progress.exceeded(refusal))?;
         }
-        progress.announce(message.num_rows() as u64, progress.accepted() + row_bytes(message));
+        // What a message is compressed to, nobody knows before.
+        let rows = message.num_rows() as u64;
+        if reservation.is_none() {
+            progress.announce(rows, progress.accepted() + row_bytes(message));
+        }
         match self {
             Writer::File(writer, _) => writer.write(message),
             Writer::Stream(writer) => writer.write(message),
         }
         .map_err(|error| progress.encode(error))?;
         if let Some(reservation) = reservation {
+            progress.announce(rows, progress.accepted());
             reservation.shrink_to(Bytes::ZERO);
         }
         Ok(())

@@ -38,7 +38,7 @@ pub struct SinkBuilder {
     row_group_bytes: Option<Bytes>,
     row_group_rows: usize,
     threads: usize,
-    helpers: Helpers,
+    helpers: Option<Helpers>,
     expected_rows: u64,
     split: SplitLimits,
     partition_by: Option<String>,
@@ -59,7 +59,7 @@ impl SinkBuilder {
             row_group_bytes: None,
             row_group_rows: RowGroupLimits::DEFAULT_ROWS,
             threads: 1,
-            helpers: Helpers::default(),
+            helpers: None,
             expected_rows: 0,
             split: SplitLimits::default(),
             partition_by: None,
@@ -97,9 +97,9 @@ impl SinkBuilder {
     }
 
     /// Threads that come by to encode what otherwise the sink's own would; with several [threads](Self::with_threads)
-    /// only.
+    /// only. The sink reserves for as many of them as it has threads, and does without where the budget has no room for that.
     pub fn with_helpers(self, helpers: Helpers) -> Self {
-        Self { helpers, ..self }
+        Self { helpers: Some(helpers), ..self }
     }
 
     /// The most bytes that a row group takes in memory: its finished pages as they are in the file, those in progress

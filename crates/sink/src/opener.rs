@@ -24,7 +24,7 @@ pub(crate) struct Opener {
     pub(crate) limits: RowGroupLimits,
     /// That encode one file.
     pub(crate) threads: usize,
-    pub(crate) helpers: Helpers,
+    pub(crate) helpers: Option<Helpers>,
     pub(crate) monitor: Monitor,
     /// Names of columns with a filter of their values; Parquet only.
     pub(crate) filtered: Arc<[String]>,
@@ -62,7 +62,7 @@ impl Opener {
                     limits,
                     budget,
                     self.threads,
-                    &self.helpers,
+                    self.helpers.as_ref(),
                 )?;
                 Box::new(encoder.with_bloom_filters(Arc::clone(&self.filtered))?)
             }

@@ -100,7 +100,7 @@ impl ParquetEncoder {
         limits: RowGroupLimits,
         budget: &Budget,
         threads: usize,
-        helpers: &Helpers,
+        helpers: Option<&Helpers>,
     ) -> Result<Self, Error> {
         let progress = output.progress();
         let refused = |refusal| progress.exceeded(refusal);
@@ -125,8 +125,10 @@ impl ParquetEncoder {
         let (limits, reservation) = reserve(budget, limits).map_err(refused)?;
         let threads = if is_wide(limits.bytes, schema.fields().len()) { 1 } else { threads.max(1) };
         let usual = usual_page_bytes(limits.bytes, schema.fields().len(), limits.block_bytes());
-        let (threads, scratches) = workers(budget, threads, compression, usual, &progress)?;
-        let lanes = Lanes::new(schema.fields().len(), scratches, helpers, progress.clone());
+        let new_scratch = |page: &Consumer| Scratch::new(compression, usual, page, &progress);
+        let Workers { kept, scratches, helpers } = workers(budget, threads, helpers, new_scratch, &progress)?;
+        let lanes =
+            Lanes::new(schema.fields().len(), scratches, &helpers.unwrap_or_default(), progress.clone());
         Ok(Self {
             lanes,
             stage: Stage::Ahead { output: Box::new(output), index },
@@ -141,7 +143,7 @@ impl ParquetEncoder {
             reservation,
             on_the_way: budget.consumer("rows to encode"),
             columns,
-            threads,
+            threads: kept,
             progress,
         })
     }
@@ -334,31 +336,41 @@ fn reserve(
 }
 
 /// What threads that encode work in, and a reservation for what the allocator keeps for them: for as many of `threads` as
-/// need no more than half of what the budget has left. One less costs time, a refusal everything.
+/// need no more than half of what the budget has left, and as many helpers if all of them do. One less costs time, a
+/// refusal everything.
 fn workers(
     budget: &Budget,
     threads: usize,
-    compression: Compression,
-    page_bytes: usize,
+    helpers: Option<&Helpers>,
+    new_scratch: impl Fn(&Consumer) -> Result<Scratch, Error>,
     progress: &Progress,
-) -> Result<(Reservation, Vec<Scratch>), Error> {
+) -> Result<Workers, Error> {
     let page = budget.consumer("page");
-    let start = |threads: usize| {
-        let kept = if threads > 1 { threads as u64 * ENCODING_THREAD } else { 0 };
+    let start = |threads: usize, helpers: Option<&Helpers>| {
+        let keeping = if helpers.is_some() { 2 * threads } else { threads };
+        let kept = if threads > 1 { keeping as u64 * ENCODING_THREAD } else { 0 };
         let kept = budget.consumer("encoding threads").try_reserve(Bytes(kept));
         let kept = kept.map_err(|refusal| progress.exceeded(refusal))?;
-        let scratches = (0..threads).map(|_| Scratch::new(compression, page_bytes, &page, progress));
-        Ok((kept, scratches.collect::<Result<Vec<_>, Error>>()?))
+        let scratches = (0..threads).map(|_| new_scratch(&page)).collect::<Result<Vec<_>, Error>>()?;
+        Ok(Workers { kept, scratches, helpers: helpers.cloned() })
     };
     let most = Bytes(budget.available().get() / 2);
-    for threads in (2..=threads).rev() {
+    let helped = helpers.map(|helpers| (threads, Some(helpers)));
+    for (threads, helpers) in helped.into_iter().chain((1..=threads).rev().map(|threads| (threads, None))) {
         let before = budget.reserved();
-        match start(threads) {
+        match start(threads, helpers) {
             Ok(started) if budget.reserved().saturating_sub(before) <= most => return Ok(started),
             _ => {}
         }
     }
-    start(1)
+    start(1, None)
+}
+
+/// See [`workers`].
+struct Workers {
+    kept: Reservation,
+    scratches: Vec<Scratch>,
+    helpers: Option<Helpers>,
 }
 
 impl Encoder for ParquetEncoder {
@@ -461,9 +473,8 @@ mod tests {
         budget: &Budget,
         threads: usize,
     ) -> Box<ParquetEncoder> {
-        let helpers = Helpers::default();
         let compression = Compression::Snappy;
-        Box::new(ParquetEncoder::new(output, schema, compression, limits, budget, threads, &helpers).unwrap())
+        Box::new(ParquetEncoder::new(output, schema, compression, limits, budget, threads, None).unwrap())
     }
 
     /// The most memory that a row group took, and what is in the file.

@@ -14,6 +14,25 @@ pub(crate) fn begin() {
     monitor::AllocatorTrim::map_from(GIVEN_BACK);
 }
 
+/// Of so much of the budget the allocator may make an arena for a thread: each keeps a mebibyte or two of what was freed.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+const BUDGET_OF_ARENA: u64 = 12 << 20;
+
+/// Has threads share what the allocator keeps, where the budget is small for many.
+pub(crate) fn share(budget: monitor::Bytes) {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    {
+        let arenas = (budget.get() / BUDGET_OF_ARENA).max(2);
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        // As many as it makes by itself need no order.
+        if arenas < 8 * threads as u64 {
+            monitor::AllocatorTrim::share_arenas(arenas as usize);
+        }
+    }
+    #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+    let _ = budget;
+}
+
 #[cfg(feature = "tagged-allocator")]
 #[global_allocator]
 static ALLOCATOR: monitor::TaggedAllocator = monitor::TaggedAllocator::new();

@@ -84,6 +84,7 @@ pub(crate) fn watch(memory: Option<&str>, progress: ProgressArg) -> Result<Watch
 }
 
 fn watch_within(memory: Bytes, progress: ProgressArg) -> Result<Watched, Failure> {
+    allocator::share(memory);
     let progress = Progress::new(progress);
     let builder = allocator::counted(Monitor::builder()).with_budget(Budget::new(memory));
     let monitor = progress.observe(builder).build()?;

@@ -16,7 +16,7 @@ use crate::account::Account;
 use crate::batch::Batch;
 use crate::batch_builder::BatchPlan;
 use crate::error::Error;
-use crate::side_work::{Away, Present, SideWork};
+use crate::side_work::{SideWork, Until};
 use crate::signal::Signal;
 use crate::sizing::{BatchLimit, FixedRows, Sizing};
 use crate::spares::{Room, Spares};
@@ -247,13 +247,13 @@ impl Delivery {
     }
 
     /// To be held by a thread that makes batches while it waits for something.
-    pub(crate) fn away(&self) -> Option<Away<'_>> {
-        Away::new(self.side_work.as_ref())
+    pub(crate) fn away(&self) -> Option<Until<'_>> {
+        self.side_work.as_deref().map(Until::it_is_back)
     }
 
     /// To be held by a thread that makes batches.
-    pub(crate) fn present(&self) -> Option<Present<'_>> {
-        Present::new(self.side_work.as_ref())
+    pub(crate) fn present(&self) -> Option<Until<'_>> {
+        self.side_work.as_deref().map(Until::it_leaves)
     }
 
     /// Tells whoever waits that something has changed.

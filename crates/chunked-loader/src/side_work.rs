@@ -1,7 +1,5 @@
 //! What a loader's threads do when there is something more urgent than the next batch, or nothing else.
 
-use std::sync::Arc;
-
 /// Work of somebody else in which the threads of a loader take part: mostly of whoever takes the batches, and cannot go
 /// on before it is done.
 ///
@@ -21,38 +19,28 @@ pub trait SideWork: Send + Sync {
     fn leave(&self) {}
 }
 
-/// A thread that waits for something else, until this is dropped.
-pub(crate) struct Away<'a>(&'a dyn SideWork);
+/// Does the one or the other when it is dropped.
+pub(crate) struct Until<'a> {
+    work: &'a dyn SideWork,
+    end: fn(&dyn SideWork),
+}
 
-impl<'a> Away<'a> {
-    pub(crate) fn new(work: Option<&'a Arc<dyn SideWork>>) -> Option<Away<'a>> {
-        work.map(|work| {
-            work.leave();
-            Away(work.as_ref())
-        })
+impl<'a> Until<'a> {
+    /// A thread that comes by, until it leaves.
+    pub(crate) fn it_leaves(work: &'a dyn SideWork) -> Until<'a> {
+        work.arrive();
+        Until { work, end: |work| work.leave() }
+    }
+
+    /// A thread that comes by and waits for something else, until it is back.
+    pub(crate) fn it_is_back(work: &'a dyn SideWork) -> Until<'a> {
+        work.leave();
+        Until { work, end: |work| work.arrive() }
     }
 }
 
-impl Drop for Away<'_> {
+impl Drop for Until<'_> {
     fn drop(&mut self) {
-        self.0.arrive();
-    }
-}
-
-/// A thread that comes by, until this is dropped.
-pub(crate) struct Present<'a>(&'a dyn SideWork);
-
-impl<'a> Present<'a> {
-    pub(crate) fn new(work: Option<&'a Arc<dyn SideWork>>) -> Option<Present<'a>> {
-        work.map(|work| {
-            work.arrive();
-            Present(work.as_ref())
-        })
-    }
-}
-
-impl Drop for Present<'_> {
-    fn drop(&mut self) {
-        self.0.leave();
+        (self.end)(self.work);
     }
 }

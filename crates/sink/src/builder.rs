@@ -103,7 +103,8 @@ impl SinkBuilder {
     }
 
     /// The most bytes that a row group takes in memory: its finished pages as they are in the file, those in progress
-    /// before they are compressed. Messages of Arrow IPC, of 1 MiB as a rule, take no more either. Only a block of rows more, or a single row that is larger, goes beyond.
+    /// before they are compressed. Messages of Arrow IPC, of 1 MiB as a rule, take no more either. Only a block of rows more,
+    /// or a single row that is larger, goes beyond.
     /// The default is a sixth of what the budget has above 16 MiB, but from 1 MiB to 64 MiB, and 64 MiB without a budget;
     /// it is lowered until one and three quarters of it are no more than half of what the budget has left when the sink is
     /// built. With the same limit, the file has the same bytes for any batches and threads; only where a single row is longer
@@ -118,6 +119,7 @@ impl SinkBuilder {
     }
 
     /// Says about how many rows will come, so that the error of a full disk can tell how much space one file needs.
+    /// The default is 0: nobody knows.
     pub fn with_expected_rows(self, rows: u64) -> Self {
         Self { expected_rows: rows, ..self }
     }

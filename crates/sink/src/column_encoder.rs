@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::cast::AsArray;
-use arrow::array::{AnyDictionaryArray, Array, ArrayRef, MutableArrayData, make_array, new_empty_array};
+use arrow::array::{Array, ArrayRef, new_empty_array};
 use arrow::compute::{cast, concat};
 use arrow::datatypes::Field;
 use arrow::error::ArrowError;
@@ -12,6 +12,8 @@ use parquet::errors::ParquetError;
 use crate::bloom::BloomFilter;
 use crate::column_chunk::{ChunkEncoder, ChunkOptions, EncodedChunk, Scratch, Trials};
 use crate::error::Error;
+use crate::one_dictionary::have_one_dictionary;
+use crate::own_rows::copied;
 use crate::row_groups::Piece;
 use crate::seconds::stored_column;
 use crate::word_sizes::WordSizes;
@@ -74,7 +76,7 @@ impl ColumnEncoder {
             let rows = match self.begun.take() {
                 Some(begun) => joined(&begun, &rows).map_err(|error| scratch.encode(error.into()))?,
                 None if piece.ends_block => rows,
-                None => copied(&rows).map_err(|error| scratch.encode(error.into()))?,
+                None => gathered(&rows).map_err(|error| scratch.encode(error.into()))?,
             };
             self.begun_bytes = 0;
             if !piece.ends_block {
@@ -130,26 +132,19 @@ impl ColumnEncoder {
 /// # Errors
 ///
 /// None but for texts of more bytes than their offsets can count, which a column cannot hold.
-fn copied(rows: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+fn gathered(rows: &ArrayRef) -> Result<ArrayRef, ArrowError> {
     if let (Some(words), Some(dictionary)) = (WordSizes::of(rows.as_ref()), rows.as_any_dictionary_opt()) {
         let of_values = dictionary.values().to_data().get_slice_memory_size()? as u64;
         if of_values > words.bytes(0, rows.len()) + (rows.len() * size_of::<i32>()) as u64 {
             return plain(rows);
         }
     }
-    let data = rows.to_data();
-    let mut copy = MutableArrayData::new(vec![&data], false, rows.len());
-    copy.try_extend(0, 0, rows.len())?;
-    Ok(make_array(copy.freeze()))
+    copied(rows)
 }
 
 /// All rows of both. Dictionaries that differ are undone: together they may not fit their keys.
 fn joined(first: &ArrayRef, second: &ArrayRef) -> Result<ArrayRef, ArrowError> {
-    let dictionaries = first.as_any_dictionary_opt().zip(second.as_any_dictionary_opt());
-    let is_one = |(first, second): (&dyn AnyDictionaryArray, &dyn AnyDictionaryArray)| {
-        first.values().to_data().ptr_eq(&second.values().to_data())
-    };
-    if first.data_type() == second.data_type() && dictionaries.is_none_or(is_one) {
+    if first.data_type() == second.data_type() && have_one_dictionary(first, second) {
         return concat(&[first.as_ref(), second.as_ref()]);
     }
     concat(&[plain(first)?.as_ref(), plain(second)?.as_ref()])
@@ -165,7 +160,7 @@ fn plain(column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
 
 #[cfg(test)]
 mod tests {
-    use arrow::array::{DictionaryArray, Int32Array, StringArray};
+    use arrow::array::{DictionaryArray, StringArray};
     use arrow::datatypes::{DataType, Int8Type};
 
     use super::*;
@@ -175,17 +170,9 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_holds_its_rows_alone() {
-        let long: ArrayRef = Arc::new(Int32Array::from_iter_values(0..100_000));
-        let copy = copied(&long.slice(500, 3)).unwrap();
-        assert_eq!(copy.as_ref(), &Int32Array::from(vec![500, 501, 502]) as &dyn Array);
-        assert!(copy.get_buffer_memory_size() < 1000, "{}", copy.get_buffer_memory_size());
-    }
-
-    #[test]
     fn dictionaries_that_differ_are_undone_and_one_dictionary_stays() {
         let (first, other) = (words(&["a", "b", "a", "b"]), words(&["b", "c"]));
-        let same = joined(&first.slice(0, 1), &copied(&first.slice(1, 3)).unwrap()).unwrap();
+        let same = joined(&first.slice(0, 1), &gathered(&first.slice(1, 3)).unwrap()).unwrap();
         assert!(matches!(same.data_type(), DataType::Dictionary(..)));
         assert_eq!(same.len(), 4);
         let undone = joined(&first, &other).unwrap();
@@ -198,7 +185,7 @@ mod tests {
     fn a_dictionary_that_is_larger_than_its_rows_is_not_kept_for_them() {
         let many: Vec<String> = (0..100).map(|word| format!("word {word}")).collect();
         let many = words(&many.iter().map(String::as_str).collect::<Vec<_>>());
-        let few = copied(&many.slice(40, 2)).unwrap();
+        let few = gathered(&many.slice(40, 2)).unwrap();
         assert_eq!(few.as_ref(), &StringArray::from(vec!["word 40", "word 41"]) as &dyn Array);
     }
 }

@@ -81,8 +81,10 @@ mod lane_threads;
 mod lanes;
 mod late_types;
 mod leftovers;
+mod one_dictionary;
 mod opener;
 mod output;
+mod own_rows;
 mod parquet;
 mod parquet_file;
 mod partition;
@@ -96,6 +98,7 @@ mod split;
 mod staging;
 mod traffic;
 mod word_sizes;
+mod workers;
 mod write_back;
 
 pub use crate::atomic::check_target;

@@ -21,11 +21,10 @@ use crate::output::{Output, Progress};
 use crate::parquet_file::{ParquetFile, given_up};
 use crate::row_groups::{Cutter, Piece, RowGroupLimits, RowSizes};
 use crate::seconds::stored_schema;
+use crate::workers::{Workers, workers};
 
 /// What a column takes in each row group beside its values: encoder, lane and, for a while, those of the last one.
 const COLUMN: u64 = 2 << 10;
-/// What the allocator keeps for each thread that encodes, of pages that others have freed.
-const ENCODING_THREAD: u64 = 1 << 20;
 /// Where the budget refuses more for a row group, even this is tried.
 const LEAST_ROW_GROUP: Bytes = Bytes::kib(64);
 /// Rows on the way to the encoders take this share of a row group, and so do the first rows of the next one before the
@@ -333,44 +332,6 @@ fn reserve(
         limits.bytes = Bytes(limits.bytes.get() / 8 * 7).max(LEAST_ROW_GROUP);
     }
     consumer.try_reserve(needs(limits.bytes)).map(|reservation| (limits, reservation))
-}
-
-/// What threads that encode work in, and a reservation for what the allocator keeps for them: for as many of `threads` as
-/// need no more than half of what the budget has left, and as many helpers if all of them do. One less costs time, a
-/// refusal everything.
-fn workers(
-    budget: &Budget,
-    threads: usize,
-    helpers: Option<&Helpers>,
-    new_scratch: impl Fn(&Consumer) -> Result<Scratch, Error>,
-    progress: &Progress,
-) -> Result<Workers, Error> {
-    let page = budget.consumer("page");
-    let start = |threads: usize, helpers: Option<&Helpers>| {
-        let keeping = if helpers.is_some() { 2 * threads } else { threads };
-        let kept = if threads > 1 { keeping as u64 * ENCODING_THREAD } else { 0 };
-        let kept = budget.consumer("encoding threads").try_reserve(Bytes(kept));
-        let kept = kept.map_err(|refusal| progress.exceeded(refusal))?;
-        let scratches = (0..threads).map(|_| new_scratch(&page)).collect::<Result<Vec<_>, Error>>()?;
-        Ok(Workers { kept, scratches, helpers: helpers.cloned() })
-    };
-    let most = Bytes(budget.available().get() / 2);
-    let helped = helpers.map(|helpers| (threads, Some(helpers)));
-    for (threads, helpers) in helped.into_iter().chain((1..=threads).rev().map(|threads| (threads, None))) {
-        let before = budget.reserved();
-        match start(threads, helpers) {
-            Ok(started) if budget.reserved().saturating_sub(before) <= most => return Ok(started),
-            _ => {}
-        }
-    }
-    start(1, None)
-}
-
-/// See [`workers`].
-struct Workers {
-    kept: Reservation,
-    scratches: Vec<Scratch>,
-    helpers: Option<Helpers>,
 }
 
 impl Encoder for ParquetEncoder {

@@ -7,6 +7,7 @@ use arrow::error::ArrowError;
 use monitor::{BudgetExceeded, Bytes, Consumer, Reservation};
 
 use crate::estimate::row_bytes;
+use crate::one_dictionary::have_one_dictionary;
 
 /// The place of a row, here and while rows are put in order.
 const PLACE_BYTES: u64 = 32;
@@ -135,11 +136,8 @@ fn interleaved(batches: &[&RecordBatch], rows: &[(usize, usize)]) -> Result<Reco
 /// Whether each column has one dictionary, if any, in all batches.
 fn share_dictionaries(batches: &[RecordBatch]) -> bool {
     let Some((first, rest)) = batches.split_first() else { return true };
-    let is_one = |a: &dyn Array, b: &dyn Array| {
-        let both = a.as_any_dictionary_opt().zip(b.as_any_dictionary_opt());
-        both.is_none_or(|(a, b)| a.values().to_data().ptr_eq(&b.values().to_data()))
-    };
-    rest.iter().all(|batch| first.columns().iter().zip(batch.columns()).all(|(a, b)| is_one(a, b)))
+    rest.iter()
+        .all(|batch| first.columns().iter().zip(batch.columns()).all(|(a, b)| have_one_dictionary(a, b)))
 }
 
 #[cfg(test)]

@@ -85,8 +85,13 @@ impl<T> Chain<T> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits on `signal` until `ready` gives something. While it waits, what `away` gives is held.
-    fn wait<R, G>(
+    /// Waits on `signal` until `ready` gives something.
+    fn wait<R>(&self, signal: &Signal, ready: impl FnMut(&mut State<T>) -> Option<R>) -> R {
+        self.wait_away(signal, || (), ready)
+    }
+
+    /// The same; while it waits, what `away` gives is held.
+    fn wait_away<R, G>(
         &self,
         signal: &Signal,
         away: impl Fn() -> G,
@@ -104,22 +109,18 @@ impl<T> Chain<T> {
 
     /// The next range, in order; `None` if there is none, or none is needed.
     pub(crate) fn claim(&self) -> Option<usize> {
-        self.wait(
-            &self.ranges_changed,
-            || (),
-            |state| {
-                if state.claimed >= self.ranges.min(state.stop_at) {
-                    return Some(None);
-                }
-                (state.claimed < state.collected + self.ahead).then(|| {
-                    let range = state.claimed;
-                    state.claimed += 1;
-                    // There from now on, so that whoever looks back waits for it.
-                    state.links.entry(range).or_default();
-                    Some(range)
-                })
-            },
-        )
+        self.wait(&self.ranges_changed, |state| {
+            if state.claimed >= self.ranges.min(state.stop_at) {
+                return Some(None);
+            }
+            (state.claimed < state.collected + self.ahead).then(|| {
+                let range = state.claimed;
+                state.claimed += 1;
+                // There from now on, so that whoever looks back waits for it.
+                state.links.entry(range).or_default();
+                Some(range)
+            })
+        })
     }
 
     /// Tells what a range looks like.
@@ -132,7 +133,7 @@ impl<T> Chain<T> {
 
     /// Waits until it is known how a range begins. While it waits, what `away` gives is held.
     pub(crate) fn start<G>(&self, range: usize, away: impl Fn() -> G) -> Result<Start, Stopped> {
-        self.wait(&self.ranges_changed, away, |state| {
+        self.wait_away(&self.ranges_changed, away, |state| {
             if range >= state.stop_at {
                 return Some(Err(Stopped));
             }
@@ -187,21 +188,17 @@ impl<T> Chain<T> {
 
     /// What the next range came to, in order; `None` behind the last one that is needed.
     pub(crate) fn collect(&self) -> Option<T> {
-        let result = self.wait(
-            &self.result_is_there,
-            || (),
-            |state| {
-                let range = state.collected;
-                if range >= self.ranges.min(state.stop_at) {
-                    return Some(None);
-                }
-                let result = state.links.get_mut(&range)?.result.take()?;
-                state.collected += 1;
-                state.ready -= 1;
-                state.forget_before(range);
-                Some(Some(result))
-            },
-        );
+        let result = self.wait(&self.result_is_there, |state| {
+            let range = state.collected;
+            if range >= self.ranges.min(state.stop_at) {
+                return Some(None);
+            }
+            let result = state.links.get_mut(&range)?.result.take()?;
+            state.collected += 1;
+            state.ready -= 1;
+            state.forget_before(range);
+            Some(Some(result))
+        });
         self.ranges_changed.notify(&self.lock());
         result
     }

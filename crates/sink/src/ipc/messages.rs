@@ -3,14 +3,15 @@
 
 use std::sync::Arc;
 
-use arrow::array::cast::AsArray;
-use arrow::array::{Array, ArrayRef, MutableArrayData, RecordBatch, RecordBatchOptions, make_array};
+use arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::compute::concat_batches;
 use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 use monitor::{Bytes, Reservation};
 
 use crate::estimate::row_bytes;
+use crate::one_dictionary::have_one_dictionary;
+use crate::own_rows::copied;
 use crate::row_groups::{Cutter, RowGroupLimits, RowSizes};
 
 const MOST_ROWS: usize = 1 << 16;
@@ -182,20 +183,9 @@ fn tidied(rows: &ArrayRef) -> Result<ArrayRef, ArrowError> {
     }
 }
 
-/// The same rows in memory of their own; the values of a dictionary stay shared.
-fn copied(rows: &ArrayRef) -> Result<ArrayRef, ArrowError> {
-    let data = rows.to_data();
-    let mut copy = MutableArrayData::new(vec![&data], false, rows.len());
-    copy.try_extend(0, 0, rows.len())?;
-    Ok(make_array(copy.freeze()))
-}
-
 /// Whether each column has one dictionary in both, if any.
 fn share_dictionaries(a: &RecordBatch, b: &RecordBatch) -> bool {
-    a.columns().iter().zip(b.columns()).all(|(a, b)| {
-        let both = a.as_any_dictionary_opt().zip(b.as_any_dictionary_opt());
-        both.is_none_or(|(a, b)| a.values().to_data().ptr_eq(&b.values().to_data()))
-    })
+    a.columns().iter().zip(b.columns()).all(|(a, b)| have_one_dictionary(a, b))
 }
 
 #[cfg(test)]

@@ -120,7 +120,6 @@ impl<'a> Fields<'a> {
     }
 
     /// The processor that the block was made by, if it has AVX2 and may be asked for it.
-    #[cfg(target_arch = "x86_64")]
     pub(crate) fn avx2(&self) -> Option<WithAvx2> {
         WithAvx2::if_it_is(self.block.kernel)
     }
@@ -146,6 +145,12 @@ impl<'a> Fields<'a> {
         // a field that is cut ends in CR LF, so that its end lies behind its start.
         let bytes = unsafe { self.block.padded.get_unchecked(start as usize..end as usize) };
         Padded { bytes }
+    }
+
+    /// The byte that a quoted field begins with; more than any byte if there is none.
+    #[inline(always)]
+    pub(crate) fn quote(&self) -> u16 {
+        self.block.quote
     }
 
     /// Whether the field begins with a quote, so that its text is not its bytes.
@@ -223,16 +228,17 @@ impl<'a> Padded<'a> {
         unsafe { *self.bytes.as_ptr() }
     }
 
-    /// The bytes `8 * WORD..8 * WORD + 8`, the first in the lowest place, whatever the length.
+    /// The bytes `FROM..FROM + 8`, the first in the lowest place, whatever the length.
     #[inline(always)]
-    pub(crate) fn word<const WORD: usize>(&self) -> u64 {
-        const { assert!(8 * WORD + 8 <= PADDING) };
+    pub(crate) fn word<const FROM: usize>(&self) -> u64 {
+        const { assert!(FROM + 8 <= PADDING) };
         // SAFETY: PADDING bytes behind the field's end are readable, so that many from its start are.
-        let word = unsafe { self.bytes.as_ptr().add(8 * WORD).cast::<u64>().read_unaligned() };
+        let word = unsafe { self.bytes.as_ptr().add(FROM).cast::<u64>().read_unaligned() };
         u64::from_le(word)
     }
 
     /// The first 16 bytes, whatever the length.
+    #[cfg(target_arch = "x86_64")]
     #[inline(always)]
     pub(crate) fn first_16(&self) -> &'a [u8; 16] {
         // SAFETY: as for `word`; an array of bytes has no alignment to keep.

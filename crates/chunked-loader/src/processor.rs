@@ -2,8 +2,8 @@
 
 /// A processor that a loop is compiled for.
 pub(crate) trait Processor: Copy {
-    /// Whether what [`IndexKernel::Avx2`](crate::IndexKernel::Avx2) needs is there.
-    const HAS_AVX2: bool;
+    /// Itself, if it has what [`IndexKernel::Avx2`](crate::IndexKernel::Avx2) needs.
+    fn avx2(self) -> Option<WithAvx2>;
 }
 
 /// Any.
@@ -22,12 +22,24 @@ impl WithAvx2 {
         // The wider kernel needs all that the narrower one does, and an index is made by kernels that are there only.
         matches!(kernel, IndexKernel::Avx2 | IndexKernel::Avx512).then_some(WithAvx2(()))
     }
+
+    /// What a processor of another kind does with one.
+    #[cfg(not(target_arch = "x86_64"))]
+    pub(crate) fn is_not_there(self) -> ! {
+        unreachable!("only x86-64 has AVX2, and whoever holds this has found it")
+    }
 }
 
 impl Processor for AnyProcessor {
-    const HAS_AVX2: bool = false;
+    #[inline(always)]
+    fn avx2(self) -> Option<WithAvx2> {
+        None
+    }
 }
 
 impl Processor for WithAvx2 {
-    const HAS_AVX2: bool = true;
+    #[inline(always)]
+    fn avx2(self) -> Option<WithAvx2> {
+        Some(self)
+    }
 }

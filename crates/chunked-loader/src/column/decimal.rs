@@ -5,7 +5,6 @@
 //! Longer ones are multiplied by a reciprocal of 128 bits, whose error is too small to matter for these powers
 //! (D. Lemire, "Number Parsing at a Gigabyte per Second", 2021, sections 5 to 8; N. Mushtak and D. Lemire, "Fast
 //! Number Parsing Without Fallback", 2023). Everything else is [`float::parse`](super::float::parse)'s.
-#![allow(unsafe_code)] // Calls of code for processors with AVX2, where the type of the processor shows that it is one.
 
 use super::digits::{POWERS, up_to_8, up_to_16};
 use crate::block::Padded;
@@ -21,21 +20,16 @@ const FLOAT_POWERS: [f64; 16] =
 /// The float64 nearest to a number without exponent: up to 15 digits, a point among them or not, or 1 to 7 digits, a
 /// point and more digits, 19 in all without a zero before the point. `false`, and 0, for all else, be it a number or not.
 #[inline(always)]
-pub(crate) fn parse_short<P: Processor>(_: P, text: Padded<'_>) -> (f64, bool) {
+pub(crate) fn parse_short<P: Processor>(processor: P, text: Padded<'_>) -> (f64, bool) {
     let negative = text.first_or_separator() == b'-';
     let text = text.skip(usize::from(negative));
     let (value, is_value) = if text.len() <= 16 {
-        #[cfg(target_arch = "x86_64")]
-        if P::HAS_AVX2 {
-            // SAFETY: the processor has AVX2, and so all that came before it.
-            unsafe { sixteen_bytes::parse(text) }
-        } else {
-            up_to_16_bytes(text)
+        match processor.avx2() {
+            Some(processor) => sixteen_bytes::parse(processor, text),
+            None => up_to_16_bytes(text),
         }
-        #[cfg(not(target_arch = "x86_64"))]
-        up_to_16_bytes(text)
     } else {
-        longer::<P>(text)
+        longer(processor, text)
     };
     // Signs and nulls come as they like, so both are set in the bits, without a branch.
     let bits = value.to_bits() | u64::from(negative) << 63;
@@ -48,7 +42,7 @@ fn up_to_16_bytes(text: Padded<'_>) -> (f64, bool) {
     let len = text.len();
     let word = text.word::<0>();
     let first = first_point(word);
-    let whole = if first < 8 { first } else { 8 + first_point(text.word::<1>()) };
+    let whole = if first < 8 { first } else { 8 + first_point(text.word::<8>()) };
     if whole < len {
         let places = len - whole - 1;
         if whole == 0 || places == 0 {
@@ -75,7 +69,7 @@ fn has_leading_zero(word: u64, whole: usize) -> bool {
 
 /// A number without sign in more than 16 bytes, of at most 7 digits before the point.
 #[inline(always)]
-fn longer<P: Processor>(text: Padded<'_>) -> (f64, bool) {
+fn longer<P: Processor>(processor: P, text: Padded<'_>) -> (f64, bool) {
     let word = text.word::<0>();
     let whole = first_point(word);
     let places = text.len().wrapping_sub(whole + 1);
@@ -86,15 +80,10 @@ fn longer<P: Processor>(text: Padded<'_>) -> (f64, bool) {
     let (high, are_high_digits) = up_to_8(word, whole);
     let rest = text.skip(whole + 1);
     let front_len = places.min(16);
-    #[cfg(target_arch = "x86_64")]
-    let (front, are_front_digits) = if P::HAS_AVX2 {
-        // SAFETY: the processor has AVX2, and so all that came before it.
-        unsafe { sixteen_bytes::digits(rest, front_len) }
-    } else {
-        up_to_16(rest, front_len)
+    let (front, are_front_digits) = match processor.avx2() {
+        Some(processor) => sixteen_bytes::digits(processor, rest, front_len),
+        None => up_to_16(rest, front_len),
     };
-    #[cfg(not(target_arch = "x86_64"))]
-    let (front, are_front_digits) = up_to_16(rest, front_len);
     let (low, are_low_digits) = if places <= 16 {
         (front, are_front_digits)
     } else {
@@ -120,6 +109,7 @@ mod sixteen_bytes {
 
     use super::FLOAT_POWERS;
     use crate::block::Padded;
+    use crate::processor::WithAvx2;
 
     /// Sixteen times a place that stands for nothing, then the places of 16 bytes.
     const PLACES: [u8; 32] = {
@@ -164,12 +154,9 @@ mod sixteen_bytes {
     }
 
     /// The number that the first `len` bytes write, 1 to 16, and whether they are all digits.
-    ///
-    /// # Safety
-    /// Needs SSE4.1.
     #[inline(always)]
-    pub(super) unsafe fn digits(text: Padded<'_>, len: usize) -> (u64, bool) {
-        // SAFETY: the load is of 16 bytes that are there.
+    pub(super) fn digits(_: WithAvx2, text: Padded<'_>, len: usize) -> (u64, bool) {
+        // SAFETY: the processor has AVX2, and so all that came before it; the load is of 16 bytes that are there.
         unsafe {
             let bytes = _mm_loadu_si128(text.first_16().as_ptr().cast());
             let values = _mm_sub_epi8(bytes, _mm_set1_epi8(b'0' as i8));
@@ -178,13 +165,11 @@ mod sixteen_bytes {
     }
 
     /// A number without sign of at most 16 bytes, 15 of them digits.
-    ///
-    /// # Safety
-    /// Needs SSE4.1. The text has at most 16 bytes.
     #[inline(always)]
-    pub(super) unsafe fn parse(text: Padded<'_>) -> (f64, bool) {
-        let len = text.len();
-        // SAFETY: the load is of 16 bytes that are there; `count` is at most `len`.
+    pub(super) fn parse(_: WithAvx2, text: Padded<'_>) -> (f64, bool) {
+        let len = text.len().min(16);
+        // SAFETY: the processor has AVX2, and so all that came before it; the load is of 16 bytes that are there, and
+        // `count` is at most `len`.
         unsafe {
             let bytes = _mm_loadu_si128(text.first_16().as_ptr().cast());
             let points = _mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_set1_epi8(b'.' as i8))) as u32;
@@ -203,6 +188,22 @@ mod sixteen_bytes {
             let value = number as i64 as f64 / FLOAT_POWERS[fraction & 15];
             (value, is_usual & are_digits & !has_leading_zero)
         }
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+mod sixteen_bytes {
+    //! For processors of other kinds: nobody holds a [`WithAvx2`] there.
+
+    use crate::block::Padded;
+    use crate::processor::WithAvx2;
+
+    pub(super) fn digits(processor: WithAvx2, _: Padded<'_>, _: usize) -> (u64, bool) {
+        processor.is_not_there()
+    }
+
+    pub(super) fn parse(processor: WithAvx2, _: Padded<'_>) -> (f64, bool) {
+        processor.is_not_there()
     }
 }
 

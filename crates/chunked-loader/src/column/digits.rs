@@ -59,7 +59,7 @@ pub(super) fn up_to_16(text: Padded<'_>, len: usize) -> (u64, bool) {
         return up_to_8(text.word::<0>(), len);
     }
     let (high, are_high_digits) = up_to_8(text.word::<0>(), 8);
-    let (low, are_low_digits) = up_to_8(text.word::<1>(), len - 8);
+    let (low, are_low_digits) = up_to_8(text.word::<8>(), len - 8);
     (high * POWERS[len - 8] + low, are_high_digits & are_low_digits)
 }
 

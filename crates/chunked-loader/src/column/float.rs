@@ -3,9 +3,10 @@
 use arrow::datatypes::{Float32Type, Float64Type};
 
 use super::decimal;
+use super::lanes::{self, ROWS, Texts};
 use super::primitive::Kernel;
 use crate::block::Padded;
-use crate::processor::Processor;
+use crate::processor::{Processor, WithAvx2};
 
 /// Shape of a number's text.
 struct Shape {
@@ -103,10 +104,16 @@ pub(crate) struct Float64Kernel;
 impl Kernel for Float64Kernel {
     type Arrow = Float64Type;
     const IS_NUMBER: bool = true;
+    const FORM: lanes::Form = lanes::DECIMAL;
 
     #[inline(always)]
     fn parse_block<P: Processor>(&self, processor: P, text: Padded<'_>) -> (f64, bool) {
         decimal::parse_short(processor, text)
+    }
+
+    #[inline(always)]
+    fn parse_lanes(&self, processor: WithAvx2, texts: &Texts, values: &mut [f64; ROWS]) -> u64 {
+        texts.decimals(processor, values)
     }
 
     #[inline]
@@ -121,6 +128,7 @@ pub(crate) struct Float32Kernel;
 impl Kernel for Float32Kernel {
     type Arrow = Float32Type;
     const IS_NUMBER: bool = true;
+    const FORM: lanes::Form = lanes::DECIMAL;
 
     #[inline(always)]
     fn parse_block<P: Processor>(&self, processor: P, text: Padded<'_>) -> (f32, bool) {
@@ -130,6 +138,19 @@ impl Kernel for Float32Kernel {
         // nearest.
         let is_value = is_value & (f64::from(value) == wide);
         (f32::from_bits(value.to_bits() & u32::from(is_value).wrapping_neg()), is_value)
+    }
+
+    #[inline(always)]
+    fn parse_lanes(&self, processor: WithAvx2, texts: &Texts, values: &mut [f32; ROWS]) -> u64 {
+        let mut wide = [0.0; ROWS];
+        let mut valid = texts.decimals(processor, &mut wide);
+        for (row, (value, wide)) in values.iter_mut().zip(wide).enumerate() {
+            let narrow = wide as f32;
+            let is_exact = f64::from(narrow) == wide;
+            *value = if is_exact { narrow } else { 0.0 };
+            valid &= !(u64::from(!is_exact) << row);
+        }
+        valid
     }
 
     #[inline]
@@ -144,10 +165,16 @@ pub(crate) struct ExactFloat32Kernel;
 impl Kernel for ExactFloat32Kernel {
     type Arrow = Float32Type;
     const IS_NUMBER: bool = true;
+    const FORM: lanes::Form = Float32Kernel::FORM;
 
     #[inline(always)]
     fn parse_block<P: Processor>(&self, processor: P, text: Padded<'_>) -> (f32, bool) {
         Float32Kernel.parse_block(processor, text)
+    }
+
+    #[inline(always)]
+    fn parse_lanes(&self, processor: WithAvx2, texts: &Texts, values: &mut [f32; ROWS]) -> u64 {
+        Float32Kernel.parse_lanes(processor, texts, values)
     }
 
     #[inline]

@@ -1,13 +1,15 @@
 //! Whole numbers: an optional minus, then digits without a leading zero but `0` itself.
 
 use std::marker::PhantomData;
+use std::ops::RangeInclusive;
 
-use arrow::datatypes::ArrowPrimitiveType;
+use arrow::datatypes::{ArrowNativeType, ArrowNativeTypeOp, ArrowPrimitiveType};
 
 use super::digits;
+use super::lanes::{self, ROWS, Texts};
 use super::primitive::Kernel;
 use crate::block::Padded;
-use crate::processor::Processor;
+use crate::processor::{Processor, WithAvx2};
 
 /// The whole number that `text` writes, or `None` if it is none or needs more than 38 digits.
 ///
@@ -89,12 +91,22 @@ impl<T> IntKernel<T> {
     }
 }
 
+impl<T: ArrowPrimitiveType> IntKernel<T> {
+    /// The type's values that 32 bits hold.
+    fn range() -> RangeInclusive<i32> {
+        let within =
+            |end: T::Native, else_end| end.to_i64().and_then(|v| i32::try_from(v).ok()).unwrap_or(else_end);
+        within(T::Native::MIN_TOTAL_ORDER, i32::MIN)..=within(T::Native::MAX_TOTAL_ORDER, i32::MAX)
+    }
+}
+
 impl<T: ArrowPrimitiveType> Kernel for IntKernel<T>
 where
     T::Native: TryFrom<i128> + TryFrom<i64> + Default,
 {
     type Arrow = T;
     const IS_NUMBER: bool = true;
+    const FORM: lanes::Form = lanes::INT;
 
     #[inline(always)]
     fn parse_block<P: Processor>(&self, _: P, text: Padded<'_>) -> (T::Native, bool) {
@@ -104,6 +116,17 @@ where
             Ok(value) => (value, is_value),
             Err(_) => (T::Native::default(), false),
         }
+    }
+
+    #[inline(always)]
+    fn parse_lanes(&self, processor: WithAvx2, texts: &Texts, values: &mut [T::Native; ROWS]) -> u64 {
+        let mut wide = [0; ROWS];
+        let valid = texts.ints(processor, Self::range(), &mut wide);
+        for (value, wide) in values.iter_mut().zip(wide) {
+            // All are within range, and wrap to what they are.
+            *value = T::Native::usize_as(wide as usize);
+        }
+        valid
     }
 
     #[inline]

@@ -25,7 +25,7 @@ const DAYS_IN: [[u8; 13]; 2] = [
 #[inline(always)]
 fn day(text: Padded<'_>) -> (i32, bool) {
     let front = text.word::<0>() ^ word(*b"0000-00-");
-    let back = (text.word::<1>() & 0xffff) ^ 0x3030;
+    let back = (text.word::<8>() & 0xffff) ^ 0x3030;
     // Where the dashes stand, nothing is left.
     let has_dashes = front & 0xff00_00ff_0000_0000 == 0;
     let are_digits = !has_other_than_digits(front) & !has_other_than_digits(back);
@@ -58,7 +58,7 @@ pub(crate) fn parse_date(text: Padded<'_>) -> (i32, bool) {
 /// What stands between date and time.
 #[inline(always)]
 pub(crate) fn separator(text: Padded<'_>) -> u8 {
-    (text.word::<1>() >> 16) as u8
+    (text.word::<8>() >> 16) as u8
 }
 
 /// The second since 1970-01-01T00:00:00 that a text of the usual form writes.
@@ -66,7 +66,7 @@ pub(crate) fn separator(text: Padded<'_>) -> u8 {
 pub(crate) fn parse_seconds(text: Padded<'_>) -> (i64, bool) {
     let (day, is_day) = day(text);
     let between = separator(text);
-    let clock = text.skip(DATE + 1).word::<0>() ^ word(*b"00:00:00");
+    let clock = text.word::<{ DATE + 1 }>() ^ word(*b"00:00:00");
     let has_colons = clock & 0x0000_ff00_00ff_0000 == 0;
     let are_digits = !has_other_than_digits(clock);
     let tens = pairs(clock);

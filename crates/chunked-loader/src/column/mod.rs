@@ -12,6 +12,7 @@ pub(crate) mod float;
 mod growing_dictionary;
 pub(crate) mod int;
 pub(crate) mod iso;
+mod lanes;
 mod primitive;
 pub(crate) mod short_text;
 pub(crate) mod temporal;
@@ -32,9 +33,7 @@ use crate::block::Fields;
 use crate::columnar::Values;
 use crate::field_rules::FieldRules;
 use crate::nulls::TokenCounts;
-#[cfg(target_arch = "x86_64")]
-use crate::processor::WithAvx2;
-use crate::processor::{AnyProcessor, Processor};
+use crate::processor::{AnyProcessor, Processor, WithAvx2};
 use crate::record::Field;
 use crate::types::{Kind, Zone};
 pub(crate) use dictionary::DictionaryKeys;
@@ -102,7 +101,6 @@ trait PushRows {
 
 /// Runs the loop as this processor does best.
 fn push_rows<C: PushRows>(column: &mut C, fields: Fields<'_>, rules: &FieldRules) -> Result<(), usize> {
-    #[cfg(target_arch = "x86_64")]
     if let Some(processor) = fields.avx2() {
         // SAFETY: a `WithAvx2` shows that the processor has all of these features.
         return unsafe { push_rows_avx2(processor, column, fields, rules) };
@@ -110,9 +108,10 @@ fn push_rows<C: PushRows>(column: &mut C, fields: Fields<'_>, rules: &FieldRules
     column.push_rows(AnyProcessor, fields, rules)
 }
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
-fn push_rows_avx2<C: PushRows>(
+/// # Safety
+/// Needs the features of a [`WithAvx2`].
+#[cfg_attr(target_arch = "x86_64", target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt"))]
+unsafe fn push_rows_avx2<C: PushRows>(
     processor: WithAvx2,
     column: &mut C,
     fields: Fields<'_>,

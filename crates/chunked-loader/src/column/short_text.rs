@@ -35,7 +35,7 @@ impl ShortText {
     #[inline(always)]
     pub(crate) fn of_padded(text: Padded<'_>) -> Option<ShortText> {
         let (low, high) = *MASKS.get(text.len())?;
-        Some(ShortText { low: text.word::<0>() & low, high: text.word::<1>() & high, len: text.len() as u8 })
+        Some(ShortText { low: text.word::<0>() & low, high: text.word::<8>() & high, len: text.len() as u8 })
     }
 
     /// `None` if the text is longer.

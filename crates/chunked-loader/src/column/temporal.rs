@@ -5,9 +5,10 @@ use std::marker::PhantomData;
 use arrow::datatypes::{ArrowPrimitiveType, ArrowTimestampType, Date32Type, TimeUnit};
 
 use super::iso;
+use super::lanes::{self, ROWS, Texts};
 use super::primitive::Kernel;
 use crate::block::Padded;
-use crate::processor::Processor;
+use crate::processor::{Processor, WithAvx2};
 use crate::types::Zone;
 
 /// A timestamp as a text writes it.
@@ -149,11 +150,17 @@ pub(crate) struct DateKernel;
 
 impl Kernel for DateKernel {
     type Arrow = Date32Type;
+    const FORM: lanes::Form = lanes::DATE;
 
     #[inline(always)]
     fn parse_block<P: Processor>(&self, _: P, text: Padded<'_>) -> (i32, bool) {
         let (day, is_day) = iso::parse_date(text);
         (if is_day { day } else { 0 }, is_day)
+    }
+
+    #[inline(always)]
+    fn parse_lanes(&self, processor: WithAvx2, texts: &Texts, values: &mut [i32; ROWS]) -> u64 {
+        texts.days(processor, values)
     }
 
     #[inline]
@@ -177,6 +184,7 @@ impl<T: ArrowTimestampType> TimestampKernel<T> {
 
 impl<T: ArrowTimestampType + ArrowPrimitiveType<Native = i64>> Kernel for TimestampKernel<T> {
     type Arrow = T;
+    const FORM: lanes::Form = lanes::SECONDS;
 
     #[inline(always)]
     fn parse_block<P: Processor>(&self, _: P, text: Padded<'_>) -> (i64, bool) {
@@ -185,6 +193,20 @@ impl<T: ArrowTimestampType + ArrowPrimitiveType<Native = i64>> Kernel for Timest
         let (count, overflows) = seconds.overflowing_mul(self.units_a_second);
         let is_value = is_value & !overflows & (self.zone == Zone::Naive);
         (if is_value { count } else { 0 }, is_value)
+    }
+
+    #[inline(always)]
+    fn parse_lanes(&self, processor: WithAvx2, texts: &Texts, values: &mut [i64; ROWS]) -> u64 {
+        if self.zone != Zone::Naive {
+            return 0;
+        }
+        let mut valid = texts.seconds(processor, values);
+        for (row, value) in values.iter_mut().enumerate() {
+            let (count, overflows) = value.overflowing_mul(self.units_a_second);
+            *value = if overflows { 0 } else { count };
+            valid &= !(u64::from(overflows) << row);
+        }
+        valid
     }
 
     #[inline]

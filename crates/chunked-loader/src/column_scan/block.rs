@@ -12,9 +12,7 @@ use crate::column::temporal::Stamp;
 use crate::column::validity::full;
 use crate::column::{boolean, decimal, int, iso};
 use crate::field_rules::FieldRules;
-#[cfg(target_arch = "x86_64")]
-use crate::processor::WithAvx2;
-use crate::processor::{AnyProcessor, Processor};
+use crate::processor::{AnyProcessor, Processor, WithAvx2};
 use crate::types::{Kind, Zone};
 
 /// Fields whose loop has no branch for each: one bit stands for one.
@@ -88,7 +86,6 @@ impl ColumnScan {
     /// Takes fields that are what the column is so far, in its usual form, and leaves some of the others. Takes or leaves
     /// one at the least.
     fn push_usual(&mut self, fields: Fields<'_>, rules: &FieldRules) -> Taken {
-        #[cfg(target_arch = "x86_64")]
         if let Some(processor) = fields.avx2() {
             // SAFETY: a `WithAvx2` shows that the processor has all of these features.
             return unsafe { self.push_usual_avx2(processor, fields, rules) };
@@ -96,9 +93,15 @@ impl ColumnScan {
         self.push_usual_rows(AnyProcessor, fields, rules)
     }
 
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
-    fn push_usual_avx2(&mut self, processor: WithAvx2, fields: Fields<'_>, rules: &FieldRules) -> Taken {
+    /// # Safety
+    /// Needs the features of a [`WithAvx2`].
+    #[cfg_attr(target_arch = "x86_64", target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt"))]
+    unsafe fn push_usual_avx2(
+        &mut self,
+        processor: WithAvx2,
+        fields: Fields<'_>,
+        rules: &FieldRules,
+    ) -> Taken {
         self.push_usual_rows(processor, fields, rules)
     }
 

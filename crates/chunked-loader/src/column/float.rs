@@ -3,8 +3,8 @@
 use arrow::datatypes::{Float32Type, Float64Type};
 
 use super::decimal;
+use super::kernel::Kernel;
 use super::lanes::{self, ROWS, Texts};
-use super::primitive::Kernel;
 use crate::block::Padded;
 use crate::processor::{Processor, WithAvx2};
 

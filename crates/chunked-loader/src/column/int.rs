@@ -6,8 +6,8 @@ use std::ops::RangeInclusive;
 use arrow::datatypes::{ArrowNativeType, ArrowNativeTypeOp, ArrowPrimitiveType};
 
 use super::digits;
+use super::kernel::Kernel;
 use super::lanes::{self, ROWS, Texts};
-use super::primitive::Kernel;
 use crate::block::Padded;
 use crate::processor::{Processor, WithAvx2};
 

@@ -12,6 +12,7 @@ pub(crate) mod float;
 mod growing_dictionary;
 pub(crate) mod int;
 pub(crate) mod iso;
+pub(crate) mod kernel;
 mod lanes;
 mod primitive;
 pub(crate) mod short_text;

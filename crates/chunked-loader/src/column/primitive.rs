@@ -1,5 +1,4 @@
 //! Columns whose values all have one width: one loop over a block, the same for every kernel.
-#![allow(unsafe_code)] // Values are written into reserved room without a check for each: see `push_block`.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -10,47 +9,16 @@ use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 
-use super::lanes::{self, ROWS, Texts};
-use super::validity::{Validity, full, push_all};
+use super::kernel::{Chunk, Kernel};
+use super::validity::{Validity, push_all};
 use super::{ColumnBuilder, PushRows, Unfit, push_rows, vec_growth};
-use crate::block::{Fields, Padded};
+use crate::block::Fields;
 use crate::columnar::Values;
 use crate::field_rules::FieldRules;
 use crate::nulls::{Presence, TokenCounts};
-use crate::processor::{Processor, WithAvx2};
+use crate::processor::Processor;
 use crate::record::Field;
 use crate::spares::values_of;
-
-/// Turns a text into a value of one Arrow type.
-pub(crate) trait Kernel: Send {
-    type Arrow: ArrowPrimitiveType;
-    /// Whether the dialect's number marks apply.
-    const IS_NUMBER: bool = false;
-
-    /// `None`: not a value of this type.
-    fn parse(&self, text: &[u8]) -> Option<<Self::Arrow as ArrowPrimitiveType>::Native>;
-
-    /// The same for texts of the usual forms, plain marks supposed, with as few branches as can be. `false` says
-    /// nothing: [`parse`](Self::parse) has to be asked; the value is the default then, since a null holds the same bits
-    /// always. An empty text is no value.
-    fn parse_block<P: Processor>(
-        &self,
-        processor: P,
-        text: Padded<'_>,
-    ) -> (<Self::Arrow as ArrowPrimitiveType>::Native, bool);
-
-    /// What [`parse_lanes`](Self::parse_lanes) takes.
-    const FORM: lanes::Form;
-
-    /// [`parse_block`](Self::parse_block) of many rows: the values, and which there are, one bit each. It may leave texts
-    /// that `parse_block` knows.
-    fn parse_lanes(
-        &self,
-        processor: WithAvx2,
-        texts: &Texts,
-        values: &mut [<Self::Arrow as ArrowPrimitiveType>::Native; ROWS],
-    ) -> u64;
-}
 
 /// A column in the making.
 pub(crate) struct PrimitiveColumn<K: Kernel> {
@@ -131,18 +99,13 @@ impl<K: Kernel> PushRows for PrimitiveColumn<K> {
                 .try_for_each(|row| self.push(fields.field(row, &mut scratch), rules).map_err(|_| row));
         }
         self.values.reserve(rows);
-        let mut texts = Texts::new();
+        let mut chunk = Chunk::new(self.fits_lanes);
         let mut row = 0;
         while row < rows {
-            let chunk = (rows - row).min(64);
+            chunk.parse(&self.kernel, processor, fields, row);
             let first = self.values.len();
-            let Chunk { mut valid, empty } = match processor.avx2() {
-                Some(processor) if self.fits_lanes => {
-                    self.push_lanes(processor, &mut texts, fields, row, chunk)
-                }
-                _ => self.push_each(processor, fields, row, chunk),
-            };
-            let mut left = full(chunk) & !(valid | empty);
+            self.values.extend_from_slice(chunk.values());
+            let (mut valid, mut left) = (chunk.valid(), chunk.left());
             while left != 0 {
                 let bit = left.trailing_zeros() as usize;
                 if let Some(value) = self.unusual(fields, row + bit, rules)? {
@@ -151,77 +114,11 @@ impl<K: Kernel> PushRows for PrimitiveColumn<K> {
                 }
                 left &= left - 1;
             }
-            self.validity.push_bits(valid, chunk);
-            row += chunk;
+            self.validity.push_bits(valid, chunk.values().len());
+            row += chunk.values().len();
         }
+        self.fits_lanes = chunk.fits_lanes();
         Ok(())
-    }
-}
-
-/// What was found in some rows, one bit each.
-struct Chunk {
-    /// Values.
-    valid: u64,
-    /// Fields without a byte.
-    empty: u64,
-}
-
-impl<K: Kernel> PrimitiveColumn<K> {
-    /// Appends the values of `chunk` fields from `row` on, at most 64, for which room is reserved; 0 for those that the
-    /// kernel does not know at once.
-    #[inline(always)]
-    fn push_each<P: Processor>(
-        &mut self,
-        processor: P,
-        fields: Fields<'_>,
-        row: usize,
-        chunk: usize,
-    ) -> Chunk {
-        let first = self.values.len();
-        let (mut valid, mut empty, mut longest) = (0u64, 0u64, 0);
-        // Without a branch for each field: which of them are null cannot be foreseen.
-        for bit in 0..chunk {
-            let raw = fields.raw(row + bit);
-            let (value, is_value) = self.kernel.parse_block(processor, fields.inner(raw));
-            debug_assert!(is_value || value == Default::default());
-            debug_assert!(first + bit < self.values.capacity());
-            // SAFETY: the caller has reserved room for each of these rows.
-            unsafe { self.values.as_mut_ptr().add(first + bit).write(value) };
-            valid |= u64::from(is_value) << bit;
-            empty |= u64::from(raw.len() == 0) << bit;
-            longest = longest.max(raw.len());
-        }
-        // SAFETY: the loop has written `chunk` values behind the last one.
-        unsafe { self.values.set_len(first + chunk) };
-        self.fits_lanes = longest <= K::FORM.bytes;
-        Chunk { valid, empty }
-    }
-
-    /// The same, side by side.
-    #[inline(always)]
-    fn push_lanes(
-        &mut self,
-        processor: WithAvx2,
-        texts: &mut Texts,
-        fields: Fields<'_>,
-        row: usize,
-        chunk: usize,
-    ) -> Chunk {
-        texts.lay(K::FORM, fields, row, chunk);
-        self.fits_lanes = texts.longest() <= K::FORM.bytes;
-        let empty = texts.empty(processor);
-        let mut values = [Default::default(); ROWS];
-        let mut valid = self.kernel.parse_lanes(processor, texts, &mut values);
-        let mut left = full(chunk) & !(valid | empty);
-        while left != 0 {
-            let bit = left.trailing_zeros() as usize;
-            let (value, is_value) = self.kernel.parse_block(processor, fields.inner(fields.raw(row + bit)));
-            values[bit] = value;
-            valid |= u64::from(is_value) << bit;
-            left &= left - 1;
-        }
-        self.values.extend_from_slice(&values[..chunk]);
-        Chunk { valid, empty }
     }
 }
 

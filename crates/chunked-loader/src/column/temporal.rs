@@ -5,8 +5,8 @@ use std::marker::PhantomData;
 use arrow::datatypes::{ArrowPrimitiveType, ArrowTimestampType, Date32Type, TimeUnit};
 
 use super::iso;
+use super::kernel::Kernel;
 use super::lanes::{self, ROWS, Texts};
-use super::primitive::Kernel;
 use crate::block::Padded;
 use crate::processor::{Processor, WithAvx2};
 use crate::types::Zone;

@@ -6,11 +6,16 @@
 //! one of floats, and where a column becomes text so late, its texts are counted in a scan of their own.
 #![allow(unsafe_code)] // One call of code for some processors, which the caller has checked for.
 
+use arrow::datatypes::{Int64Type, TimestampSecondType};
+
 use super::{ColumnScan, Extent, Place};
 use crate::block::Fields;
-use crate::column::temporal::Stamp;
+use crate::column::float::Float64Kernel;
+use crate::column::int::IntKernel;
+use crate::column::kernel::{Chunk, Kernel, Value};
+use crate::column::temporal::{DateKernel, Stamp, TimestampKernel};
 use crate::column::validity::full;
-use crate::column::{boolean, decimal, int, iso};
+use crate::column::{boolean, iso};
 use crate::field_rules::FieldRules;
 use crate::processor::{AnyProcessor, Processor, WithAvx2};
 use crate::types::{Kind, Zone};
@@ -125,11 +130,11 @@ impl ColumnScan {
         }
         let has_plain_numbers = rules.marks.is_plain();
         let taken = match self.kind {
-            Kind::Int if has_plain_numbers => self.ints(fields),
+            Kind::Int if has_plain_numbers => self.ints(processor, fields),
             Kind::Float if has_plain_numbers => self.floats(processor, fields),
             Kind::Bool => each!(self, fields, |_row, text| { boolean::parse_word(text).1 }),
-            Kind::Date => self.days(fields),
-            Kind::Timestamp(Zone::Naive) => self.seconds(fields),
+            Kind::Date => self.days(processor, fields),
+            Kind::Timestamp(Zone::Naive) => self.seconds(processor, fields),
             _ => none,
         };
         if self.is_counted && (taken.chunk > 0 || taken.left != full(chunk)) {
@@ -138,18 +143,43 @@ impl ColumnScan {
         taken
     }
 
+    /// Goes through the values of fields, counts the empty ones, and stops behind a chunk in which another one is declined:
+    /// `take` is given the row of a chunk's first value, and says which of its values it takes.
     #[inline(always)]
-    fn ints(&mut self, fields: Fields<'_>) -> Taken {
+    fn each_chunk<K: Kernel, P: Processor>(
+        &mut self,
+        kernel: &K,
+        processor: P,
+        fields: Fields<'_>,
+        mut take: impl FnMut(usize, &Chunk<K>) -> u64,
+    ) -> Taken {
+        let mut taken = Taken { rows: 0, chunk: 0, left: 0 };
+        let mut chunk = Chunk::new(self.fits_lanes);
+        while taken.left == 0 && taken.rows < fields.len() {
+            taken.chunk = taken.rows;
+            chunk.parse(kernel, processor, fields, taken.chunk);
+            self.empty += u64::from(chunk.empty().count_ones());
+            let known = take(taken.chunk, &chunk);
+            taken.left = chunk.left() | chunk.valid() & !known;
+            taken.rows += chunk.values().len();
+        }
+        self.fits_lanes = chunk.fits_lanes();
+        taken
+    }
+
+    #[inline(always)]
+    fn ints<P: Processor>(&mut self, processor: P, fields: Fields<'_>) -> Taken {
         let (mut min, mut max) = (i64::MAX, i64::MIN);
         // Of each value what is left when its trailing zeros are shifted out: as many bits as a mantissa needs.
         let mut odd = 0u64;
-        let taken = each!(self, fields, |_row, text| {
-            let (value, is_value) = int::parse_short(text);
-            min = min.min(if is_value { value } else { min });
-            max = max.max(if is_value { value } else { max });
-            let bits = if is_value { value.unsigned_abs() } else { 0 };
-            odd |= bits >> (bits.trailing_zeros() & 63);
-            is_value
+        let taken = self.each_chunk(&IntKernel::<Int64Type>::new(), processor, fields, |_, chunk| {
+            for (value, is_value) in each(chunk) {
+                min = min.min(if is_value { value } else { min });
+                max = max.max(if is_value { value } else { max });
+                let bits = value.unsigned_abs();
+                odd |= bits >> (bits.trailing_zeros() & 63);
+            }
+            chunk.valid()
         });
         if min <= max {
             let (low, high) = self.int_range.unwrap_or((min.into(), max.into()));
@@ -163,27 +193,23 @@ impl ColumnScan {
     /// Numbers of so few digits lie within float32's range, and those without a point are exact in float64.
     #[inline(always)]
     fn floats<P: Processor>(&mut self, processor: P, fields: Fields<'_>) -> Taken {
-        if !self.exact_in_f32 {
-            // Only whether it is a number is of interest, so the compiler leaves the rest away.
-            return each!(self, fields, |_row, text| { decimal::parse_short(processor, text).1 });
-        }
-        let mut exact = true;
-        let taken = each!(self, fields, |_row, text| {
-            let (value, is_value) = decimal::parse_short(processor, text);
-            exact &= !is_value | (f64::from(value as f32) == value);
-            is_value
+        let mut exact = self.exact_in_f32;
+        let taken = self.each_chunk(&Float64Kernel, processor, fields, |_, chunk| {
+            exact = exact && chunk.values().iter().all(|value| f64::from(*value as f32) == *value);
+            chunk.valid()
         });
-        self.exact_in_f32 &= exact;
+        self.exact_in_f32 = exact;
         taken
     }
 
     #[inline(always)]
-    fn days(&mut self, fields: Fields<'_>) -> Taken {
+    fn days<P: Processor>(&mut self, processor: P, fields: Fields<'_>) -> Taken {
         let mut ends = Ends::default();
-        let taken = each!(self, fields, |row, text| {
-            let (day, is_day) = iso::parse_date(text);
-            ends.take(i64::from(day), row, is_day);
-            is_day
+        let taken = self.each_chunk(&DateKernel, processor, fields, |first, chunk| {
+            for (bit, (day, is_day)) in each(chunk).enumerate() {
+                ends.take(i64::from(day), first + bit, is_day);
+            }
+            chunk.valid()
         });
         for (day, row) in ends.found().into_iter().flatten() {
             Extent::extend(&mut self.dates, day as i32, fields.inner(fields.raw(row)).bytes());
@@ -192,18 +218,22 @@ impl ColumnScan {
     }
 
     #[inline(always)]
-    fn seconds(&mut self, fields: Fields<'_>) -> Taken {
+    fn seconds<P: Processor>(&mut self, processor: P, fields: Fields<'_>) -> Taken {
         let mut ends = Ends::default();
         let mut separator = 0;
-        let taken = each!(self, fields, |row, text| {
-            let (seconds, is_stamp) = iso::parse_seconds(text);
-            let between = iso::separator(text);
-            // Of equal values the least text is kept, so that both must not come in one loop.
-            let is_alike = (separator == 0) | (between == separator);
-            let is_taken = is_stamp & is_alike;
-            separator = if is_taken { between } else { separator };
-            ends.take(seconds, row, is_taken);
-            is_taken
+        let kernel = TimestampKernel::<TimestampSecondType>::new(Zone::Naive);
+        let taken = self.each_chunk(&kernel, processor, fields, |first, chunk| {
+            let mut known = 0;
+            for (bit, (seconds, is_stamp)) in each(chunk).enumerate() {
+                // Of equal values the least text is kept, so that both must not come in one loop.
+                let between = iso::separator(fields.inner(fields.raw(first + bit)));
+                let is_alike = (separator == 0) | (between == separator);
+                let is_taken = is_stamp & is_alike;
+                separator = if is_taken { between } else { separator };
+                ends.take(seconds, first + bit, is_taken);
+                known |= u64::from(is_taken) << bit;
+            }
+            known
         });
         for (seconds, row) in ends.found().into_iter().flatten() {
             let stamp = Stamp { seconds, nanos: 0, digits: 0, offset: None };
@@ -238,6 +268,12 @@ impl ColumnScan {
         self.empty += empty;
         Taken { rows: fields.len(), chunk: 0, left: 0 }
     }
+}
+
+/// The values of a chunk, and whether they are such.
+#[inline(always)]
+fn each<K: Kernel>(chunk: &Chunk<K>) -> impl Iterator<Item = (Value<K>, bool)> {
+    chunk.values().iter().enumerate().map(|(bit, value)| (*value, chunk.valid() >> bit & 1 == 1))
 }
 
 /// The least and the greatest value of a loop, and the rows that hold them: a row's number stands below its value.

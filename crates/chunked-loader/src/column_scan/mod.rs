@@ -96,6 +96,8 @@ pub(crate) struct ColumnScan {
     /// Values to come whose texts are counted even if the column is no text.
     left_to_remember: usize,
     dictionary_bytes: usize,
+    /// Whether the column's last texts were as short as those that are parsed side by side.
+    fits_lanes: bool,
     /// A number without its marks.
     scratch: Vec<u8>,
     /// A field without its quotes.
@@ -137,6 +139,7 @@ impl ColumnScan {
             left_to_remember: if matches!(hint, TypeHint::Fixed(_)) { 0 } else { REMEMBERED },
             dictionary_bytes,
             scratch: Vec::new(),
+            fits_lanes: true,
             scratch_field: Vec::new(),
         }
     }

@@ -19,7 +19,7 @@ use crate::block::Fields;
 
 /// What texts must be to be parsed side by side.
 #[derive(Clone, Copy)]
-pub(super) struct Form {
+pub(crate) struct Form {
     /// Words of a text that are read.
     words: usize,
     /// Most bytes of a text, quotes and sign included; of dates and timestamps the only number.
@@ -36,13 +36,13 @@ pub(super) const DATE: Form = Form { words: 2, bytes: 10 };
 pub(super) const SECONDS: Form = Form { words: 3, bytes: 19 };
 
 /// Rows that are parsed together.
-pub(super) const ROWS: usize = 64;
+pub(crate) const ROWS: usize = 64;
 
 /// Where the words of a text begin: the first two, and what stands behind a date.
 const FROM: [usize; 3] = [0, 8, DATE.bytes + 1];
 
 /// The beginnings of up to 64 fields of one column, as they stand in the file, quotes included.
-pub(super) struct Texts {
+pub(crate) struct Texts {
     /// Eight bytes of each text from each of [`FROM`] on, the first in the lowest place, whatever its length.
     words: [[u64; ROWS]; FROM.len()],
     /// Bytes of each text. Those of rows that are not there are of any row before.

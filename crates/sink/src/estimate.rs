@@ -23,7 +23,8 @@ fn array_bytes(array: &dyn Array) -> u64 {
     slice_bytes(dictionary.keys()) + reachable
 }
 
-fn slice_bytes(array: &dyn Array) -> u64 {
+/// Bytes that the values of an array take, without those around them in its buffers.
+pub(crate) fn slice_bytes(array: &dyn Array) -> u64 {
     let data = array.to_data();
     data.get_slice_memory_size().unwrap_or_else(|_| data.get_array_memory_size()) as u64
 }

@@ -15,8 +15,8 @@
 //! | path | [`Format`] | [`Compression`], the default first | dictionaries |
 //! |---|---|---|---|
 //! | `*.parquet` | Parquet | snappy, zstd, lz4, none | any, per batch |
-//! | `*.arrow` | Arrow IPC file | none, zstd, lz4 | one a column: every batch brings the first one again, or a beginning of it |
-//! | `*.arrows`, `-` | Arrow IPC stream | none, zstd, lz4 | any, per batch; a changed one is sent anew in full |
+//! | `*.arrow` | Arrow IPC file | none, zstd, lz4 | any, per batch, made one a column at the end of the file |
+//! | `*.arrows`, `-` | Arrow IPC stream | none, zstd, lz4 | any, per batch, made one a column; one that has grown is sent anew |
 //! | `*.csv` | CSV | none | their values |
 //!
 //! Types come back as they went in, integer widths and dictionaries included, from a reader that knows

@@ -480,40 +480,49 @@ fn one_word(dictionary: &[&str]) -> RecordBatch {
 }
 
 #[test]
-fn dictionaries_that_differ_are_for_all_but_the_ipc_file() {
+fn dictionaries_that_differ_become_one() {
     let batches = [
         one_word(&["a", "b"]),
         one_word(&["a", "b"]),
         one_word(&["a"]),
         one_word(&["c", "a"]),
         one_word(&["c"]),
+        one_word(&["a", "b", "d"]),
     ];
-    let words = ["a", "b", "a", "b", "a", "c", "a", "c"];
+    let words = ["a", "b", "a", "b", "a", "c", "a", "c", "a", "b", "d"];
     let whole = Table::new(&batches[0].schema(), batches.iter().cloned());
     assert_eq!(whole.values.column(0).as_ref(), &StringArray::from(words.to_vec()) as &dyn Array);
     for way in WAYS {
-        if way.name == "out.arrow" {
-            let directory = tempfile::tempdir().unwrap();
-            let (builder, path) = way.builder(directory.path());
-            let mut sink = builder.build(batches[0].schema()).unwrap();
-            for batch in &batches[..3] {
-                sink.write(batch).unwrap();
-            }
-            let error = sink.write(&batches[3]).unwrap_err();
-            assert_eq!(
-                error.to_string(),
-                format!(
-                    "column \"city\" came with a second, different dictionary, but an Arrow IPC file ({path:?}) \
-                     holds one dictionary a column; unify the dictionaries first, or write .arrows or .parquet"
-                )
-            );
-            assert!(names(directory.path()).is_empty());
-            let (_, read) = way.round_trip(&batches[0].schema(), &batches[..3]);
-            assert_eq!(read, Table::new(&batches[0].schema(), batches[..3].iter().cloned()));
-        } else {
-            let (_, read) = way.round_trip(&batches[0].schema(), &batches);
-            assert_eq!(read, whole, "{way:?}");
-        }
+        let (_, read) = way.round_trip(&batches[0].schema(), &batches);
+        assert_eq!(read, whole, "{way:?}");
+    }
+}
+
+#[test]
+fn a_dictionary_that_outgrows_its_keys_is_told_by_its_column() {
+    let many = |from: u8| {
+        let words = (from..from + 100).map(|n| Some(format!("word {n}"))).collect::<Vec<_>>();
+        let words: DictionaryArray<Int8Type> = words.iter().map(Option::as_deref).collect();
+        RecordBatch::try_from_iter_with_nullable([("city", Arc::new(words) as ArrayRef, true)]).unwrap()
+    };
+    for name in ["out.arrow", "out.arrows"] {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(name);
+        let mut sink = SinkBuilder::new(&path).build(many(0).schema()).unwrap();
+        sink.write(&many(0)).unwrap();
+        // 128 words fit.
+        sink.write(&many(28)).unwrap();
+        sink.write(&many(29)).unwrap();
+        // Rows wait until they make a message.
+        let error = sink.finish().unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "the dictionaries of column \"city\" have more values together than its keys of int8 can tell \
+                 apart, and Arrow IPC ({path:?}) holds one dictionary a column; give it wider keys, or write .parquet"
+            )
+        );
+        assert!(names(directory.path()).is_empty());
     }
 }
 

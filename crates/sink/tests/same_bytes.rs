@@ -10,7 +10,8 @@ use std::sync::Arc;
 use arrow::array::{
     ArrayRef, BooleanArray, DictionaryArray, Float64Array, Int32Array, RecordBatch, StringArray,
 };
-use arrow::datatypes::Int32Type;
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Int32Type};
 use monitor::Bytes;
 use sink::{Compression, SinkBuilder, ZstdLevel};
 
@@ -20,7 +21,8 @@ fn table() -> RecordBatch {
     let rows = 0..ROWS as i32;
     let mixed = |row: i32| (row as u32).wrapping_mul(0x9e37_79b9);
     let text = |row: i32| (row % 11 > 0).then(|| format!("{:x}", mixed(row) >> (row % 24)));
-    let columns: [(&str, ArrayRef); 5] = [
+    let made = |row: i32| (row % 13 > 0).then(|| format!("{:x}", mixed(row) % (1 + row as u32 / 400)));
+    let columns: [(&str, ArrayRef); 6] = [
         ("id", Arc::new(Int32Array::from_iter_values(rows.clone()))),
         (
             "share",
@@ -29,6 +31,7 @@ fn table() -> RecordBatch {
             )),
         ),
         ("text", Arc::new(StringArray::from_iter(rows.clone().map(text)))),
+        ("made", Arc::new(StringArray::from_iter(rows.clone().map(made)))),
         ("flag", Arc::new(BooleanArray::from_iter(rows.clone().map(|row| Some(mixed(row) % 3 == 0))))),
         (
             "word",
@@ -39,6 +42,21 @@ fn table() -> RecordBatch {
         ),
     ];
     RecordBatch::try_from_iter(columns).unwrap()
+}
+
+/// The rows with texts as dictionaries that have the texts of these rows alone, as a step makes them.
+fn with_words_made(rows: &RecordBatch) -> RecordBatch {
+    let dictionary = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+    let schema = rows.schema();
+    let columns = schema.fields().iter().zip(rows.columns()).map(|(field, column)| {
+        let is_made = field.name() == "made";
+        (
+            field.name().clone(),
+            if is_made { cast(column, &dictionary).unwrap() } else { Arc::clone(column) },
+            true,
+        )
+    });
+    RecordBatch::try_from_iter_with_nullable(columns).unwrap()
 }
 
 /// All files below a place, by name.
@@ -60,9 +78,10 @@ fn written(
     name: &str,
 ) -> BTreeMap<PathBuf, Vec<u8>> {
     let folder = tempfile::tempdir().unwrap();
-    let mut sink = build(folder.path().join(name)).build(table.schema()).unwrap();
+    let mut sink =
+        build(folder.path().join(name)).build(with_words_made(&table.slice(0, 0)).schema()).unwrap();
     for start in (0..table.num_rows()).step_by(batch_rows) {
-        sink.write(&table.slice(start, batch_rows.min(table.num_rows() - start))).unwrap();
+        sink.write(&with_words_made(&table.slice(start, batch_rows.min(table.num_rows() - start)))).unwrap();
     }
     sink.finish().unwrap();
     let mut found = BTreeMap::new();

@@ -10,7 +10,7 @@ use std::fs;
 use common::Folder;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 
-use common::table::{Cell, Column, read_parquet};
+use common::table::{Cell, Column, read_ipc_file, read_ipc_stream, read_parquet};
 
 fn folder() -> Folder {
     Folder::with(&["orders-1k.csv", "nycflights13-flights-10k.csv"])
@@ -59,6 +59,37 @@ fn list(folder: &Folder, within: &str) -> Vec<String> {
         entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     names
+}
+
+#[test]
+fn a_dictionary_that_a_step_makes_is_one_in_arrow_whatever_the_batches_were() {
+    let folder = folder();
+    folder.write(
+        "cast.toml",
+        "version = 1\n[[steps]]\nuse = \"cast\"\ncolumns = [\"tailnum\", \"flight\", \"dest\"]\ndtype = \"dictionary\"\n",
+    );
+    let job = "fit-transform nycflights13-flights-10k.csv -r cast.toml --null-values NA --overwrite";
+    folder.run(&format!("{job} -o out/x.parquet")).ok();
+    let expected = rows(&folder, "out/x.parquet");
+    for name in ["out/x.arrow", "out/x.arrows"] {
+        let mut first = None;
+        for (batch_rows, threads) in [(10_000, 1), (77, 1), (1000, 2), (4096, 2)] {
+            folder.run(&format!("{job} -o {name} --batch-rows {batch_rows} --threads {threads}")).ok();
+            let bytes = folder.read(name);
+            assert!(
+                *first.get_or_insert_with(|| bytes.clone()) == bytes,
+                "{name}, {batch_rows} rows a batch, {threads} threads"
+            );
+        }
+        let found = match name.ends_with("arrow") {
+            true => read_ipc_file(&folder.path(name)),
+            false => read_ipc_stream(fs::File::open(folder.path(name)).unwrap()),
+        };
+        for (found, expected) in found.iter().zip(&expected) {
+            assert_eq!((&found.name, &found.cells), (&expected.name, &expected.cells));
+        }
+        assert_eq!(found.len(), expected.len());
+    }
 }
 
 #[test]

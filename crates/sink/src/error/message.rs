@@ -52,10 +52,11 @@ impl fmt::Display for Error {
             ErrorKind::Schema { path, mismatch } => {
                 write!(f, "a batch for {} does not have its schema: {mismatch}", Named(path))
             }
-            ErrorKind::Dictionary { path, column } => write!(
+            ErrorKind::Dictionary { path, column, keys } => write!(
                 f,
-                "column \"{column}\" came with a second, different dictionary, but an Arrow IPC file ({}) \
-                 holds one dictionary a column; unify the dictionaries first, or write .arrows or .parquet",
+                "the dictionaries of column \"{column}\" have more values together than its keys of {} can tell \
+                 apart, and Arrow IPC ({}) holds one dictionary a column; give it wider keys, or write .parquet",
+                keys.to_string().to_lowercase(),
                 Named(path)
             ),
             ErrorKind::Encode { path, source } => {
@@ -314,10 +315,10 @@ mod tests {
                  nulls, found 4",
             ),
             (
-                ErrorKind::Dictionary { path: path(), column: "city".into() },
-                "column \"city\" came with a second, different dictionary, but an Arrow IPC file \
-                 (\"/data/out.arrow\") holds one dictionary a column; unify the dictionaries first, or write \
-                 .arrows or .parquet",
+                ErrorKind::Dictionary { path: path(), column: "city".into(), keys: DataType::Int8 },
+                "the dictionaries of column \"city\" have more values together than its keys of int8 can tell \
+                 apart, and Arrow IPC (\"/data/out.arrow\") holds one dictionary a column; give it wider keys, \
+                 or write .parquet",
             ),
             (
                 ErrorKind::Partition { column: "k".into(), problem: PartitionProblem::Missing },

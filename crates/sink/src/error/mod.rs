@@ -7,6 +7,7 @@ use std::error::Error as StdError;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 use monitor::BudgetExceeded;
 use parquet::errors::ParquetError;
@@ -89,12 +90,14 @@ pub enum ErrorKind {
         /// Where the two part.
         mismatch: SchemaMismatch,
     },
-    /// A column came with a second, different dictionary, and the format holds one a column.
+    /// The dictionaries of a column have more values together than its keys can tell apart, and the format holds one a column.
     Dictionary {
         /// The target.
         path: PathBuf,
         /// The column's name.
         column: String,
+        /// The type of its keys.
+        keys: DataType,
     },
     /// The encoder refused the values.
     Encode {

@@ -3,13 +3,14 @@
 
 use std::sync::Arc;
 
+use arrow::array::cast::AsArray;
 use arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::compute::concat_batches;
 use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 use monitor::{Bytes, Reservation};
 
-use crate::estimate::row_bytes;
+use crate::estimate::{row_bytes, slice_bytes};
 use crate::one_dictionary::have_one_dictionary;
 use crate::own_rows::copied;
 use crate::row_groups::{Cutter, RowGroupLimits, RowSizes};
@@ -23,8 +24,7 @@ const ARRAY_BYTES: u64 = 512;
 
 /// Gathers rows until there are enough for a message.
 ///
-/// Two things end one early: a budget that has no room for rows that wait, and a column that comes with another dictionary
-/// than the rows which wait.
+/// A budget that has no room for rows that wait ends one early.
 pub(super) struct Messages {
     limits: RowGroupLimits,
     cutter: Cutter,
@@ -55,16 +55,16 @@ impl Messages {
         self.reservation.bytes()
     }
 
-    /// Takes the rows of a batch, and gives each message that is whole to `write`.
+    /// Takes the rows of a batch, and gives each message that is whole to `write`, in pieces.
     ///
     /// # Errors
     ///
-    /// Those of `write`, and what joining rows says, by `fail`.
+    /// Those of `write`, and what copying rows says, by `fail`.
     pub(super) fn push<E>(
         &mut self,
         batch: &RecordBatch,
         fail: impl Fn(ArrowError) -> E,
-        mut write: impl FnMut(&RecordBatch) -> Result<(), E>,
+        mut write: impl FnMut(&[RecordBatch]) -> Result<(), E>,
     ) -> Result<(), E> {
         let sizes = RowSizes::of(batch);
         let mut from = 0;
@@ -78,9 +78,6 @@ impl Messages {
                 }
             };
             let rows = batch.slice(first, from - first);
-            if self.begun.last().is_some_and(|begun| !share_dictionaries(begun, &rows)) {
-                self.end(&fail, &mut write)?;
-            }
             if is_whole {
                 self.write(rows, &fail, &mut write)?;
             } else if self.hold(&rows).map_err(&fail)? {
@@ -97,17 +94,12 @@ impl Messages {
     ///
     /// # Errors
     ///
-    /// As [`push`](Self::push).
-    pub(super) fn end<E>(
-        &mut self,
-        fail: impl Fn(ArrowError) -> E,
-        mut write: impl FnMut(&RecordBatch) -> Result<(), E>,
-    ) -> Result<(), E> {
-        match self.begun.as_slice() {
-            [] => return Ok(()),
-            [rows] => write(rows)?,
-            [first, ..] => write(&concat_batches(first.schema_ref(), &self.begun).map_err(fail)?)?,
+    /// Those of `write`.
+    pub(super) fn end<E>(&mut self, mut write: impl FnMut(&[RecordBatch]) -> Result<(), E>) -> Result<(), E> {
+        if self.begun.is_empty() {
+            return Ok(());
         }
+        write(&self.begun)?;
         self.begun.clear();
         self.begun_bytes = 0;
         self.reservation.shrink_to(Bytes::ZERO);
@@ -119,41 +111,45 @@ impl Messages {
         &mut self,
         last: RecordBatch,
         fail: impl Fn(ArrowError) -> E,
-        mut write: impl FnMut(&RecordBatch) -> Result<(), E>,
+        mut write: impl FnMut(&[RecordBatch]) -> Result<(), E>,
     ) -> Result<(), E> {
         if last.num_rows() == 0 {
-            return self.end(fail, write);
+            return self.end(write);
         }
         let has_room = self.reservation.try_grow(Bytes(row_bytes(&last))).is_ok();
         match (has_room, self.begun.is_empty()) {
             (true, true) => {
-                write(&mapped(&last, tidied).map_err(fail)?)?;
+                write(&[mapped(&last, tidied).map_err(fail)?])?;
                 self.reservation.shrink_to(Bytes::ZERO);
                 Ok(())
             }
             (true, false) => {
                 self.begun.push(last);
-                self.end(fail, write)
+                self.end(write)
             }
             // Two messages take no more than is there.
             (false, _) => {
-                self.end(fail, &mut write)?;
-                write(&last)
+                self.end(&mut write)?;
+                write(&[last])
             }
         }
     }
 
     /// Copies rows, unless the budget has no room for them: `false`.
     fn hold(&mut self, rows: &RecordBatch) -> Result<bool, ArrowError> {
-        // Where they wait, and in what they are joined to.
-        let needed = 2 * row_bytes(rows) + ARRAY_BYTES * rows.num_columns() as u64;
+        // Where they wait, and in what they are joined to. Each new dictionary stays whole.
+        let needed = 2 * row_bytes(rows)
+            + ARRAY_BYTES * rows.num_columns() as u64
+            + new_values_bytes(self.begun.last(), rows);
         if self.reservation.try_grow(Bytes(needed)).is_err() {
             return Ok(false);
         }
         self.begun.push(mapped(rows, copied)?);
-        // Pieces of a row each would take more than their values do: no two that wait are of like size.
+        // Pieces of a row each would take more than their values do: no two that wait are of like size, unless their
+        // dictionaries differ.
         while let [.., before, last] = self.begun.as_slice()
             && before.num_rows() <= last.num_rows()
+            && new_values_bytes(Some(before), last) == 0
         {
             let joined = concat_batches(last.schema_ref(), [before, last])?;
             let arrays = Bytes(ARRAY_BYTES * joined.num_columns() as u64);
@@ -163,6 +159,15 @@ impl Messages {
         }
         Ok(true)
     }
+}
+
+/// Bytes of the values of dictionaries that the rows before do not have.
+fn new_values_bytes(before: Option<&RecordBatch>, rows: &RecordBatch) -> u64 {
+    let columns = rows.columns().iter().enumerate();
+    let new = columns.filter(|(index, column)| {
+        before.is_none_or(|before| !have_one_dictionary(before.column(*index), column))
+    });
+    new.filter_map(|(_, column)| Some(slice_bytes(column.as_any_dictionary_opt()?.values()))).sum()
 }
 
 /// The batch with each column as `map` makes it.
@@ -183,15 +188,10 @@ fn tidied(rows: &ArrayRef) -> Result<ArrayRef, ArrowError> {
     }
 }
 
-/// Whether each column has one dictionary in both, if any.
-fn share_dictionaries(a: &RecordBatch, b: &RecordBatch) -> bool {
-    a.columns().iter().zip(b.columns()).all(|(a, b)| have_one_dictionary(a, b))
-}
-
 #[cfg(test)]
 mod tests {
     use arrow::array::{DictionaryArray, Int32Array, StringArray};
-    use arrow::datatypes::{Int8Type, Int32Type};
+    use arrow::datatypes::Int8Type;
     use monitor::Budget;
     use proptest::prelude::*;
 
@@ -212,14 +212,14 @@ mod tests {
         let reservation = budget.consumer("rows").try_reserve(Bytes::ZERO).unwrap();
         let mut messages = Messages::new(batches[0].num_columns(), most, reservation);
         let mut written = Vec::new();
-        let mut write = |rows: &RecordBatch| {
-            written.push(rows.clone());
+        let mut write = |pieces: &[RecordBatch]| {
+            written.push(concat_batches(pieces[0].schema_ref(), pieces)?);
             Ok(())
         };
         for batch in batches {
             messages.push(batch, |error| error, &mut write).unwrap();
         }
-        messages.end(|error| error, &mut write).unwrap();
+        messages.end(&mut write).unwrap();
         assert_eq!((messages.begun_bytes(), messages.reserved()), (0, Bytes::ZERO));
         written
     }
@@ -280,23 +280,11 @@ mod tests {
         let of_rows = 2 * 3000 * (4 + 8 + 10 + 1 + 9);
         assert!(messages.reserved() <= Bytes(of_rows + 12 * 3 * ARRAY_BYTES), "{}", messages.reserved());
         let mut rows = 0;
-        let count = |message: &RecordBatch| {
-            rows += message.num_rows();
+        let count = |pieces: &[RecordBatch]| {
+            rows += pieces.iter().map(RecordBatch::num_rows).sum::<usize>();
             Ok::<_, ArrowError>(())
         };
-        messages.end(|error| error, count).unwrap();
+        messages.end(count).unwrap();
         assert_eq!((rows, budget.reserved()), (3000, Bytes::ZERO));
-    }
-
-    #[test]
-    fn another_dictionary_begins_another_message() {
-        let words = |words: [&str; 2]| {
-            let words: DictionaryArray<Int32Type> = words.into_iter().map(Some).collect();
-            RecordBatch::try_from_iter([("word", Arc::new(words) as ArrayRef)]).unwrap()
-        };
-        let (one, other) = (words(["a", "b"]), words(["b", "c"]));
-        let written = messages(&[one.clone(), one.clone(), other.clone()], BYTES, &Budget::unbounded());
-        assert_eq!(written.iter().map(RecordBatch::num_rows).collect::<Vec<_>>(), [4, 2]);
-        assert_eq!(written[1], other);
     }
 }

@@ -1,6 +1,7 @@
 //! The Arrow IPC encoders: the file format and the stream format.
 
-mod first_dictionaries;
+mod dictionaries;
+mod known_values;
 mod messages;
 
 use arrow::array::RecordBatch;
@@ -17,37 +18,57 @@ use crate::error::Error;
 use crate::estimate::row_bytes;
 use crate::format::Format;
 use crate::output::{Output, Progress};
-use first_dictionaries::FirstDictionaries;
+use dictionaries::Dictionaries;
 use messages::Messages;
 
 /// Holds back rows until they make a message and, when compressing, the message being written.
 pub(crate) struct IpcEncoder {
+    dictionaries: Dictionaries,
     messages: Messages,
+    messages_out: MessagesOut,
+    /// Covers what waits for the disk.
+    _waiting: Reservation,
+}
+
+/// Where messages go.
+struct MessagesOut {
     writer: Writer,
     /// Covers a compressed message while it is written. Uncompressed, the buffers of its rows are written.
     reservation: Option<Reservation>,
-    /// Covers what waits for the disk.
-    _waiting: Reservation,
     progress: Progress,
 }
 
 enum Writer {
-    /// One dictionary a column: readers load dictionaries before batches, so a second one would change the
-    /// meaning of batches before it.
-    File(FileWriter<Output>, FirstDictionaries),
-    /// A changed dictionary is sent anew in full, which replaces the one before; one that is the same by
-    /// value is not sent again. Deltas would be smaller, but fewer readers know them.
+    /// Messages of keys; the last one brings the dictionaries. Readers find both by the footer, so that their order is free, and
+    /// what a message says of keys is what it says of numbers.
+    File(FileWriter<Output>),
+    /// A dictionary that has grown is sent anew, which replaces the one before. Deltas would be smaller, but fewer readers
+    /// know them.
     Stream(StreamWriter<Output>),
 }
 
-impl Writer {
+impl MessagesOut {
+    /// Writes a message of the rows of some pieces; of a file the `last` one with its dictionaries.
     fn write(
         &mut self,
-        message: &RecordBatch,
-        mut reservation: Option<&mut Reservation>,
-        progress: &Progress,
+        pieces: &[RecordBatch],
+        last: bool,
+        dictionaries: &mut Dictionaries,
     ) -> Result<(), Error> {
-        if let Some(reservation) = &mut reservation {
+        let mut message = dictionaries.keys(pieces, &self.progress)?;
+        if last {
+            // What that took is more than what it takes to encode all values.
+            dictionaries.end().map_err(|error| self.progress.encode(error))?;
+        }
+        if dictionaries.are_any() && (last || matches!(self.writer, Writer::Stream(_))) {
+            message = dictionaries.attached(&message).map_err(|error| self.progress.encode(error))?;
+        }
+        self.write_as_it_is(&message)
+    }
+
+    fn write_as_it_is(&mut self, message: &RecordBatch) -> Result<(), Error> {
+        let Self { writer, reservation, progress } = self;
+        if let Some(reservation) = reservation {
             let reserved = reservation.try_resize(Bytes(row_bytes(message)));
             reserved.map_err(|refusal| progress.exceeded(refusal))?;
         }
@@ -56,8 +77,8 @@ impl Writer {
         if reservation.is_none() {
             progress.announce(rows, progress.accepted() + row_bytes(message));
         }
-        match self {
-            Writer::File(writer, _) => writer.write(message),
+        match writer {
+            Writer::File(writer) => writer.write(message),
             Writer::Stream(writer) => writer.write(message),
         }
         .map_err(|error| progress.encode(error))?;
@@ -98,19 +119,22 @@ impl IpcEncoder {
         let gathered = budget.consumer("rows of a message").try_reserve(Bytes::ZERO);
         let gathered = gathered.map_err(|refusal| progress.exceeded(refusal))?;
         let messages = Messages::new(schema.fields().len(), most, gathered);
+        let values = budget.consumer("dictionaries").try_reserve(Bytes::ZERO);
+        let values = values.map_err(|refusal| progress.exceeded(refusal))?;
         let fail = |error: ArrowError| progress.encode(error);
+        let dictionaries = Dictionaries::new(schema, format == Format::IpcStream, values).map_err(fail)?;
         let options = options(compression).map_err(fail)?;
         let writer = match format {
-            Format::IpcFile => Writer::File(
-                FileWriter::try_new_with_options(output, schema, options).map_err(fail)?,
-                FirstDictionaries::new(schema),
-            ),
+            Format::IpcFile => {
+                Writer::File(FileWriter::try_new_with_options(output, schema, options).map_err(fail)?)
+            }
             Format::IpcStream => {
                 Writer::Stream(StreamWriter::try_new_with_options(output, schema, options).map_err(fail)?)
             }
             Format::Parquet | Format::Csv => unreachable!("{format} is not an IPC format"),
         };
-        Ok(Self { messages, writer, reservation, _waiting: waiting, progress })
+        let messages_out = MessagesOut { writer, reservation, progress };
+        Ok(Self { dictionaries, messages, messages_out, _waiting: waiting })
     }
 }
 
@@ -128,35 +152,41 @@ fn options(compression: Compression) -> Result<IpcWriteOptions, ArrowError> {
 
 impl Encoder for IpcEncoder {
     fn write(&mut self, batch: &RecordBatch) -> Result<(), Error> {
-        let Self { messages, writer, reservation, progress, .. } = self;
-        let shared;
-        let batch = match writer {
-            Writer::File(_, dictionaries) => {
-                shared = dictionaries.share(batch, progress.path())?;
-                &shared
-            }
-            Writer::Stream(_) => batch,
-        };
+        let Self { dictionaries, messages, messages_out, .. } = self;
+        let progress = messages_out.progress.clone();
         let fail = |error| progress.encode(error);
-        messages.push(batch, fail, |message| writer.write(message, reservation.as_mut(), progress))
+        messages.push(batch, fail, |pieces| messages_out.write(pieces, false, dictionaries))
     }
 
     fn file_bytes(&mut self) -> Result<u64, Error> {
-        Ok(self.progress.accepted() + self.messages.begun_bytes())
+        let Self { dictionaries, messages, messages_out, .. } = self;
+        let at_the_end = match messages_out.writer {
+            Writer::File(_) => dictionaries.bytes(),
+            Writer::Stream(_) => 0,
+        };
+        Ok(messages_out.progress.accepted() + messages.begun_bytes() + at_the_end)
     }
 
     fn reserved(&self) -> Bytes {
-        self.messages.reserved()
+        self.messages.reserved().saturating_add(self.dictionaries.reserved())
     }
 
     fn finish(self: Box<Self>) -> Result<Output, Error> {
-        let Self { mut messages, mut writer, mut reservation, progress, .. } = *self;
-        let fail = |error| progress.encode(error);
-        messages.end(fail, |message| writer.write(message, reservation.as_mut(), &progress))?;
-        match writer {
-            Writer::File(writer, _) => writer.into_inner(),
+        let Self { mut dictionaries, mut messages, mut messages_out, .. } = *self;
+        let progress = messages_out.progress.clone();
+        let is_file = matches!(messages_out.writer, Writer::File(_));
+        let mut is_ended = false;
+        messages.end(|pieces| {
+            is_ended = true;
+            messages_out.write(pieces, is_file, &mut dictionaries)
+        })?;
+        if !is_ended && is_file && dictionaries.are_any() {
+            messages_out.write(&[dictionaries.no_rows()], true, &mut dictionaries)?;
+        }
+        match messages_out.writer {
+            Writer::File(writer) => writer.into_inner(),
             Writer::Stream(writer) => writer.into_inner(),
         }
-        .map_err(fail)
+        .map_err(|error| progress.encode(error))
     }
 }

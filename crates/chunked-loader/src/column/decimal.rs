@@ -51,7 +51,7 @@ fn up_to_16_bytes(text: Padded<'_>) -> (f64, bool) {
         let (high, are_high_digits) = up_to_16(text, whole);
         let (low, are_low_digits) = up_to_16(text.skip(whole + 1), places);
         // 15 digits are below 2^53.
-        let value = (high * POWERS[places] + low) as i64 as f64 / FLOAT_POWERS[places];
+        let value = high.wrapping_mul(POWERS[places]).wrapping_add(low) as i64 as f64 / FLOAT_POWERS[places];
         (value, are_high_digits & are_low_digits & !has_leading_zero(word, whole))
     } else {
         if len.wrapping_sub(1) > 14 {
@@ -88,9 +88,10 @@ fn longer<P: Processor>(processor: P, text: Padded<'_>) -> (f64, bool) {
         (front, are_front_digits)
     } else {
         let (back, are_back_digits) = up_to_8(rest.skip(16).word::<0>(), places - 16);
-        (front * POWERS[places - 16] + back, are_front_digits & are_back_digits)
+        (front.wrapping_mul(POWERS[places - 16]).wrapping_add(back), are_front_digits & are_back_digits)
     };
-    let digits = high * POWERS[places] + low;
+    // What are no digits may come to any number, of which nothing is made.
+    let digits = high.wrapping_mul(POWERS[places]).wrapping_add(low);
     let value = if digits == 0 { 0.0 } else { reciprocal_product(digits, places) };
     (value, are_high_digits & are_low_digits & !has_leading_zero(word, whole))
 }

@@ -12,8 +12,11 @@ use crate::column::{decimal, int, iso};
 use crate::index::IndexKernel;
 use crate::processor::WithAvx2;
 
-/// Calls `check` with the fields as every column of records of up to three, and rows cut at `from`.
-fn each_way(texts: &[String], check: impl Fn(Fields<'_>, WithAvx2)) {
+/// Quotes that a dialect may have, among them what a number begins with or has.
+const QUOTES: [Option<u8>; 5] = [Some(b'"'), None, Some(b'-'), Some(b'.'), Some(b'1')];
+
+/// Calls `check` with the fields as every column of records of up to three, by the quote.
+fn each_way(texts: &[String], quote: Option<u8>, check: impl Fn(Fields<'_>, WithAvx2)) {
     let Some(processor) = WithAvx2::if_it_is(IndexKernel::best()) else {
         eprintln!("skipped: this processor has no AVX2");
         return;
@@ -31,7 +34,7 @@ fn each_way(texts: &[String], check: impl Fn(Fields<'_>, WithAvx2)) {
             // Behind the last record stands what is worst for whom reads too far.
             bytes.resize(bytes.len() + PADDING, b'.');
             let block =
-                Block::new(&bytes, 1, &ends, columns, line_end.len() as u32, Some(b'"'), IndexKernel::best());
+                Block::new(&bytes, 1, &ends, columns, line_end.len() as u32, quote, IndexKernel::best());
             (0..columns).for_each(|column| check(block.column(column), processor));
         }
     }
@@ -40,11 +43,12 @@ fn each_way(texts: &[String], check: impl Fn(Fields<'_>, WithAvx2)) {
 /// Checks that of all texts of `least` bytes to as many as the form has just those are valid that `one` knows, with the same bits.
 fn check<T: Copy + Default + PartialEq + std::fmt::Debug>(
     texts: &[String],
+    quote: Option<u8>,
     (form, least): (Form, usize),
     one: impl Fn(WithAvx2, Padded<'_>) -> (T, bool),
     many: impl Fn(&Texts, WithAvx2, &mut [T; ROWS]) -> u64,
 ) {
-    each_way(texts, |fields, processor| {
+    each_way(texts, quote, |fields, processor| {
         let mut laid = Texts::new();
         for row in (0..fields.len()).step_by(ROWS) {
             let rows = (fields.len() - row).min(ROWS);
@@ -67,6 +71,19 @@ fn check<T: Copy + Default + PartialEq + std::fmt::Debug>(
     });
 }
 
+/// The texts as a file with this quote may have them: what begins with it ends with another one.
+fn sound(texts: &[String], quote: Option<u8>) -> Vec<String> {
+    let Some(quote) = quote.map(char::from) else { return texts.to_vec() };
+    let is_sound = |text: &&String| {
+        !text.starts_with(quote) || text.len() >= 2 && text[1..text.len() - 1].matches(quote).count() % 2 == 0
+    };
+    let closed = |text: &String| match text.starts_with(quote) && !text.ends_with(quote) {
+        true => format!("{text}{quote}"),
+        false => text.clone(),
+    };
+    texts.iter().map(closed).filter(|text| is_sound(&text)).collect()
+}
+
 fn check_ints(texts: &[String], range: RangeInclusive<i32>) {
     let one = |_: WithAvx2, text: Padded<'_>| {
         let (value, is_value) = int::parse_short(text);
@@ -75,7 +92,11 @@ fn check_ints(texts: &[String], range: RangeInclusive<i32>) {
             _ => (0, false),
         }
     };
-    check(texts, (INT, 1), one, |texts, processor, values| texts.ints(processor, range.clone(), values));
+    for quote in QUOTES {
+        check(&sound(texts, quote), quote, (INT, 1), one, |texts, processor, values| {
+            texts.ints(processor, range.clone(), values)
+        });
+    }
 }
 
 fn check_decimals(texts: &[String]) {
@@ -83,21 +104,28 @@ fn check_decimals(texts: &[String]) {
         let (value, is_value) = decimal::parse_short(processor, text);
         (value.to_bits(), is_value)
     };
-    check(texts, (DECIMAL, 1), one, |texts, processor, values| {
-        let mut floats = [0.0; ROWS];
-        let valid = texts.decimals(processor, &mut floats);
-        *values = floats.map(f64::to_bits);
-        valid
-    });
+    for quote in QUOTES {
+        check(&sound(texts, quote), quote, (DECIMAL, 1), one, |texts, processor, values| {
+            let mut floats = [0.0; ROWS];
+            let valid = texts.decimals(processor, &mut floats);
+            *values = floats.map(f64::to_bits);
+            valid
+        });
+    }
 }
 
 fn check_dates(texts: &[String]) {
     let day = |_: WithAvx2, text: Padded<'_>| iso::parse_date(text);
-    check(texts, (DATE, DATE.bytes), day, |texts, processor, values| texts.days(processor, values));
     let seconds = |_: WithAvx2, text: Padded<'_>| iso::parse_seconds(text);
-    check(texts, (SECONDS, SECONDS.bytes), seconds, |texts, processor, values| {
-        texts.seconds(processor, values)
-    });
+    for quote in [Some(b'"'), None] {
+        let texts = sound(texts, quote);
+        check(&texts, quote, (DATE, DATE.bytes), day, |texts, processor, values| {
+            texts.days(processor, values)
+        });
+        check(&texts, quote, (SECONDS, SECONDS.bytes), seconds, |texts, processor, values| {
+            texts.seconds(processor, values)
+        });
+    }
 }
 
 #[test]
@@ -157,6 +185,7 @@ fn signs_zeros_points_and_lengths() {
     ] {
         texts.push(text.to_owned());
         texts.push(format!("\"{text}\""));
+        texts.push(format!("-{text}-"));
     }
     texts.push("\"1\"\"2\"".to_owned());
     check_ints(&texts, i32::MIN..=i32::MAX);

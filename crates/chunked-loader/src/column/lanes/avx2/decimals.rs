@@ -100,7 +100,8 @@ fn without_point<const WORDS: usize>(text: &Four) -> Digits {
     let fraction = _mm256_sub_epi64(count, whole);
     let is_zero = _mm256_cmpeq_epi64(first_byte(text.low), _mm256_set1_epi64x(i64::from(b'0')));
     let has_leading_zero = _mm256_and_si256(is_zero, _mm256_cmpgt_epi64(whole, one));
-    let has_whole = _mm256_cmpgt_epi64(whole, zero);
+    // Of a text that is nothing but quotes, of which one looks like a minus, the length is below zero.
+    let has_whole = _mm256_and_si256(_mm256_cmpgt_epi64(whole, zero), _mm256_cmpgt_epi64(text.len, zero));
     // Behind a point there are digits.
     let has_fraction = _mm256_or_si256(_mm256_cmpgt_epi64(fraction, zero), no_point);
     let is_usual = _mm256_andnot_si256(has_leading_zero, _mm256_and_si256(has_whole, has_fraction));

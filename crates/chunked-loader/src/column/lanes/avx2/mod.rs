@@ -24,7 +24,7 @@ impl Texts {
     #[inline(always)]
     pub(in crate::column) fn empty(&self, _: WithAvx2) -> u64 {
         // SAFETY: a `WithAvx2` shows that the processor has AVX2.
-        unsafe { self.mask(|lens| _mm256_cmpeq_epi32(lens, _mm256_set1_epi32(0))) }
+        unsafe { self.of_no_bytes() }
     }
 
     /// The values of the texts that write whole numbers of the range in up to eight bytes, and their rows, one bit each; 0
@@ -61,6 +61,12 @@ impl Texts {
     pub(in crate::column) fn seconds(&self, _: WithAvx2, values: &mut [i64; ROWS]) -> u64 {
         // SAFETY: as above.
         unsafe { iso::seconds(self, values) }
+    }
+
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn of_no_bytes(&self) -> u64 {
+        self.mask(|lens| _mm256_cmpeq_epi32(lens, _mm256_set1_epi32(0)))
     }
 
     /// The rows of texts of 1 to `most` bytes, one bit each.

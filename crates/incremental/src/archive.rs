@@ -90,7 +90,7 @@ impl Pipeline {
     /// Reads what [`to_bytes`](Self::to_bytes) wrote.
     ///
     /// # Errors
-    /// [`ErrorKind::Archive`] for another kind of file, another version, or a damaged file.
+    /// [`ErrorKind::OtherFile`] for another kind of file, [`ErrorKind::Archive`] for another version or a damaged one.
     pub fn from_bytes(bytes: &[u8]) -> Result<Pipeline, Error> {
         let json = sealed::open(FileKind::Pipeline, bytes)?;
         let body: Body = serde_json::from_str(json)

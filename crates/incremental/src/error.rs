@@ -122,6 +122,11 @@ pub enum ErrorKind {
         /// Which, and what to do about it.
         message: String,
     },
+    /// A file of another kind than the one that was asked for.
+    OtherFile {
+        /// What it is, if that is known, and what to give.
+        message: String,
+    },
     /// A pipeline's or a partial state's file that cannot be used.
     Archive {
         /// Why, and what to do about it.
@@ -284,6 +289,7 @@ impl fmt::Display for ErrorKind {
             ErrorKind::Contradiction { message }
             | ErrorKind::InputDiffers { message }
             | ErrorKind::Shards { message }
+            | ErrorKind::OtherFile { message }
             | ErrorKind::Archive { message } => f.write_str(message),
             ErrorKind::InputChanged => {
                 write!(f, "the input changed between two passes; run again when it is complete")

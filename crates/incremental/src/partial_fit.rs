@@ -169,7 +169,7 @@ impl PartialFit {
     /// Reads what [`write_to`](Self::write_to) wrote.
     ///
     /// # Errors
-    /// [`ErrorKind::Archive`] for another kind of file, another version, or a damaged file; a refusal of the
+    /// [`ErrorKind::OtherFile`] for another kind of file, [`ErrorKind::Archive`] for another version or a damaged one; a refusal of the
     /// budget.
     pub fn from_bytes(bytes: &[u8], monitor: &Monitor) -> Result<PartialFit, Error> {
         let Parts { head, earlier, current } = Parts::open(FileKind::PartialState, bytes)?;

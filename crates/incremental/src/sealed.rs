@@ -137,11 +137,11 @@ pub(crate) fn open(kind: FileKind, bytes: &[u8]) -> Result<&str, Error> {
     match FileKind::of(bytes) {
         Some(found) if found == kind => {}
         Some(other) => {
-            return Err(archive_error(format!("is no {name} but {other}")));
+            return Err(Error::new(ErrorKind::OtherFile { message: format!("is no {name} but {other}") }));
         }
         None => {
-            let source = kind.source();
-            return Err(archive_error(format!("is no {name}; give a file that {source} has written")));
+            let message = format!("is no {name}; give a file that {} has written", kind.source());
+            return Err(Error::new(ErrorKind::OtherFile { message }));
         }
     }
     let damaged = || archive_error("is damaged: its checksum does not match; restore it or fit again");

@@ -447,7 +447,7 @@ fn input_that_is_not_what_was_fitted() {
         &["column \"n\": held integer values", "\"many\" in other.csv: line 3, record 2"],
     );
     let run = folder.run("transform fitted.csv -p hot.toml -o out/x.parquet");
-    failed(&folder, &run, 1, &["hot.toml: is no pipeline; give a file that `tidegate fit` has written"]);
+    failed(&folder, &run, 2, &["hot.toml: is no pipeline; give a file that `tidegate fit` has written"]);
     let run = folder.run("transform fitted.csv -p gone -o out/x.parquet");
     failed_saying(&folder, &run, 1, "gone: no such file; check the path");
 

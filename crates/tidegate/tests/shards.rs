@@ -169,7 +169,7 @@ fn what_does_not_belong_together_is_refused_with_its_file() {
     );
     refused(
         &folder.run("transform orders-1k.csv -p a -o out/x.parquet"),
-        1,
+        2,
         "a: is no pipeline but a partial state; `tidegate merge` makes one of it and those of the other shards",
     );
     for wrong in ["0/3", "4/3", "1", "1/0", "x/2", "-1/2"] {

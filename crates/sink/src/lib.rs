@@ -16,7 +16,7 @@
 //! |---|---|---|---|
 //! | `*.parquet` | Parquet | snappy, zstd, lz4, none | any, per batch |
 //! | `*.arrow` | Arrow IPC file | none, zstd, lz4 | any, per batch, made one a column at the end of the file |
-//! | `*.arrows`, `-` | Arrow IPC stream | none, zstd, lz4 | any, per batch, made one a column; one that has grown is sent anew |
+//! | `*.arrows`, `-` | Arrow IPC stream | none, zstd, lz4 | any, per batch, made one a column; one that has grown is sent anew, or another one that has just what the message uses |
 //! | `*.csv` | CSV | none | their values |
 //!
 //! Types come back as they went in, integer widths and dictionaries included, from a reader that knows

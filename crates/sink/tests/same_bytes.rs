@@ -133,3 +133,34 @@ fn whatever_the_batches_and_threads_were() {
         }
     }
 }
+
+/// Each text a value of its own, in a dictionary of its batch.
+#[test]
+fn whatever_the_batches_of_a_dictionary_of_many_values_were() {
+    let rows = 0..20_000;
+    let text = |row: i32| (row % 17 > 0).then(|| format!("{:x}", row as u32 % 19_000));
+    let columns: [(&str, ArrayRef); 2] = [
+        ("id", Arc::new(Int32Array::from_iter_values(rows.clone()))),
+        ("made", Arc::new(rows.map(text).collect::<StringArray>())),
+    ];
+    let table = RecordBatch::try_from_iter(columns).unwrap();
+    for name in ["out.arrow", "out.arrows", "out.parquet"] {
+        for split in [None, Some(Bytes::kib(60))] {
+            let build = |path: PathBuf| {
+                let sink = SinkBuilder::new(path).with_row_group_bytes(Bytes::mib(1));
+                match split {
+                    Some(bytes) => sink.with_split_bytes(bytes),
+                    None => sink,
+                }
+            };
+            let expected = written(&table, 20_000, build, name);
+            assert!(split.is_none() || expected.len() > 2, "{} files", expected.len());
+            for batch_rows in [3, 100, 4097] {
+                assert!(
+                    written(&table, batch_rows, build, name) == expected,
+                    "{name} {split:?}, {batch_rows}"
+                );
+            }
+        }
+    }
+}

@@ -35,8 +35,9 @@ struct Taken {
     left: u64,
 }
 
-/// Goes through the texts of fields, counts the empty ones, and stops behind a chunk in which another one is declined. A
-/// macro and no function, since a closure would not be compiled for the processor of its loop.
+/// Goes through the texts of fields, counts the empty ones, and stops behind a chunk in which another one is declined. For
+/// kinds without a [`Kernel`]; a macro and no function, since a closure that is not inlined is not compiled for the processor of its
+/// loop, and here the closure would be all of the work.
 macro_rules! each {
     ($column:ident, $fields:ident, |$row:ident, $text:ident| $is_taken:block) => {{
         let mut taken = Taken { rows: 0, chunk: 0, left: 0 };

@@ -43,7 +43,10 @@ struct Column {
     index: usize,
     data_type: DataType,
     is_ordered: bool,
+    /// Arrays of its values, each less than half as long as the one before.
     parts: Vec<ArrayRef>,
+    /// Bytes of the values, the same for the same values.
+    bytes: u64,
     known: KnownValues,
     last: Option<Last>,
     /// The values that were given with a message last.
@@ -104,10 +107,16 @@ impl Dictionaries {
     pub(super) fn keys(&mut self, pieces: &[RecordBatch], progress: &Progress) -> Result<RecordBatch, Error> {
         let fail = |error| progress.encode(error);
         let mut arrays: Vec<Vec<ArrayRef>> = pieces.iter().map(|piece| piece.columns().to_vec()).collect();
+        let mut held: u64 = self.columns.iter().map(Column::heap_bytes).sum();
         for column in &mut self.columns {
             let index = column.index;
             let before = column.known.len();
             let own: Vec<ArrayRef> = pieces.iter().map(|piece| Arc::clone(piece.column(index))).collect();
+            // Of a dictionary that may begin anew there are two for a while.
+            let growth = column.growth(&own) * if self.may_restart { 2 } else { 1 };
+            let reserved = self.reservation.try_resize(Bytes(held + growth));
+            reserved.map_err(|refusal| progress.exceeded(refusal))?;
+            held -= column.heap_bytes();
             let mut keys = column.keys(&own).map_err(fail)?;
             if self.may_restart && column.known.len() > before && before > 0 {
                 // What has grown is sent again: not all of it, if the message uses little of it.
@@ -123,9 +132,9 @@ impl Dictionaries {
                 keys: self.of_keys.field(index).data_type().clone(),
             })?;
             arrays.iter_mut().zip(keys).for_each(|(arrays, keys)| arrays[index] = keys);
+            held += column.heap_bytes();
         }
-        let needed = self.columns.iter().map(Column::heap_bytes).sum();
-        self.reservation.try_resize(Bytes(needed)).map_err(|refusal| progress.exceeded(refusal))?;
+        self.reservation.try_resize(Bytes(held)).map_err(|refusal| progress.exceeded(refusal))?;
         let of_keys = pieces.iter().zip(arrays);
         let of_keys = of_keys.map(|(piece, arrays)| with_columns(&self.of_keys, arrays, piece.num_rows()));
         let of_keys = of_keys.collect::<Result<Vec<_>, _>>().map_err(fail)?;
@@ -137,7 +146,7 @@ impl Dictionaries {
 
     /// Bytes of the values that messages so far use: the same for the same messages.
     pub(super) fn bytes(&self) -> u64 {
-        self.columns.iter().map(Column::bytes).sum()
+        self.columns.iter().map(|column| column.bytes).sum()
     }
 
     /// A message of keys with all values so far.
@@ -180,7 +189,7 @@ impl Column {
         let data_type = field.data_type().clone();
         let known = KnownValues::new(values_type(&data_type))?;
         let is_ordered = field.dict_is_ordered() == Some(true);
-        Ok(Self { index, data_type, is_ordered, parts: Vec::new(), known, last: None, given: None })
+        Ok(Self { index, data_type, is_ordered, parts: Vec::new(), bytes: 0, known, last: None, given: None })
     }
 
     /// The keys of arrays in this dictionary; `None` if their type does not hold one.
@@ -217,11 +226,25 @@ impl Column {
             _ => None
         );
         if !new.is_empty() {
-            self.parts.push(take(values, &UInt32Array::from(new), None)?);
-            self.given = None;
+            self.add(take(values, &UInt32Array::from(new), None)?)?;
         }
         self.last = Some(last);
         Ok(keys)
+    }
+
+    /// Adds values, and joins those of like length, so that there are few parts, and no value is joined often.
+    fn add(&mut self, values: ArrayRef) -> Result<(), ArrowError> {
+        self.bytes += values_bytes(&values);
+        self.parts.push(values);
+        while let [.., before, last] = self.parts.as_slice()
+            && before.len() <= 2 * last.len()
+        {
+            let joined = concat(&[before.as_ref(), last.as_ref()])?;
+            self.parts.truncate(self.parts.len() - 2);
+            self.parts.push(joined);
+        }
+        self.given = None;
+        Ok(())
     }
 
     /// All values, in one array: the same one as the time before if none has come since.
@@ -238,15 +261,35 @@ impl Column {
         Ok(Arc::clone(self.given.insert(values)))
     }
 
-    fn bytes(&self) -> u64 {
-        self.parts.iter().map(|part| slice_bytes(part)).sum()
-    }
-
     /// Bytes that are held: the values, what they are joined to and encoded in, a vector that doubles, and what tells
-    /// them apart.
+    /// them apart. A writer of streams also holds the dictionary that it has sent.
     fn heap_bytes(&self) -> u64 {
         let last = self.last.as_ref().map_or(0, Last::heap_bytes);
-        3 * self.bytes() + last + self.known.heap_bytes() as u64
+        4 * self.bytes + last + self.known.heap_bytes() as u64
+    }
+
+    /// What the values of arrays may newly take at the most.
+    fn growth(&self, arrays: &[ArrayRef]) -> u64 {
+        let mut bytes = 0;
+        let mut before = self.last.as_ref().map(|last| &last.values);
+        for array in arrays {
+            let values = array.as_any_dictionary().values();
+            if before.is_none_or(|before| !Arc::ptr_eq(before, values)) {
+                // As they are compared, as they are known, in a table, and as the dictionary's.
+                bytes += 8 * slice_bytes(values) + 64 * values.len() as u64;
+            }
+            before = Some(values);
+        }
+        bytes
+    }
+}
+
+/// Bytes of values without what an array of none takes and without bits of nulls, which are rounded up: as many together as apart.
+fn values_bytes(values: &ArrayRef) -> u64 {
+    let bits = values.nulls().map_or(0, |_| values.len().div_ceil(8) as u64);
+    match values.data_type() {
+        DataType::Boolean => values.len() as u64,
+        _ => (slice_bytes(values) - bits).saturating_sub(slice_bytes(&values.slice(0, 0))),
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow::array::cast::AsArray;
 use arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
-use arrow::compute::concat_batches;
+use arrow::compute::{cast, concat};
 use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 use monitor::{Bytes, Reservation};
@@ -145,13 +145,11 @@ impl Messages {
             return Ok(false);
         }
         self.begun.push(mapped(rows, copied)?);
-        // Pieces of a row each would take more than their values do: no two that wait are of like size, unless their
-        // dictionaries differ.
+        // Pieces of a row each would take more than their values do: no two that wait are of like size.
         while let [.., before, last] = self.begun.as_slice()
             && before.num_rows() <= last.num_rows()
-            && new_values_bytes(Some(before), last) == 0
+            && let Some(joined) = joined(before, last)?
         {
-            let joined = concat_batches(last.schema_ref(), [before, last])?;
             let arrays = Bytes(ARRAY_BYTES * joined.num_columns() as u64);
             self.begun.truncate(self.begun.len() - 2);
             self.begun.push(joined);
@@ -159,6 +157,27 @@ impl Messages {
         }
         Ok(true)
     }
+}
+
+/// The rows of two pieces, with the values that they use where their dictionaries differ; `None` if the keys cannot tell those
+/// apart.
+fn joined(before: &RecordBatch, last: &RecordBatch) -> Result<Option<RecordBatch>, ArrowError> {
+    let mut columns = Vec::with_capacity(last.num_columns());
+    for (before, last) in before.columns().iter().zip(last.columns()) {
+        if have_one_dictionary(before, last) {
+            columns.push(concat(&[before.as_ref(), last.as_ref()])?);
+            continue;
+        }
+        let values = before.as_any_dictionary().values().data_type().clone();
+        let plain = [cast(before, &values)?, cast(last, &values)?];
+        match cast(&concat(&[plain[0].as_ref(), plain[1].as_ref()])?, before.data_type()) {
+            Ok(made) => columns.push(made),
+            Err(ArrowError::DictionaryKeyOverflowError) => return Ok(None),
+            Err(error) => return Err(error),
+        }
+    }
+    let count = RecordBatchOptions::new().with_row_count(Some(before.num_rows() + last.num_rows()));
+    RecordBatch::try_new_with_options(last.schema(), columns, &count).map(Some)
 }
 
 /// Bytes of the values of dictionaries that the rows before do not have.
@@ -191,6 +210,7 @@ fn tidied(rows: &ArrayRef) -> Result<ArrayRef, ArrowError> {
 #[cfg(test)]
 mod tests {
     use arrow::array::{DictionaryArray, Int32Array, StringArray};
+    use arrow::compute::concat_batches;
     use arrow::datatypes::Int8Type;
     use monitor::Budget;
     use proptest::prelude::*;

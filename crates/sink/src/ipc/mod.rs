@@ -57,7 +57,7 @@ impl MessagesOut {
     ) -> Result<(), Error> {
         let mut message = dictionaries.keys(pieces, &self.progress)?;
         if last {
-            // What that took is more than what it takes to encode all values.
+            // What that took is more than what it takes to encode and compress all values, and stays reserved.
             dictionaries.end().map_err(|error| self.progress.encode(error))?;
         }
         if dictionaries.are_any() && (last || matches!(self.writer, Writer::Stream(_))) {

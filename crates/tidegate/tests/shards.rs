@@ -139,12 +139,12 @@ fn what_does_not_belong_together_is_refused_with_its_file() {
     );
     refused(
         &merge("a pipeline -o out/p"),
-        1,
+        2,
         "pipeline: is no partial state but a pipeline; `tidegate transform` takes it",
     );
     refused(
         &merge("one.toml -o out/p"),
-        1,
+        2,
         "one.toml: is no partial state; give a file that `tidegate fit --shard` has written",
     );
     refused(

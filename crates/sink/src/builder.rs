@@ -105,7 +105,8 @@ impl SinkBuilder {
     /// The most bytes that a row group takes in memory: its finished pages as they are in the file, those in progress
     /// before they are compressed. Messages of Arrow IPC, of 1 MiB as a rule, take no more either. Only a block of rows more,
     /// or a single row that is larger, goes beyond.
-    /// The default is a sixth of what the budget has above 16 MiB, but from 1 MiB to 64 MiB, and 64 MiB without a budget;
+    /// The default is a sixth of what the budget has above 16 MiB or, below 64 MiB, a quarter of what it has above 32 MiB, but
+    /// from 1 MiB to 64 MiB, and 64 MiB without a budget;
     /// it is lowered until one and three quarters of it are no more than half of what the budget has left when the sink is
     /// built. With the same limit, the file has the same bytes for any batches and threads; only where a single row is longer
     /// than a row group, and the budget has no room for that, may a row group end earlier.

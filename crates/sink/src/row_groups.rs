@@ -18,6 +18,10 @@ const PROCESS: Bytes = Bytes::mib(16);
 /// A row group takes this share of the rest: it is one of several things that are held at a time, and the longer it is,
 /// the less the file's index grows.
 const BUDGET_SHARE: u64 = 6;
+/// What the largest process takes beside what it reserves, and the share of what is above it. In small budgets this is less, so that
+/// what a process happens to take, which differs from run to run, does not decide how long row groups are.
+const MOST_PROCESS: Bytes = Bytes::mib(32);
+const SMALL_BUDGET_SHARE: u64 = 4;
 const LEAST_DEFAULT: Bytes = Bytes::mib(1);
 const MOST_DEFAULT: Bytes = Bytes::mib(64);
 
@@ -45,7 +49,8 @@ impl RowGroupLimits {
     pub(crate) fn default_bytes(budget: &Budget) -> Bytes {
         match budget.is_bounded() {
             true => {
-                let share = budget.limit().saturating_sub(PROCESS).get() / BUDGET_SHARE;
+                let share = |process, share| budget.limit().saturating_sub(process).get() / share;
+                let share = share(PROCESS, BUDGET_SHARE).min(share(MOST_PROCESS, SMALL_BUDGET_SHARE));
                 Bytes(share).clamp(LEAST_DEFAULT, MOST_DEFAULT)
             }
             false => MOST_DEFAULT,
@@ -364,6 +369,8 @@ mod tests {
     fn the_default_follows_the_budget() {
         let of = |limit| RowGroupLimits::default_bytes(&Budget::new(limit));
         assert_eq!(of(Bytes::mib(112)), Bytes::mib(16));
+        assert_eq!(of(Bytes::mib(64)), Bytes::mib(8));
+        assert_eq!(of(Bytes::mib(48)), Bytes::mib(4));
         assert_eq!(of(Bytes::mib(2)), Bytes::mib(1));
         assert_eq!(of(Bytes::gib(4)), Bytes::mib(64));
         assert_eq!(RowGroupLimits::default_bytes(&Budget::unbounded()), Bytes::mib(64));

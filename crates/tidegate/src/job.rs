@@ -69,6 +69,16 @@ pub(crate) struct Job {
     _process: Reservation,
 }
 
+/// What a thread takes to be worth its while: a window, its index, two batches and what encodes them.
+const THREAD_ROOM: Bytes = Bytes::mib(3);
+
+/// So many of `threads` as there is room for, but two in any: more of them would take the room in which batches grow, and those
+/// that come late what the first ones need.
+fn threads_with_room(threads: usize, available: Bytes) -> usize {
+    let with_room = usize::try_from(available.get() / THREAD_ROOM.get()).unwrap_or(usize::MAX);
+    threads.min(with_room.max(2))
+}
+
 /// A process with a budget.
 pub(crate) struct Watched {
     pub(crate) monitor: Monitor,
@@ -103,7 +113,7 @@ impl Job {
         let began = Instant::now();
         // Without limits that can be read, the budget falls back on what the flags say.
         let limits = Monitor::unbounded().limits().unwrap_or_default();
-        let settings = Settings::check(run, &limits)?;
+        let mut settings = Settings::check(run, &limits)?;
         let dialect = settings::dialect(input)?;
         let encoding = settings::encoding(input)?;
         let max_record_bytes = settings::max_record_bytes(input)?;
@@ -112,6 +122,7 @@ impl Job {
         let rejects_path = rejects_path(input, beside.output)?;
 
         let Watched { progress, monitor, process } = watch_within(settings.memory, settings.progress)?;
+        settings.threads = threads_with_room(settings.threads, monitor.budget().available());
         let interrupt = Interrupt::listen()?;
         let source = input::open(&input.inputs, input.spool_dir.as_deref(), &interrupt)?;
         settings::check_format(input, &source)?;
